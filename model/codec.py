@@ -1,0 +1,75 @@
+"""Values to plain JSON data and back, with a stable hash over the canonical text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from model.resources import KINDS, UNKNOWN, Address, AnyResource, Kind, Unknown
+
+T = TypeVar("T")
+
+
+@cache
+def _converter() -> Any:
+    from cattrs.preconf.json import make_converter
+
+    conv = make_converter(forbid_extra_keys=True)
+    conv.register_unstructure_hook(Address, str)
+    conv.register_structure_hook(Address, lambda v, _: Address.parse(v))
+    conv.register_unstructure_hook(Unknown, lambda _: {"$unknown": True})
+    conv.register_structure_hook(Unknown, lambda _v, _t: UNKNOWN)
+    conv.register_unstructure_hook_func(
+        lambda t: isinstance(t, type) and issubclass(t, tuple(KINDS.values())), _resource_out(conv)
+    )
+    conv.register_structure_hook(AnyResource, lambda v, _: _resource_in(conv, v))
+    return conv
+
+
+def _resource_out(conv: Any) -> Any:
+    from cattrs.gen import make_dict_unstructure_fn
+
+    fns: dict[type, Any] = {}
+
+    def out(value: Any) -> dict[str, Any]:
+        cls = type(value)
+        if cls not in fns:
+            fns[cls] = make_dict_unstructure_fn(cls, conv)
+        return {"kind": str(cls.KIND), **fns[cls](value)}
+
+    return out
+
+
+def _resource_in(conv: Any, data: Mapping[str, Any]) -> AnyResource:
+    from cattrs.gen import make_dict_structure_fn
+
+    rest = dict(data)
+    cls = KINDS[Kind(rest.pop("kind"))]
+    return cast(AnyResource, make_dict_structure_fn(cls, conv, _cattrs_forbid_extra_keys=True)(rest, cls))
+
+
+def to_data(value: Any) -> Any:
+    """A dataclass of model/ -> dicts, lists, strings, numbers. Resources gain a `kind` key."""
+    return _converter().unstructure(value)
+
+
+def from_data(data: Any, cls: type[T]) -> T:
+    """Inverse of to_data. Raises cattrs' validation errors (ExceptionGroup) on data of another shape."""
+    return cast(T, _converter().structure(data, cls))
+
+
+def resource_from_data(data: Mapping[str, Any]) -> AnyResource:
+    return _resource_in(_converter(), data)
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is equal where the values are equal: sorted keys, no spaces."""
+    return json.dumps(to_data(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical text, hexadecimal."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

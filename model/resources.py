@@ -1,0 +1,276 @@
+"""The normalised resources: what a provider reports, a planner diffs, a policy judges and drift compares.
+
+A resource is a frozen value. `spec` fields are what a user can want; what only the cloud knows lives in `Observed`.
+References between resources are logical names within the same region (`network="main"`), never provider ids, so
+that the same desired value holds on every cloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Final
+
+
+class Unknown(Enum):
+    """The value of something a document does not say yet (known after apply). Neither pass nor fail."""
+
+    UNKNOWN = "unknown"
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Ownership(StrEnum):
+    """reference: read, never written. adopt: ours from now on. own: created by us, and ours to destroy."""
+
+    REFERENCE = "reference"
+    ADOPT = "adopt"
+    OWN = "own"
+
+
+class Kind(StrEnum):
+    NETWORK = "network"
+    SUBNET = "subnet"
+    FIREWALL_GROUP = "firewall_group"
+    CLUSTER = "cluster"
+    NODE_POOL = "node_pool"
+    INSTANCE = "instance"
+    KUBERNETES_OBJECT = "kubernetes_object"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """partition/account/region/kind/name, e.g. `aws-cn/222222222222/cn-north-1/firewall_group/web`.
+
+    For KUBERNETES_OBJECT the name is `cluster/namespace/ApiKind/object`, e.g. `main/shop/Deployment/web`
+    (namespace `-` where the object has none).
+    """
+
+    partition: str
+    account: str
+    region: str
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.partition}/{self.account}/{self.region}/{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Inverse of str(). ValueError where the text is no address."""
+        parts = text.split("/", 4)
+        if len(parts) != 5 or not all(parts):
+            raise ValueError(f"{text!r} is no address; it reads partition/account/region/kind/name")
+        return cls(parts[0], parts[1], parts[2], Kind(parts[3]), parts[4])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Base of all kinds. name is the logical name, unique per partition, account, region and kind."""
+
+    KIND: ClassVar[Kind]
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network(Resource):
+    """VPC (AWS, Alibaba) or virtual network (Azure)."""
+
+    KIND = Kind.NETWORK
+    cidr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet(Resource):
+    """Subnet, or vSwitch. zone is empty where the cloud's subnets span a region (Azure ignores it)."""
+
+    KIND = Kind.SUBNET
+    network: str
+    cidr: str
+    zone: str = ""
+
+
+class Direction(StrEnum):
+    INGRESS = "ingress"
+    EGRESS = "egress"
+
+
+class Verb(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FirewallRule:
+    """One rule. protocol: tcp, udp, icmp or any; ports inclusive, 0 to 65535 where the protocol has none.
+
+    priority: lower wins; 0 where the cloud has no order (AWS).
+    """
+
+    direction: Direction
+    protocol: str
+    port_from: int
+    port_to: int
+    cidr: str
+    action: Verb = Verb.ALLOW
+    priority: int = 0
+    description: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, int, int, str, str]:
+        """What makes two rules the same rule; description and priority do not."""
+        return (self.direction, self.protocol, self.port_from, self.port_to, self.cidr, self.action)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallGroup(Resource):
+    """Security group (AWS, Alibaba) or network security group (Azure). rules are sorted, without duplicates.
+
+    The clouds' own default rules (AWS: egress to anywhere; Azure: the 65000s) are not part of it.
+    """
+
+    KIND = Kind.FIREWALL_GROUP
+    network: str
+    rules: tuple[FirewallRule, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster(Resource):
+    """Managed Kubernetes control plane: EKS, AKS, ACK. version is `major.minor`."""
+
+    KIND = Kind.CLUSTER
+    version: str
+    network: str
+    subnets: tuple[str, ...]
+    firewall_group: str = ""
+    public_endpoint: bool = True
+    public_access_cidrs: tuple[str, ...] = ()
+    secrets_encrypted: bool = False
+    audit_logs: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePool(Resource):
+    """Nodes of one type in one zone. Nodes carry labels and `topology.kubernetes.io/zone`."""
+
+    KIND = Kind.NODE_POOL
+    cluster: str
+    zone: str
+    subnet: str
+    instance_type: str
+    count: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance(Resource):
+    """One VM that runs one container image (cloud-init, systemd, podman), described by `user_data`.
+
+    machine_image: a role (`debian-12`), resolved by the provider to that region's image id.
+    user_data: cloud-config text, not base64. It never holds a secret.
+    """
+
+    KIND = Kind.INSTANCE
+    zone: str
+    subnet: str
+    firewall_group: str
+    instance_type: str
+    machine_image: str = "debian-12"
+    user_data: str = ""
+    disk_gib: int = 20
+    disk_encrypted: bool = True
+    public_ip: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesObject(Resource):
+    """One object of a cluster, as the manifest that we apply (server-side apply, field manager `duoyun`).
+
+    name: see Address. delegated: JSON-pointer-like paths (`spec.replicas`) that another manager owns: shown in a
+    diff, never mended.
+    """
+
+    KIND = Kind.KUBERNETES_OBJECT
+    manifest: Mapping[str, Any]
+    delegated: tuple[str, ...] = ()
+
+
+AnyResource = Network | Subnet | FirewallGroup | Cluster | NodePool | Instance | KubernetesObject
+
+KINDS: Final[Mapping[Kind, type[Resource]]] = {
+    c.KIND: c for c in (Network, Subnet, FirewallGroup, Cluster, NodePool, Instance, KubernetesObject)
+}
+
+
+class State(StrEnum):
+    """Life of a resource as the cloud tells it."""
+
+    PENDING = "pending"
+    READY = "ready"
+    UPDATING = "updating"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A resource as it was seen. provider_id is the cloud's own (sg-0a1b, an ARM id, a uid).
+
+    resource: the normalised value, references turned back into logical names where they carry our tags.
+    owner: value of the `duoyun-fleet` tag, or "" for foreign things. detail: one line for a person (why FAILED).
+    endpoints: where it answers (`host:port` or URL); private_ip and public_ip for instances.
+    raw: what else the provider wants to keep for its own later calls; never a secret.
+    """
+
+    address: Address
+    resource: AnyResource
+    provider_id: str
+    state: State = State.READY
+    owner: str = ""
+    detail: str = ""
+    endpoints: tuple[str, ...] = ()
+    private_ip: str = ""
+    public_ip: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Who changed a resource, from the cloud's audit log or managedFields. at_s: seconds since the epoch."""
+
+    address: Address
+    at_s: float
+    actor: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDiff:
+    """One field that differs. path like `rules[ingress tcp 22-22 0.0.0.0/0]`; None means absent.
+
+    delegated: another manager owns the field; it is shown and left alone.
+    """
+
+    path: str
+    before: Any
+    after: Any
+    delegated: bool = False
+    actor: str = ""
+
+
+# Tags by which we know our own. Azure forbids `<>%&\?/` in tag names, Alibaba a leading `acs:` or `aliyun`.
+TAG_FLEET: Final = "duoyun-fleet"
+TAG_NAME: Final = "duoyun-name"
+TAG_KEY: Final = "duoyun-key"
+FIELD_MANAGER: Final = "duoyun"
+LABEL_APP: Final = "app.kubernetes.io/part-of"
+LABEL_SERVICE: Final = "app.kubernetes.io/name"
+LABEL_MANAGED: Final = "app.kubernetes.io/managed-by"
+LABEL_SITE: Final = "duoyun.dev/site"

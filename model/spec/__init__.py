@@ -1,0 +1,1 @@
+"""The two documents a user writes: Application and Fleet (pydantic; import only inside commands)."""

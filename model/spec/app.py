@@ -1,0 +1,189 @@
+"""`kind: Application`: what the user's backend is. Cross-field rules live in model.spec.check."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from model.units import cpu_millicores, duration_s, memory_mib
+
+API_VERSION = "duoyun.dev/v1"
+
+Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$", description="lower case, at most 40")]
+SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9-]+$", description="partition/zone")]
+CpuMillicores = Annotated[int, BeforeValidator(cpu_millicores), Field(json_schema_extra={"type": ["string", "number"]})]
+MemoryMib = Annotated[int, BeforeValidator(memory_mib), Field(json_schema_extra={"type": ["string", "integer"]})]
+Seconds = Annotated[float, BeforeValidator(duration_s), Field(ge=0, json_schema_extra={"type": ["string", "number"]})]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class DataClass(StrEnum):
+    """How sensitive the data is that a service handles, lowest first."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    TRANSIT_PII = "transit-pii"
+    PII = "pii"
+    FINANCIAL = "financial"
+    SENSITIVE_PII = "sensitive-pii"
+    SECRET = "secret"  # noqa: S105  (a class of data, not a secret)
+
+
+class Runtime(StrEnum):
+    KUBERNETES = "kubernetes"
+    VM = "vm"
+
+
+class Resources(Strict):
+    """Requests of one replica; limits.memory equals the request, cpu has no limit unless one is given."""
+
+    cpu: CpuMillicores
+    memory: MemoryMib
+    gpu: Annotated[int, Field(ge=0, le=16)] = 0
+    cpu_limit: CpuMillicores | None = None
+
+
+class Port(Strict):
+    """public: strangers on the internet may call it; it gets a load balancer in each region it runs in."""
+
+    name: Name = "http"
+    port: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Literal["tcp", "udp"] = "tcp"
+    public: bool = False
+
+
+class SecretRef(Strict):
+    """An existing Secret of the cluster; its key becomes an environment variable. Never read by duoyun."""
+
+    name: str
+    key: str
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Dependency(Strict):
+    """A call-graph edge. required: this service's release waits for that one's."""
+
+    name: Name
+    calls_per_s: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    bytes_per_call: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    max_rtt_ms: Annotated[float, Field(gt=0)] | None = None
+    required: bool = True
+
+
+class Spread(Strict):
+    """At least min_each replicas in each of at least min_domains failure domains of that level."""
+
+    over: Literal["zone", "region", "cloud"]
+    min_domains: Annotated[int, Field(ge=1, le=100)] = 2
+    min_each: Annotated[int, Field(ge=1)] = 1
+
+
+class PlacementRules(Strict):
+    """sites: only these (globs such as `aws-cn/*` allowed); empty means any that law and capability allow."""
+
+    sites: tuple[str, ...] = ()
+    avoid_sites: tuple[str, ...] = ()
+    spread: Spread | None = None
+
+
+class HttpProbe(Strict):
+    path: Annotated[str, Field(pattern=r"^/")] = "/healthz"
+    port: str | int = "http"
+    period: Seconds = 5.0
+    timeout: Seconds = 1.0
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 3
+    initial_delay: Seconds = 0.0
+
+
+class Probes(Strict):
+    readiness: HttpProbe | None = HttpProbe()
+    liveness: HttpProbe | None = None
+
+
+class Rollout(Strict):
+    """one_way: this service's release cannot be undone (a schema change); a rollback stops there and says so."""
+
+    max_surge: str | int = "25%"
+    max_unavailable: str | int = 0
+    progress_deadline: Seconds = 600.0
+    min_ready: Seconds = 0.0
+    one_way: bool = False
+
+
+class Service(Strict):
+    name: Name
+    image: Annotated[str, Field(min_length=1, max_length=512)]
+    runtime: Runtime = Runtime.KUBERNETES
+    replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
+    resources: Resources
+    ports: tuple[Port, ...] = ()
+    env: dict[str, str] = {}
+    secret_refs: Annotated[tuple[SecretRef, ...], Field(alias="secretRefs")] = ()
+    depends_on: tuple[Dependency, ...] = ()
+    data_class: DataClass
+    zones: Annotated[tuple[str, ...], Field(description="legal zones: country codes, or `any`; empty is refused")]
+    icp: Annotated[bool, Field(description="runs only where a region's public entries have an ICP filing")] = False
+    p99_ms: Annotated[float, Field(gt=0)] | None = None
+    placement: PlacementRules = PlacementRules()
+    probes: Probes = Probes()
+    rollout: Rollout = Rollout()
+    annotations: dict[str, str] = {}
+    manifests: Annotated[
+        tuple[str, ...], Field(description="files of pre-rendered manifests, relative to this file")
+    ] = ()
+
+
+class External(Strict):
+    """Something that nobody deploys here: a database, a queue, a bank's API.
+
+    sites: where it runs, as site ids or globs; `internet` for what answers anywhere. endpoints: host:port.
+    requires_egress_ip: callers need a fixed egress address there.
+    """
+
+    name: Name
+    sites: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
+    data_class: DataClass = DataClass.INTERNAL
+    zones: tuple[str, ...] = ("any",)
+    requires_egress_ip: bool = False
+
+
+class Metadata(Strict):
+    name: Name
+    labels: dict[str, str] = {}
+
+
+class ApplicationSpec(Strict):
+    services: Annotated[tuple[Service, ...], Field(min_length=1, max_length=20_000)]
+    externals: tuple[External, ...] = ()
+    namespace: Name | None = None
+
+
+class Application(Strict):
+    """One backend: its services, what they call, and where the law lets them run."""
+
+    api_version: Annotated[Literal["duoyun.dev/v1"], Field(alias="apiVersion")]
+    kind: Literal["Application"]
+    metadata: Metadata
+    spec: ApplicationSpec
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        return self.spec.namespace or self.metadata.name
+
+    def service(self, name: str) -> Service:
+        return next(s for s in self.spec.services if s.name == name)
+
+    def to_plain(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,206 @@
+"""`kind: Fleet`: the clouds, accounts, regions, sites and clusters that an application may be placed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from model.resources import Ownership
+from model.spec.app import Metadata, Name, Seconds, SiteId, Strict
+
+PARTITIONS = {
+    "aws": "aws",
+    "aws-cn": "aws",
+    "azure": "azure",
+    "azure-cn": "azure",
+    "alibaba-cn": "alibaba",
+    "alibaba-intl": "alibaba",
+}  # partition -> cloud; a fourth cloud adds a row here and a folder under providers/
+Partition = Literal["aws", "aws-cn", "azure", "azure-cn", "alibaba-cn", "alibaba-intl"]
+SANDBOX = "sandbox"
+
+
+class Credential(Strict):
+    """How to find the secret; never the secret. Exactly one of: profile, env_prefix, or chain (the SDK's own)."""
+
+    profile: str | None = None
+    env_prefix: str | None = None
+    chain: bool = False
+    role_arn: str | None = None
+    tenant_id: str | None = None
+
+
+class AccountSpec(Strict):
+    """endpoint: `sandbox` for the embedded sandbox, a URL for a private endpoint, absent for the cloud's own."""
+
+    name: Name
+    partition: Partition
+    account_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    credential: Credential = Credential(chain=True)
+    endpoint: str | None = None
+    proxy_url: str | None = None
+    ca_bundle: str | None = None
+    resource_group: Annotated[str | None, Field(description="Azure: resource group for what duoyun creates")] = None
+
+    @property
+    def cloud(self) -> str:
+        return PARTITIONS[self.partition]
+
+
+class NetworkSpec(Strict):
+    ownership: Ownership = Ownership.REFERENCE
+    name: Name = "main"
+    cidr: str
+
+
+class RuleSpec(Strict):
+    """One firewall rule of the fleet's own groups. ports `443` or `8000-8100`."""
+
+    protocol: Literal["tcp", "udp", "icmp", "any"] = "tcp"
+    ports: str = ""
+    cidr: str
+    direction: Literal["ingress", "egress"] = "ingress"
+    description: str = ""
+
+
+class FirewallSpec(Strict):
+    ownership: Ownership = Ownership.REFERENCE
+    name: Name
+    rules: tuple[RuleSpec, ...] = ()
+    description: str = ""
+
+
+class ClusterSpec(Strict):
+    """version `major.minor`; kubeconfig only for a referenced cluster that its cloud does not hand out."""
+
+    ownership: Ownership = Ownership.REFERENCE
+    name: Name = "main"
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+$")] = "1.35"
+    public_endpoint: bool = True
+    public_access_cidrs: tuple[str, ...] = ()
+    kubeconfig: str | None = None
+    proxy_url: str | None = None
+
+
+class GatewaySpec(Strict):
+    """Where other sites' traffic enters this region's cluster network."""
+
+    address: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 15443
+
+
+class ZoneSpec(Strict):
+    zone: str
+    subnet_cidr: str | None = None
+    max_nodes: Annotated[int, Field(ge=0)] | None = None
+
+
+class RegionSpec(Strict):
+    """One region of one account. Each of its zones is a site, named partition/zone."""
+
+    account: Name
+    region: str
+    zones: Annotated[tuple[ZoneSpec, ...], Field(min_length=1)]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    icp: Annotated[bool, Field(description="our public entries here have an ICP filing")] = False
+    network: NetworkSpec
+    firewalls: tuple[FirewallSpec, ...] = ()
+    cluster: ClusterSpec | None = None
+    registry: str | None = None
+    gateway: GatewaySpec | None = None
+    quota_vcpu: Annotated[int, Field(ge=0)] | None = None
+    egress_ips: tuple[str, ...] = ()
+    instance_types: Annotated[tuple[str, ...], Field(description="only these types; empty: all of the catalogue")] = ()
+
+
+class LinkSpec(Strict):
+    """Two regions (partition/region) whose gateways reach each other."""
+
+    between: Annotated[tuple[str, str], Field()]
+    rtt_ms: Annotated[float, Field(gt=0)] | None = None
+
+
+class BudgetSpec(Strict):
+    max_per_hour: Annotated[float, Field(gt=0)]
+    currency: str = "USD"
+
+
+class PoliciesSpec(Strict):
+    """bundles: folders of Rego beside this file. parameters: rule id -> its parameters. waivers: a file."""
+
+    bundles: tuple[str, ...] = ()
+    parameters: dict[str, dict[str, Any]] = {}
+    waivers: str | None = None
+
+
+class StateSpec(Strict):
+    url: str | None = None
+    lease: Seconds = 30.0
+
+
+class FleetSpec(Strict):
+    state: StateSpec = StateSpec()
+    accounts: Annotated[tuple[AccountSpec, ...], Field(min_length=1)]
+    regions: Annotated[tuple[RegionSpec, ...], Field(min_length=1)]
+    links: tuple[LinkSpec, ...] = ()
+    budget: BudgetSpec | None = None
+    policies: PoliciesSpec = PoliciesSpec()
+    approvers: tuple[str, ...] = ()
+    assumptions: Annotated[str | None, Field(description="file of assumed prices, RTT and egress")] = None
+    currency: str = "USD"
+    exchange_rates: Annotated[dict[str, float], Field(description="1 unit of that currency in `currency`")] = {}
+    tags: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A zone, seen with all that placement and rendering need to know about it."""
+
+    id: str
+    zone: str
+    region: RegionSpec
+    account: AccountSpec
+
+    @property
+    def partition(self) -> str:
+        return self.account.partition
+
+    @property
+    def cloud(self) -> str:
+        return self.account.cloud
+
+    @property
+    def region_id(self) -> str:
+        return f"{self.account.partition}/{self.region.region}"
+
+
+class Fleet(Strict):
+    """Where an application may run, and what is ours there."""
+
+    api_version: Annotated[Literal["duoyun.dev/v1"], Field(alias="apiVersion")]
+    kind: Literal["Fleet"]
+    metadata: Metadata
+    spec: FleetSpec
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    def account(self, name: str) -> AccountSpec:
+        return next(a for a in self.spec.accounts if a.name == name)
+
+    def sites(self) -> Iterator[Site]:
+        """Every zone of every region, in the order of the file."""
+        for region in self.spec.regions:
+            account = self.account(region.account)
+            for zone in region.zones:
+                yield Site(f"{account.partition}/{zone.zone}", zone.zone, region, account)
+
+    def to_plain(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)
+
+
+__all__ = ["Fleet", "FleetSpec", "Site", "SiteId"]
