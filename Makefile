@@ -1,0 +1,47 @@
+# Everything sets itself up: a venv of its own, the locked dependencies, duoyun itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.locked
+PYTEST := $(BIN)/pytest
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format soak lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "duoyun needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## the venv with locked dependencies
+
+demo: $(STAMP) ## 27 services over three clouds on an embedded sandbox: plan, deploy, break, roll back, drift
+	@$(BIN)/duoyun demo
+
+test: $(STAMP) ## all tests but the soak
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
+
+soak: $(STAMP) ## the long runs: every kill point; prints seeds
+	$(PYTEST) -n $(WORKERS) -m soak --timeout=3600 $(ARGS)
+
+lint: $(STAMP) ## ruff, import rules, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --config .importlinter
+	$(BIN)/mypy
+
+format: $(STAMP) ## ruff's fixes and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean: ## remove the venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
