@@ -1,0 +1,51 @@
+"""Which clouds there are: the one table that a fourth cloud adds a row to.
+
+Callers: targets.py. Modules are named, not imported, so that a command pays only for the SDKs it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import cast
+
+from model.errors import NotBuiltYet
+from providers.base import Account, CloudProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """module: has `open(account) -> CloudProvider`. extra: what to install where its SDK is missing."""
+
+    module: str
+    extra: str
+    title: str
+
+
+CLOUDS = {
+    "aws": Cloud("providers.aws", "aws", "AWS"),
+    "azure": Cloud("providers.azure", "azure", "Azure"),
+    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud"),
+}
+
+PARTITION_TITLES = {
+    "aws": "AWS",
+    "aws-cn": "AWS China",
+    "azure": "Azure",
+    "azure-cn": "Azure China (21Vianet)",
+    "alibaba-cn": "Alibaba Cloud mainland",
+    "alibaba-intl": "Alibaba Cloud international",
+}
+
+
+def open_cloud(account: Account) -> CloudProvider:
+    """The adapter for an account's cloud. Raises NotBuiltYet where its SDK is not installed."""
+    cloud = CLOUDS[account.cloud]
+    try:
+        module = importlib.import_module(cloud.module)
+        return cast(CloudProvider, module.open(account))
+    except ModuleNotFoundError as exc:
+        raise NotBuiltYet(
+            f"account {account.name} needs {cloud.title}'s SDK ({exc.name}), which is not installed",
+            mend=f"pip install 'duoyun[{cloud.extra}]'",
+        ) from exc
