@@ -1,0 +1,272 @@
+"""The sandbox as one object: builds the world, starts the clouds, says where they are, and stops them again.
+
+Callers: `python -m sandbox` (sandbox/__main__.py) and sandbox.threaded. Clouds come in by CLOUDS, a row each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import inspect
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from sandbox.accounts import CLOUD_OF, load_accounts
+from sandbox.control import Control
+from sandbox.faults import Faults
+from sandbox.files import lock, private_folder, write_private
+from sandbox.timing import timing
+from sandbox.world import World
+
+CLOUDS: Mapping[str, str] = {
+    "aws": "sandbox.aws.server",
+    "azure": "sandbox.azure.server",
+    "alibaba": "sandbox.alibaba.server",
+}
+"""Cloud -> module with `async def serve(world: World) -> Server`; the slowest to import comes first."""
+CLUSTERS_FILE = "clusters.json"
+
+
+class SandboxError(Exception):
+    """Why the sandbox cannot start, for a person. exit_code as in docs/sandbox-endpoints.md."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. endpoints_file None: not written (in-process use)."""
+
+    state_dir: Path | None = None
+    profile: str = "instant"
+    time_scale: float = 1.0
+    seed: int = 0
+    endpoints_file: Path | None = None
+    clouds: tuple[str, ...] = tuple(CLOUDS)
+
+
+def default_endpoints_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """$DUOYUN_SANDBOX, else $XDG_STATE_HOME/duoyun/sandbox/endpoints.json (default ~/.local/state)."""
+    if environ.get("DUOYUN_SANDBOX"):
+        return Path(environ["DUOYUN_SANDBOX"])
+    state = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return Path(state) / "duoyun" / "sandbox" / "endpoints.json"
+
+
+class Sandbox:
+    """start() serves; wait() returns once stop() was called; close() ends everything and removes the file."""
+
+    def __init__(self, options: Options) -> None:
+        unknown = [c for c in options.clouds if c not in CLOUDS]
+        if unknown:
+            raise SandboxError(f"no cloud {unknown[0]!r} here; there are {', '.join(CLOUDS)}", 64)
+        self.options = options
+        self.faults = Faults(options.seed)
+        self.endpoints: dict[str, Any] = {}
+        self.servers: dict[str, Any] = {}
+        self.world: World | None = None
+        self._control: Control | None = None
+        self._stopping = asyncio.Event()
+        self._locks: list[IO[str]] = []
+
+    async def start(self) -> None:
+        """Raises SandboxError with a sentence for a person; nothing is left running then."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _start(self) -> None:
+        gc.disable()  # importing the clouds' code makes millions of lasting objects; collecting them costs 0.3 s
+        try:
+            self._claim()
+            self.world = world = await self._build_world()
+            await asyncio.gather(*(self._start_cloud(name, world) for name in self.options.clouds))
+            token = secrets.token_urlsafe(32)
+            self._control = Control(token, self.faults, self.servers, self._status, self.stop)
+            await self._control.start()
+            self.endpoints = self._describe(token)
+            if self.options.endpoints_file is not None:
+                write_private(self.options.endpoints_file, json.dumps(self.endpoints, indent=1) + "\n")
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    async def wait(self) -> None:
+        await self._stopping.wait()
+
+    def stop(self) -> None:
+        """Asks for the end; wait() returns. Call it on the loop's own thread."""
+        self._stopping.set()
+
+    async def close(self) -> None:
+        """Idempotent. The endpoints file goes first, so that nobody finds a sandbox that is about to end."""
+        if self.endpoints and self.options.endpoints_file is not None:
+            self.options.endpoints_file.unlink(missing_ok=True)
+        self.endpoints = {}
+        if self._control is not None:
+            await self._control.close()
+            self._control = None
+        for server in self.servers.values():
+            await server.close()
+        self.servers.clear()
+        if self.world is not None:
+            await self._save_clusters(self.world)
+            for part in (self.world.clusters, self.world.containers):
+                await _call(part, "close")
+            self.world = None
+        for file in self._locks:
+            file.close()
+        self._locks.clear()
+
+    # -- parts ------------------------------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        """One sandbox per endpoints file and per state folder."""
+        try:
+            if self.options.endpoints_file is not None:
+                private_folder(self.options.endpoints_file.parent)
+                self._claim_file(self.options.endpoints_file.with_suffix(".lock"), str(self.options.endpoints_file))
+            if self.options.state_dir is not None:
+                private_folder(self.options.state_dir)
+                self._claim_file(self.options.state_dir / "lock", str(self.options.state_dir))
+        except OSError as exc:
+            raise SandboxError(f"the folder cannot be used: {exc}") from exc
+
+    def _claim_file(self, path: Path, what: str) -> None:
+        try:
+            self._locks.append(lock(path))
+        except BlockingIOError as exc:
+            raise SandboxError(f"a sandbox already runs at {what}; stop it first, or name another place", 75) from exc
+
+    async def _build_world(self) -> World:
+        options = self.options
+        try:
+            accounts = load_accounts(options.state_dir)
+        except (OSError, ValueError) as exc:
+            raise SandboxError(f"the state folder {options.state_dir} cannot be used: {exc}") from exc
+        clock = timing(options.profile, options.time_scale, options.seed)
+        from sandbox.containers import Containers
+        from sandbox.kubernetes import Clusters
+
+        containers = Containers(clock, seed=options.seed)
+        clusters = Clusters(timing=clock, faults=self.faults, containers=containers, seed=options.seed)
+        world = World(
+            loop=asyncio.get_running_loop(),
+            accounts=accounts,
+            timing=clock,
+            faults=self.faults,
+            containers=containers,
+            clusters=clusters,
+            seed=options.seed,
+            state_dir=options.state_dir,
+        )
+        await self._restore_clusters(world)
+        return world
+
+    async def _start_cloud(self, name: str, world: World) -> None:
+        module = await asyncio.to_thread(importlib.import_module, CLOUDS[name])
+        self.servers[name] = await module.serve(world)
+
+    async def _save_clusters(self, world: World) -> None:
+        if world.state_dir is None:
+            return
+        snapshot = await _call(world.clusters, "snapshot")
+        if snapshot is not None:
+            write_private(world.state_dir / CLUSTERS_FILE, json.dumps(snapshot))
+
+    async def _restore_clusters(self, world: World) -> None:
+        path = world.state_dir / CLUSTERS_FILE if world.state_dir else None
+        if path is None or not path.exists():
+            return
+        try:
+            await _call(world.clusters, "restore", json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise SandboxError(f"{path} cannot be read: {exc}; remove the state folder to begin anew") from exc
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "started_at": self.endpoints.get("started_at"),
+            "profile": self.options.profile,
+            "time_scale": self.options.time_scale,
+            "seed": self.options.seed,
+            "state_dir": str(self.options.state_dir) if self.options.state_dir else None,
+            "clouds": {name: {"url": server.url} for name, server in self.servers.items()},
+            "faults": len(self.faults.rows()),
+        }
+
+    def _describe(self, token: str) -> dict[str, Any]:
+        assert self.world is not None
+        assert self._control is not None
+        return {
+            "schema_version": 1,
+            "pid": os.getpid(),
+            "started_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "profile": self.options.profile,
+            "seed": self.options.seed,
+            "control": {"url": self._control.url, "token": token},
+            "clouds": {name: {"url": self.servers[name].url} for name in self.options.clouds},
+            "accounts": [
+                {
+                    "partition": a.partition,
+                    "account_id": a.account_id,
+                    "cloud": CLOUD_OF[a.partition],
+                    "key_id": a.key_id,
+                    "secret": a.secret,
+                    "reader_key_id": a.reader_key_id,
+                    "reader_secret": a.reader_secret,
+                }
+                for a in self.world.accounts
+                if CLOUD_OF[a.partition] in self.options.clouds
+            ],
+        }
+
+
+async def _call(part: object, name: str, *args: Any) -> Any:
+    """part.name(*args), awaited where it is a coroutine; None where the part has no such method."""
+    method = getattr(part, name, None)
+    if method is None:
+        return None
+    result = method(*args)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def watch(pid: int, sandbox: Sandbox) -> None:
+    """Stops the sandbox once that process is gone, however it ended."""
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        sandbox.stop()
+        return
+    except (OSError, AttributeError):  # no pidfd here: an older kernel, or not Linux
+        await _poll(pid, sandbox)
+        return
+    gone = asyncio.Event()
+    loop.add_reader(descriptor, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    sandbox.stop()
+
+
+async def _poll(pid: int, sandbox: Sandbox, every_s: float = 0.5) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.kill(pid, 0)
+            await asyncio.sleep(every_s)
+    sandbox.stop()
