@@ -65,6 +65,7 @@ class ContainerSpec:
     """One container of a pod, or the one of a VM. behaviour: see docs/sandbox.md (`sandbox.duoyun.dev/behaviour`).
 
     ports: those it listens on. identity: what its answers say (service, version, pod, node, site, cluster).
+    address: loopback address to listen on, which a pod's containers share; "" takes a free one.
     """
 
     image: str
@@ -72,6 +73,7 @@ class ContainerSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     behaviour: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
 
 
 class Container(Protocol):
