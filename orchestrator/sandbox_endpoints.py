@@ -29,13 +29,14 @@ def endpoints_path(environ: Mapping[str, str] | None = None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class SandboxEndpoints:
-    """A running sandbox. accounts: (partition, account_id) -> its keys."""
+    """A running sandbox. accounts: (partition, account_id) -> its keys. environment: for the clouds' own tools."""
 
     pid: int
     clouds: Mapping[str, str]
     accounts: Mapping[tuple[str, str], Mapping[str, str]] = field(repr=False)
     control_url: str
     control_token: str = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     profile: str = ""
     started_at: str = ""
 
@@ -71,6 +72,7 @@ def read_endpoints(path: Path | None = None) -> SandboxEndpoints:
         accounts={(row["partition"], row["account_id"]): row for row in data["accounts"]},
         control_url=data["control"]["url"],
         control_token=data["control"]["token"],
+        environment=data.get("environment", {}),
         profile=data.get("profile", ""),
         started_at=data.get("started_at", ""),
     )

@@ -1,0 +1,149 @@
+"""The command tree and the way out: every failure ends here, as text or JSON and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Annotated
+
+import click
+import typer
+
+from cli.output import Format, Output
+from model.errors import DuoyunError, Interrupted, UsageError
+from model.exit_codes import ExitCode
+
+app = typer.Typer(
+    name="duoyun",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="""
+    One spec, three clouds: place, gate, release, roll back and watch a backend over AWS, Azure and Alibaba Cloud.
+
+    [bold]First steps[/]
+
+      duoyun demo                                     see it all on an embedded sandbox, no account needed
+      duoyun sandbox up && duoyun plan examples/miniprogram
+      duoyun deploy examples/miniprogram --yes
+    """,
+    epilog="Exit codes: 0 done, 1 error, 2 differences, 3 invalid input, 4 denied, 7 lease held, 8 rolled back, "
+    "9 failed, 75 try again; the whole table: docs/cli.md",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from duoyun import __version__
+
+        typer.echo(f"duoyun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    ctx: typer.Context,
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="table for people, json for programs.", envvar="DUOYUN_OUTPUT")
+    ] = Format.TABLE,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.", envvar="DUOYUN_NO_COLOR")] = False,
+    version: Annotated[  # noqa: ARG001  (handled by its callback)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    ctx.obj = Output(output, no_color=no_color)
+
+
+def _register() -> None:
+    from cli import demo, drift, releases, sandbox, specs
+
+    for module in (specs, releases, drift, sandbox, demo):
+        module.register(app)
+
+
+def run(args: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    args = _output_option_first(sys.argv[1:] if args is None else args)
+    out = _guess_output(args)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _register()
+        code = app(args, standalone_mode=False)
+        return int(code or 0)
+    except click.exceptions.Exit as exc:
+        return int(exc.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        out.failure(Interrupted("interrupted", mend="what was begun goes on with `duoyun resume`"))
+        return ExitCode.INTERRUPTED
+    except _Terminated:
+        out.failure(Interrupted("terminated", mend="what was begun goes on with `duoyun resume`"))
+        return ExitCode.TERMINATED
+    except click.exceptions.UsageError as exc:
+        command = exc.ctx.command_path if exc.ctx else "duoyun"
+        out.failure(UsageError(exc.format_message(), mend=f"{command} --help"))
+        return ExitCode.USAGE
+    except DuoyunError as exc:
+        out.failure(exc)
+        return exc.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`duoyun ... | head`); nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ERROR
+    except Exception as exc:  # noqa: BLE001  (the last resort: a sentence and an exit code, never a bare traceback)
+        if os.environ.get("DUOYUN_DEBUG"):
+            traceback.print_exc()
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        out.failure(
+            DuoyunError(
+                f"unexpected {type(exc).__name__}: {exc}",
+                detail=f"in {where.filename.rsplit('/', 1)[-1]}:{where.lineno} {where.name}",
+                mend="this is a defect of duoyun; DUOYUN_DEBUG=1 shows the traceback to report it with",
+            )
+        )
+        return ExitCode.ERROR
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that leases are released and records closed on the way out."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+_GLOBAL_WITH_VALUE = ("-o", "--output")
+_GLOBAL_FLAGS = ("--no-color",)
+
+
+def _output_option_first(args: list[str]) -> list[str]:
+    """`duoyun plan -o json` means what `duoyun -o json plan` means: both places are tried by hand at 3 a.m."""
+    front: list[str] = []
+    rest: list[str] = []
+    index = 0
+    while index < len(args):
+        arg = args[index]
+        if arg == "--":
+            rest += args[index:]
+            break
+        if arg in _GLOBAL_WITH_VALUE and index + 1 < len(args):
+            front += args[index : index + 2]
+            index += 2
+            continue
+        (front if arg in _GLOBAL_FLAGS or arg.startswith("--output=") else rest).append(arg)
+        index += 1
+    return front + rest
+
+
+def _guess_output(args: list[str]) -> Output:
+    """The output to complain on where parsing itself fails."""
+    wanted = os.environ.get("DUOYUN_OUTPUT", "")
+    for flag, value in zip(args, [*args[1:], ""], strict=True):
+        if flag in _GLOBAL_WITH_VALUE:
+            wanted = value
+        elif flag.startswith("--output="):
+            wanted = flag.removeprefix("--output=")
+    return Output(Format.JSON if wanted == "json" else Format.TABLE, no_color="--no-color" in args)

@@ -1,0 +1,46 @@
+"""The options that several commands share. Consent (`--yes`, `--confirm`, ...) has no environment variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AppArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The application file, or a folder that holds app.yaml.", envvar="DUOYUN_APP", show_default="app.yaml"
+    ),
+]
+FleetOption = Annotated[
+    Path | None,
+    typer.Option("--fleet", help="The fleet file.", envvar="DUOYUN_FLEET", show_default="fleet.yaml beside the app"),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="Where the state lives: postgresql://... for a team, sqlite:///FILE for one person.",
+        envvar="DUOYUN_STORE",
+        show_default="the fleet's state.url, else SQLite in ~/.local/state/duoyun",
+    ),
+]
+LocalStateOption = Annotated[
+    bool, typer.Option("--local-state", help="Allow SQLite for real accounts: one person, one machine.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. It skips the question, never an approval.")]
+TimeoutOption = Annotated[
+    str, typer.Option("--timeout", help="Give up after this long, e.g. 45m.", envvar="DUOYUN_TIMEOUT")
+]
+LockTimeoutOption = Annotated[
+    str,
+    typer.Option("--lock-timeout", help="Wait this long for another release to end.", envvar="DUOYUN_LOCK_TIMEOUT"),
+]
+DEFAULT_APP = Path("app.yaml")
+
+
+def files(app: Path, fleet: Path | None) -> tuple[Path, Path]:
+    """The two files that a command works on; a folder stands for its app.yaml."""
+    app_file = app / "app.yaml" if app.is_dir() else app
+    return app_file, fleet or app_file.parent / "fleet.yaml"

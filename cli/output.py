@@ -1,0 +1,108 @@
+"""What goes to stdout and stderr: tables for people, one JSON object for programs, errors with their mend.
+
+With `-o json`, that object is the only thing on stdout, on failure too. Colours follow each stream's own terminal,
+NO_COLOR and TERM=dumb.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+from model.errors import Diagnostic, DuoyunError, InvalidInput
+from model.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA_VERSION = 1
+
+
+class Format(StrEnum):
+    """-o"""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Output:
+    """One per run of the command line."""
+
+    def __init__(self, fmt: Format = Format.TABLE, *, no_color: bool = False) -> None:
+        self.format = fmt
+        self._no_color = no_color
+        self._said = False
+
+    @property
+    def is_json(self) -> bool:
+        return self.format is Format.JSON
+
+    def console(self, stream: TextIO | None = None) -> Console:
+        """A console on stdout, or on another stream. In JSON mode everything for people goes to stderr."""
+        from rich.console import Console
+
+        where = stream or (sys.stderr if self.is_json else sys.stdout)
+        plain = self._no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        width = None if where.isatty() else int(os.environ.get("COLUMNS", "0")) or 120
+        return Console(
+            file=where,
+            no_color=plain,
+            force_terminal=False if plain else None,
+            highlight=False,
+            width=width,
+            soft_wrap=not where.isatty(),
+            emoji=False,
+        )
+
+    def result(self, data: Mapping[str, Any], code: ExitCode = ExitCode.OK) -> None:
+        """The one JSON object of a command; nothing in table mode, where the command draws for itself."""
+        if self.is_json:
+            self._write({"schema_version": SCHEMA_VERSION, "exit_code": int(code), **data})
+
+    def failure(self, error: DuoyunError) -> None:
+        """An error with its evidence and mend, as text or as the JSON object."""
+        if self.is_json:
+            if not self._said:
+                self._write(
+                    {
+                        "schema_version": SCHEMA_VERSION,
+                        "diagnostics": [],
+                        **error.to_dict(),
+                    }
+                )
+            return
+        console = self.console(sys.stderr)
+        console.print(f"[bold red]error:[/] {_escape(error.summary)}", soft_wrap=True)
+        if isinstance(error, InvalidInput):
+            for row in error.diagnostics:
+                self._diagnostic(console, row)
+        elif error.detail:
+            for line in error.detail.splitlines():
+                console.print(f"  {_escape(line)}", soft_wrap=True)
+        if error.mend:
+            console.print(f"[green]mend:[/] {_escape(error.mend)}", soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        self.console(sys.stderr).print(f"[yellow]warning:[/] {_escape(text)}", soft_wrap=True)
+
+    def _diagnostic(self, console: Console, row: Diagnostic) -> None:
+        where = f"[cyan]{_escape(row.position)}[/]: " if row.position else ""
+        console.print(f"  {where}{_escape(row.what)}", soft_wrap=True)
+        if row.mend:
+            console.print(f"    [green]mend:[/] {_escape(row.mend)}", soft_wrap=True)
+
+    def _write(self, data: Mapping[str, Any]) -> None:
+        self._said = True
+        json.dump(data, sys.stdout, ensure_ascii=False, indent=2, default=str)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
