@@ -75,7 +75,9 @@ class Targets:
         self._lock = threading.RLock()
         self._clouds: dict[str, CloudProvider] = {}
         self._clusters: dict[tuple[str, str, str], Provider] = {}
-        self._by_plane: dict[tuple[str, str], AccountSpec] = {(a.partition, a.account_id): a for a in fleet.spec.accounts}
+        self._by_plane: dict[tuple[str, str], AccountSpec] = {
+            (a.partition, a.account_id): a for a in fleet.spec.accounts
+        }
 
     def __call__(self, address: Address) -> Provider:
         spec = self._by_plane.get((address.partition, address.account))
