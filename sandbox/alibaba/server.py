@@ -1,0 +1,375 @@
+"""Alibaba Cloud on loopback: RPC (Ecs, Vpc, Sts, Actiontrail) and ROA (CS) on one port.
+
+Callers: the sandbox's main process and tests, through `serve`. A request is authenticated, matched to an action,
+offered to the fault table, executed, and recorded for the audit log. Not here: what the actions do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, groups, machines, pools, vpc
+from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
+from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
+from sandbox.files import write_private
+from sandbox.world import Fault, SandboxAccount, World
+
+log = logging.getLogger(__name__)
+Handler = Callable[[Ctx], Any]
+STATE_FILE = "alibaba.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """regional: the request must name a region of the caller's partition."""
+
+    service: str
+    name: str
+    run: Handler
+    write: bool = False
+    regional: bool = True
+
+
+_WRITE_VERBS = ("Create", "Delete", "Modify", "Run", "Start", "Stop", "Authorize", "Revoke", "Tag", "Untag", "UnTag")
+
+
+def _table(service: str, handlers: Mapping[str, Handler]) -> dict[tuple[str, str], Action]:
+    return {
+        (service, name): Action(service, name, run, name.startswith(_WRITE_VERBS), name != "DescribeRegions")
+        for name, run in handlers.items()
+    }
+
+
+_VERSIONS = {
+    "2014-05-26": "Ecs",
+    "2016-04-28": "Vpc",
+    "2015-04-01": "Sts",
+    "2020-07-06": "Actiontrail",
+}
+RPC: Mapping[tuple[str, str], Action] = {
+    **_table(
+        "Ecs",
+        {
+            "DescribeRegions": catalogue.describe_regions,
+            "DescribeZones": catalogue.describe_zones,
+            "DescribeInstanceTypes": catalogue.describe_instance_types,
+            "DescribeAvailableResource": catalogue.describe_available_resource,
+            "DescribeImages": catalogue.describe_images,
+            "RunInstances": machines.run_instances,
+            "DescribeInstances": machines.describe_instances,
+            "DescribeInstanceStatus": machines.describe_instance_status,
+            "DescribeUserData": machines.describe_user_data,
+            "DescribeDisks": machines.describe_disks,
+            "ModifyInstanceAttribute": machines.modify_instance_attribute,
+            "StartInstance": machines.start_instances,
+            "StartInstances": machines.start_instances,
+            "StopInstance": machines.stop_instances,
+            "StopInstances": machines.stop_instances,
+            "DeleteInstance": machines.delete_instances,
+            "DeleteInstances": machines.delete_instances,
+            "CreateSecurityGroup": groups.create_security_group,
+            "DescribeSecurityGroups": groups.describe_security_groups,
+            "DescribeSecurityGroupAttribute": groups.describe_security_group_attribute,
+            "ModifySecurityGroupAttribute": groups.modify_security_group_attribute,
+            "AuthorizeSecurityGroup": groups.authorize_ingress,
+            "AuthorizeSecurityGroupEgress": groups.authorize_egress,
+            "RevokeSecurityGroup": groups.revoke_ingress,
+            "RevokeSecurityGroupEgress": groups.revoke_egress,
+            "ModifySecurityGroupRule": groups.modify_rule,
+            "ModifySecurityGroupEgressRule": groups.modify_rule,
+            "DeleteSecurityGroup": groups.delete_security_group,
+            "TagResources": ecs_tags.tag_resources,
+            "UntagResources": ecs_tags.untag_resources,
+            "ListTagResources": ecs_tags.list_tag_resources,
+        },
+    ),
+    **_table(
+        "Vpc",
+        {
+            "DescribeRegions": catalogue.describe_regions,
+            "DescribeZones": catalogue.describe_zones,
+            "CreateVpc": vpc.create_vpc,
+            "DescribeVpcs": vpc.describe_vpcs,
+            "ModifyVpcAttribute": vpc.modify_vpc_attribute,
+            "DeleteVpc": vpc.delete_vpc,
+            "CreateVSwitch": vpc.create_vswitch,
+            "DescribeVSwitches": vpc.describe_vswitches,
+            "DeleteVSwitch": vpc.delete_vswitch,
+            "TagResources": vpc.tag_resources,
+            "UnTagResources": vpc.untag_resources,
+        },
+    ),
+    ("Sts", "GetCallerIdentity"): Action("Sts", "GetCallerIdentity", audit.get_caller_identity, regional=False),
+    ("Actiontrail", "LookupEvents"): Action("Actiontrail", "LookupEvents", audit.lookup_events),
+}
+_C, _N = r"/clusters/(?P<ClusterId>[^/]+)", r"/nodepools/(?P<NodepoolId>[^/]+)"
+ROA: tuple[tuple[str, re.Pattern[str], Action], ...] = tuple(
+    (method, re.compile(pattern), Action("CS", name, run, write=method != "GET"))
+    for method, pattern, name, run in (
+        ("POST", "/clusters", "CreateCluster", clusters.create_cluster),
+        ("GET", "/api/v1/clusters", "DescribeClustersV1", clusters.describe_clusters_v1),
+        (
+            "GET",
+            "/api/v1/metadata/versions",
+            "DescribeKubernetesVersionMetadata",
+            catalogue.describe_kubernetes_versions,
+        ),
+        ("GET", _C, "DescribeClusterDetail", clusters.describe_cluster_detail),
+        ("DELETE", _C, "DeleteCluster", clusters.delete_cluster),
+        ("PUT", f"/api/v2{_C}", "ModifyCluster", clusters.modify_cluster),
+        ("POST", f"/api/v2{_C}/upgrade", "UpgradeCluster", clusters.upgrade_cluster),
+        ("GET", f"{_C}/audit", "GetClusterAuditProject", clusters.get_cluster_audit),
+        ("PUT", f"{_C}/audit_log", "UpdateClusterAuditLogConfig", clusters.update_cluster_audit),
+        (
+            "GET",
+            r"/k8s/(?P<ClusterId>[^/]+)/user_config",
+            "DescribeClusterUserKubeconfig",
+            clusters.describe_user_kubeconfig,
+        ),
+        ("POST", f"{_C}/nodepools", "CreateClusterNodePool", pools.create_node_pool),
+        ("GET", f"{_C}/nodepools", "DescribeClusterNodePools", pools.describe_node_pools),
+        ("GET", _C + _N, "DescribeClusterNodePoolDetail", pools.describe_node_pool_detail),
+        ("POST", _C + _N, "ScaleClusterNodePool", pools.scale_node_pool),
+        ("PUT", _C + _N, "ModifyClusterNodePool", pools.modify_node_pool),
+        ("DELETE", _C + _N, "DeleteClusterNodepool", pools.delete_node_pool),
+        ("PUT", "/tags", "TagResources", clusters.tag_resources),
+        ("DELETE", "/tags", "UntagResources", clusters.untag_resources),
+        ("GET", "/tags", "ListTagResources", clusters.list_tag_resources),
+    )
+)
+
+
+class AlibabaServer:
+    """world.Server, with inventory, snapshot and restore besides."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._cloud = Cloud(world)
+        self._nonces = NonceBook()
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=4 * 1024 * 1024)
+        app.router.add_route("*", "/{tail:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Idempotent. Keeps the estates in the state folder where there is one."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+            if self._world.state_dir is not None:
+                write_private(self._world.state_dir / STATE_FILE, json.dumps(self.snapshot()))
+        await self._cloud.close()
+
+    def inventory(self) -> list[dict[str, Any]]:
+        """All that exists, as {kind, id, name, tags}."""
+        return [{"kind": k, "id": i, "name": n, "tags": dict(t)} for k, i, n, t in self._cloud.everything()]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data from which `restore` makes the same estates again."""
+        estates = {account: estate.to_dict() for account, estate in self._cloud.estates.items()}
+        return {"schema_version": 1, "estates": estates}
+
+    async def restore(self, data: Mapping[str, Any]) -> None:
+        """Takes a snapshot's place: what ran runs again, what was under way goes on. ValueError: other version."""
+        if data.get("schema_version") != 1:
+            raise ValueError(f"the snapshot has schema_version {data.get('schema_version')!r}; this version reads 1")
+        for account_id, estate in data["estates"].items():
+            self._cloud.estates[account_id] = Estate.from_dict(estate)
+        self._cloud.forget_ids()
+        for account in self._world.accounts:
+            estate_now = self._cloud.estates.get(account.account_id)
+            if estate_now is not None:
+                await _resume(self._cloud, estate_now, account)
+
+    # -- one request -------------------------------------------------------------------------------------------
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        request_id = str(uuid.uuid4()).upper()
+        raw = Raw(
+            request.method,
+            request.path,
+            dict(request.query),
+            {k.lower(): v for k, v in request.headers.items()},
+            await request.read(),
+        )
+        service = "" if raw.is_rpc else "CS"
+        try:
+            caller = self._authenticate(raw)
+            action, path = _find(raw)
+            fault = await self._fault(raw, action)
+            answer = self._execute(raw, action, path, caller, request_id)
+        except ApiError as exc:
+            return _error(exc, service, request_id, request.host)
+        except Exception:
+            log.exception("alibaba sandbox: %s failed", raw.action or raw.path)
+            return _error(ApiError(500, "InternalError", "The request processing has failed."), service, request_id, "")
+        if fault is not None and fault.drop_answer and request.transport is not None:
+            request.transport.abort()
+        return _json(200, answer, request_id)
+
+    def _authenticate(self, raw: Raw) -> Caller:
+        key_id = key_id_of(raw)
+        account = self._world.account_by_key(key_id)
+        if account is None or not account.partition.startswith("alibaba-"):
+            raise ApiError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+        reader = key_id == account.reader_key_id
+        verify(raw, key_id, account.reader_secret if reader else account.secret, self._nonces)
+        return Caller(account, key_id, reader)
+
+    async def _fault(self, raw: Raw, action: Action) -> Fault | None:
+        """Asks the fault table; answers, waits, or hands the fault on (a dropped answer comes after execution)."""
+        detail = " ".join(f"{k}={v}" for k, v in raw.params().values.items() if k != "UserData")
+        if not raw.is_rpc:
+            detail = f"{raw.path} {detail} {raw.body.decode('utf-8', 'replace')[:2000]}"
+        operation = f"{action.service.lower()}:{action.name}"
+        fault = self._world.faults.check("alibaba", operation, detail=detail, write=action.write)
+        if fault is None:
+            return None
+        if fault.delay_s:
+            await asyncio.sleep(fault.delay_s)
+        if fault.status and not fault.drop_answer:
+            message = fault.message or f"injected fault {fault.id}"
+            raise ApiError(fault.status, fault.code or "InternalError", message, retry_after_s=fault.retry_after_s)
+        return fault
+
+    def _execute(self, raw: Raw, action: Action, path: dict[str, str], caller: Caller, request_id: str) -> Any:
+        params = raw.params()
+        body = {} if raw.is_rpc else raw.json_body()
+        region = _region(raw, params, body)
+        if action.regional:
+            catalogue.check_region(region, caller.account.partition)
+        if action.write and caller.reader:
+            raise ApiError(
+                403,
+                "Forbidden.RAM",
+                f"User not authorized to operate on the specified resource, or this API does not support RAM: "
+                f"{action.service.lower()}:{action.name}",
+            )
+        estate = self._cloud.estates[caller.account.account_id]
+        ctx = Ctx(self._cloud, estate, caller, region, params, body, path)
+        token = params.get("ClientToken") if action.write and raw.is_rpc else ""
+        name = f"{action.service}:{action.name}:{region}:{token}"
+        if token and (used := _used(estate, name, token, params)) is not None:
+            return used
+        answer = action.run(ctx)
+        if token:
+            estate.tokens[name] = Token(params.fingerprint, answer, time.time())
+        if action.write:
+            audit.record(ctx, action.service, action.name, request_id, raw.headers)
+        return answer
+
+
+def _used(estate: Estate, name: str, token: str, params: Params) -> dict[str, Any] | None:
+    """What a client token was answered before. Raises where it is malformed or came with other parameters."""
+    if len(token) > 64 or not token.isascii():
+        raise ApiError(400, "InvalidClientToken.Malformed", "ClientToken is at most 64 ASCII characters.")
+    used = estate.tokens.get(name)
+    if used is None:
+        return None
+    if used.fingerprint != params.fingerprint:
+        raise ApiError(
+            400,
+            "IdempotentParameterMismatch",
+            "The request uses the same client token as a previous, but non-identical request.",
+        )
+    return used.answer
+
+
+def _find(raw: Raw) -> tuple[Action, dict[str, str]]:
+    if raw.is_rpc:
+        service = _VERSIONS.get(raw.version)
+        if service is None:
+            raise ApiError(400, "InvalidVersion", "Specified parameter Version is not valid.")
+        action = RPC.get((service, raw.action))
+        if action is None:
+            raise ApiError(
+                404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."
+            )
+        return action, {}
+    for method, pattern, action in ROA:
+        match = pattern.fullmatch(raw.path) if method == raw.method else None
+        if match is not None:
+            return action, match.groupdict()
+    raise ApiError(404, "InvalidAction.NotFound", f"Specified api is not found: {raw.method} {raw.path}")
+
+
+def _region(raw: Raw, params: Params, body: Mapping[str, Any]) -> str:
+    if raw.is_rpc:
+        return params.get("RegionId")
+    named = raw.headers.get("x-acs-region-id") or params.get("RegionId")
+    return named or str(body.get("region_id") or params.get("region_id"))
+
+
+def _json(status: int, answer: Any, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = answer if isinstance(answer, list) else {**answer, "RequestId": request_id}
+    return web.Response(
+        status=status,
+        text=json.dumps(body, ensure_ascii=False),
+        content_type="application/json",
+        headers={"x-acs-request-id": request_id, **(headers or {})},
+    )
+
+
+def _error(exc: ApiError, service: str, request_id: str, host: str) -> web.Response:
+    headers = {} if exc.retry_after_s is None else {"Retry-After": str(exc.retry_after_s)}
+    if service == "CS":
+        lower = {"code": exc.code, "message": exc.message, "requestId": request_id, "status": exc.status}
+        return web.Response(status=exc.status, text=json.dumps(lower), content_type="application/json", headers=headers)
+    upper = {"Code": exc.code, "Message": exc.message, "HostId": host, "Recommend": ""}
+    return _json(exc.status, upper, request_id, headers)
+
+
+async def _resume(cloud: Cloud, estate: Estate, account: SandboxAccount) -> None:
+    """Brings a restored estate to life: clusters first, then nodes and machines, then what was under way."""
+    for cluster in list(estate.clusters.values()):
+        if cluster.state == "deleting":
+            clusters.tear_down(cloud, estate, cluster)
+        elif cluster.state == "initial":
+            clusters.build(cloud, account, cluster)
+        elif cluster.state != "failed":
+            if cloud.world.clusters.get(cluster.id) is None:
+                await clusters.open_api(cloud, account, cluster)
+            cluster.state = "running"
+    for machine in list(estate.machines.values()):
+        if machine.status == "Deleting":
+            machines.remove(cloud, estate, machine)
+        elif machine.pool:
+            await pools.rejoin(cloud, estate, machine)
+        elif machine.status in ("Pending", "Starting", "Running"):
+            machine.status = "Pending" if machine.status == "Pending" else "Starting"
+            machines.start(cloud, machine, "vm.start" if machine.status == "Starting" else "vm.create")
+        elif machine.status == "Stopping":
+            machine.status = "Stopped"
+    for pool in list(estate.pools.values()):
+        pools.reconcile(cloud, estate, pool)
+
+
+async def serve(world: World) -> AlibabaServer:
+    """Starts Alibaba Cloud on a free port of 127.0.0.1, with what the state folder remembers."""
+    server = AlibabaServer(world)
+    path = world.state_dir / STATE_FILE if world.state_dir else None
+    if path is not None and path.exists():
+        await server.restore(json.loads(path.read_text(encoding="utf-8")))
+    await server.start()
+    return server
