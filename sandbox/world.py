@@ -101,7 +101,10 @@ class ContainerHost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A worker node, as a cloud's node pool makes it. allocatable in millicores, MiB, pods."""
+    """A worker node, as a cloud's node pool makes it. allocatable in millicores, MiB, pods.
+
+    taints: `key=value:Effect`, e.g. `CriticalAddonsOnly=true:NoSchedule`.
+    """
 
     name: str
     zone: str
@@ -112,6 +115,7 @@ class NodeSpec:
     pods: int = 110
     labels: Mapping[str, str] = field(default_factory=dict)
     provider_id: str = ""
+    taints: tuple[str, ...] = ()
 
 
 class ClusterHandle(Protocol):
