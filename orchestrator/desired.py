@@ -1,0 +1,407 @@
+"""Spec, fleet and placement -> everything that is to exist, with what depends on what. Pure.
+
+Callers: release. A region gets infrastructure only where something is placed in it. Workloads wait for the services
+that they call, wherever those run, so that a release follows the call graph across clouds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from model.plan import Item, Placement
+from model.resources import (
+    LABEL_SERVICE,
+    LABEL_SITE,
+    Address,
+    Cluster,
+    Direction,
+    FirewallGroup,
+    FirewallRule,
+    Instance,
+    Kind,
+    KubernetesObject,
+    Network,
+    NodePool,
+    Ownership,
+    Subnet,
+)
+from model.spec.app import Application, Runtime, Service
+from model.spec.fleet import ClusterSpec, FirewallSpec, Fleet, RegionSpec, RuleSpec, Site
+from model.spec.graph import waves
+from orchestrator.late import PENDING_IP
+from orchestrator.render import (
+    load_manifests,
+    render_dependencies,
+    render_namespace,
+    render_service,
+    render_user_data,
+    site_label,
+    zone_suffix,
+)
+
+_ALL_PORTS = (0, 65535)
+
+
+@dataclass(slots=True)
+class _Builder:
+    app: Application
+    fleet: Fleet
+    placement: Placement
+    manifests: Mapping[str, str]
+    items: dict[Address, Item] = field(default_factory=dict)
+
+    def add(self, item: Item) -> Address:
+        self.items[item.address] = item
+        return item.address
+
+
+def desired_items(
+    app: Application, fleet: Fleet, placement: Placement, manifests: Mapping[str, str] | None = None
+) -> tuple[Item, ...]:
+    """All items, infrastructure first, callees before callers. manifests: file name -> text, for `manifests:`."""
+    build = _Builder(app, fleet, placement, manifests or {})
+    used = _used_regions(fleet, placement)
+    network_ready = {r.region_id: _network_items(build, r) for r in used}
+    for region in used:
+        _cluster_items(build, region, network_ready[region.region_id])
+    _workload_items(build, used)
+    return tuple(sorted(build.items.values(), key=lambda i: (i.wave, i.address)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A region in use. sites: those of its zones that hold something; all_sites: every zone of it."""
+
+    spec: RegionSpec
+    all_sites: tuple[Site, ...]
+    sites: tuple[Site, ...]
+
+    @property
+    def region_id(self) -> str:
+        return self.all_sites[0].region_id
+
+    def address(self, kind: Kind, name: str) -> Address:
+        account = self.all_sites[0].account
+        return Address(account.partition, account.account_id, self.spec.region, kind, name)
+
+    @property
+    def cluster(self) -> ClusterSpec:
+        return self.spec.cluster or ClusterSpec()
+
+
+def _used_regions(fleet: Fleet, placement: Placement) -> tuple[_Region, ...]:
+    used = {pool.site for pool in placement.pools if pool.count}
+    used |= {site for s in placement.services for site, count in s.replicas.items() if count}
+    by_region: dict[str, list[Site]] = {}
+    for site in fleet.sites():
+        by_region.setdefault(site.region_id, []).append(site)
+    return tuple(
+        _Region(sites[0].region, tuple(sites), tuple(s for s in sites if s.id in used))
+        for sites in by_region.values()
+        if any(s.id in used for s in sites)
+    )
+
+
+# -- networks --------------------------------------------------------------------------------------------------
+
+
+def subnet_name(network: str, zone: str) -> str:
+    """Logical name of a zone's subnet."""
+    return f"{network}-{zone.lower()}"
+
+
+def _network_items(build: _Builder, region: _Region) -> tuple[Address, ...]:
+    """Network, a subnet a zone, the fleet's firewall groups, and one for the instances of this application."""
+    net = region.spec.network
+    tags = dict(build.fleet.spec.tags)
+    network = build.add(
+        Item(
+            address=region.address(Kind.NETWORK, net.name),
+            resource=Network(name=net.name, cidr=net.cidr, tags=tags),
+            ownership=net.ownership,
+        )
+    )
+    made = [network]
+    for zone in region.spec.zones:
+        if zone.subnet_cidr is None:
+            continue
+        name = subnet_name(net.name, zone.zone)
+        subnet = Subnet(name=name, network=net.name, cidr=zone.subnet_cidr, zone=zone.zone, tags=tags)
+        made.append(
+            build.add(
+                Item(
+                    address=region.address(Kind.SUBNET, name),
+                    resource=subnet,
+                    ownership=net.ownership,
+                    depends_on=(network,),
+                )
+            )
+        )
+    for spec in region.spec.firewalls:
+        made.append(_firewall(build, region, network, spec))
+    return tuple(made)
+
+
+def _firewall(build: _Builder, region: _Region, network: Address, spec: FirewallSpec) -> Address:
+    group = FirewallGroup(
+        name=spec.name,
+        network=region.spec.network.name,
+        rules=tuple(sorted({rule for r in spec.rules for rule in parse_rule(r)})),
+        description=spec.description,
+        tags=dict(build.fleet.spec.tags),
+    )
+    return build.add(
+        Item(
+            address=region.address(Kind.FIREWALL_GROUP, spec.name),
+            resource=group,
+            ownership=spec.ownership,
+            depends_on=(network,),
+        )
+    )
+
+
+def parse_rule(spec: RuleSpec) -> Iterator[FirewallRule]:
+    """`ports: 80,443,8000-8100` -> one rule each; no ports means all of them."""
+    for part in (p.strip() for p in spec.ports.split(",")) if spec.ports else [""]:
+        low, _, high = part.partition("-")
+        ports = (int(low), int(high or low)) if part else _ALL_PORTS
+        yield FirewallRule(
+            direction=Direction(spec.direction),
+            protocol=spec.protocol,
+            port_from=ports[0],
+            port_to=ports[1],
+            cidr=spec.cidr,
+            description=spec.description,
+        )
+
+
+def _instance_firewall(build: _Builder, region: _Region, services: Iterable[Service]) -> Address:
+    """Instances are reachable on their services' ports from the fleet's own networks, and from nowhere else."""
+    cidrs = sorted({r.network.cidr for r in build.fleet.spec.regions})
+    ports = sorted({(p.protocol, p.port) for s in services for p in s.ports})
+    name = f"{build.app.name}-instances"
+    rules = (
+        FirewallRule(
+            direction=Direction.INGRESS,
+            protocol=protocol,
+            port_from=port,
+            port_to=port,
+            cidr=cidr,
+            description=f"{build.app.name} services",
+        )
+        for protocol, port in ports
+        for cidr in cidrs
+    )
+    group = FirewallGroup(
+        name=name,
+        network=region.spec.network.name,
+        rules=tuple(sorted(rules)),
+        description=f"instances of {build.app.name}",
+        tags=dict(build.fleet.spec.tags),
+    )
+    return build.add(
+        Item(
+            address=region.address(Kind.FIREWALL_GROUP, name),
+            resource=group,
+            depends_on=(region.address(Kind.NETWORK, region.spec.network.name),),
+        )
+    )
+
+
+# -- clusters --------------------------------------------------------------------------------------------------
+
+
+def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...]) -> None:
+    pools = [p for p in build.placement.pools if not p.dedicated_to and p.count and p.site in _ids(region.sites)]
+    kubernetes = {s.name for s in build.app.spec.services if s.runtime is Runtime.KUBERNETES}
+    placed = {
+        s.service
+        for s in build.placement.services
+        if s.service in kubernetes and any(s.replicas.get(site.id) for site in region.sites)
+    }
+    if not pools and not placed:
+        return
+    spec = region.cluster
+    net = region.spec.network.name
+    subnets = tuple(subnet_name(net, z.zone) for z in region.spec.zones if z.subnet_cidr)
+    tags = dict(build.fleet.spec.tags)
+    cluster = build.add(
+        Item(
+            address=region.address(Kind.CLUSTER, spec.name),
+            resource=Cluster(
+                name=spec.name,
+                version=spec.version,
+                network=net,
+                subnets=subnets,
+                public_endpoint=spec.public_endpoint,
+                public_access_cidrs=spec.public_access_cidrs,
+                tags=tags,
+            ),
+            ownership=spec.ownership,
+            depends_on=network,
+        )
+    )
+    by_site = {s.id: s for s in region.sites}
+    for pool in pools:
+        site = by_site[pool.site]
+        name = f"{zone_suffix(site)}-{pool.instance_type}".lower().replace(".", "-").replace("_", "-")
+        build.add(
+            Item(
+                address=region.address(Kind.NODE_POOL, name),
+                resource=NodePool(
+                    name=name,
+                    cluster=spec.name,
+                    zone=site.zone,
+                    subnet=subnet_name(net, site.zone),
+                    instance_type=pool.instance_type,
+                    count=pool.count,
+                    labels={LABEL_SITE: site_label(site.id)},
+                    tags=tags,
+                ),
+                # Nodes of a cluster that is only referenced are ours to add: they carry our workloads.
+                ownership=Ownership.OWN,
+                depends_on=(cluster,),
+                site=site.id,
+            )
+        )
+
+
+def _ids(sites: Iterable[Site]) -> set[str]:
+    return {s.id for s in sites}
+
+
+# -- workloads -------------------------------------------------------------------------------------------------
+
+
+def _workload_items(build: _Builder, used: tuple[_Region, ...]) -> None:
+    """Callees first. ready[service]: addresses that must be ready before a caller of it is released."""
+    ready: dict[str, tuple[Address, ...]] = {}
+    replicas = {s.service: s.replicas for s in build.placement.services}
+    depth_of = waves(build.app)
+    for service in sorted(build.app.spec.services, key=lambda s: (depth_of[s.name], s.name)):
+        needs = tuple(a for d in service.depends_on if d.required for a in ready.get(d.name, ()))
+        made: list[Address] = []
+        for region in used:
+            here = {s.id: replicas[service.name].get(s.id, 0) for s in region.sites}
+            if any(here.values()):
+                render = _instances if service.runtime is Runtime.VM else _kubernetes
+                made += render(build, region, service, here, needs, depth_of[service.name])
+        ready[service.name] = tuple(made)
+    for region in used:
+        if region.address(Kind.CLUSTER, region.cluster.name) in build.items:
+            _dependency_items(build, region, replicas, ready)
+
+
+def _dependency_items(
+    build: _Builder,
+    region: _Region,
+    replicas: Mapping[str, Mapping[str, int]],
+    ready: Mapping[str, tuple[Address, ...]],
+) -> None:
+    """Names in the cluster for what runs elsewhere. Addresses of instances are filled in when they are known."""
+    vms = {s.name for s in build.app.spec.services if s.runtime is Runtime.VM}
+    pending = {name: (PENDING_IP,) for name in vms if any(replicas[name].get(s.id) for s in region.sites)}
+    cluster = region.address(Kind.CLUSTER, region.cluster.name)
+    namespace = _put_namespace(build, region)
+    for resource in render_dependencies(build.app, build.fleet, replicas, region.all_sites, vm_addresses=pending):
+        callee = resource.manifest["metadata"]["labels"].get(LABEL_SERVICE, "")
+        waits = ready.get(callee, ()) if callee in pending and resource.manifest["kind"] == "EndpointSlice" else ()
+        address = region.address(Kind.KUBERNETES_OBJECT, resource.name)
+        here = tuple(a for a in waits if a.region == region.spec.region and a.account == address.account)
+        build.add(
+            Item(
+                address=address,
+                resource=resource,
+                depends_on=(cluster, namespace, *here),
+                service=callee if callee in pending else "",
+                wave=max((build.items[a].wave for a in here), default=0),
+            )
+        )
+
+
+def _put_namespace(build: _Builder, region: _Region) -> Address:
+    resource = render_namespace(build.app, region.cluster.name)
+    cluster = region.address(Kind.CLUSTER, region.cluster.name)
+    address = region.address(Kind.KUBERNETES_OBJECT, resource.name)
+    return build.add(Item(address=address, resource=resource, depends_on=(cluster,)))
+
+
+def _instances(
+    build: _Builder,
+    region: _Region,
+    service: Service,
+    here: Mapping[str, int],
+    needs: tuple[Address, ...],
+    depth: int,
+) -> Iterator[Address]:
+    vm_services = [s for s in build.app.spec.services if s.runtime is Runtime.VM]
+    firewall = _instance_firewall(build, region, vm_services)
+    net = region.spec.network.name
+    types = {(p.dedicated_to, p.site): p.instance_type for p in build.placement.pools if p.dedicated_to}
+    for site in region.sites:
+        for index in range(here[site.id]):
+            name = f"{service.name}-{zone_suffix(site)}-{index}"
+            subnet = region.address(Kind.SUBNET, subnet_name(net, site.zone))
+            yield build.add(
+                Item(
+                    address=region.address(Kind.INSTANCE, name),
+                    resource=Instance(
+                        name=name,
+                        zone=site.zone,
+                        subnet=subnet.name,
+                        firewall_group=firewall.name,
+                        instance_type=types[(service.name, site.id)],
+                        user_data=render_user_data(build.app, service, index, site),
+                        tags=dict(build.fleet.spec.tags),
+                    ),
+                    depends_on=(subnet, firewall, *needs),
+                    service=service.name,
+                    site=site.id,
+                    wave=depth,
+                )
+            )
+
+
+def _kubernetes(
+    build: _Builder,
+    region: _Region,
+    service: Service,
+    here: Mapping[str, int],
+    needs: tuple[Address, ...],
+    depth: int,
+) -> Iterator[Address]:
+    """Yields the Deployments; what stands beside them (accounts, Services, policies) is in place before."""
+    cluster = region.cluster.name
+    used = {site for site, count in here.items() if count}
+    pools = (i.address for i in build.items.values() if i.address.kind is Kind.NODE_POOL and i.site in used)
+    namespace = _put_namespace(build, region)
+    base = (namespace, region.address(Kind.CLUSTER, cluster), *pools)
+    sites = {site_label(s.id): s.id for s in region.sites}
+
+    def put(resource: KubernetesObject, depends_on: tuple[Address, ...], site: str = "") -> Address:
+        return build.add(
+            Item(
+                address=region.address(Kind.KUBERNETES_OBJECT, resource.name),
+                resource=resource,
+                depends_on=depends_on,
+                service=service.name,
+                site=site,
+                wave=depth,
+                public=(resource.manifest.get("spec") or {}).get("type") == "LoadBalancer",
+            )
+        )
+
+    support: list[Address] = []
+    for resource in render_service(build.app, service, here, region.all_sites):
+        if resource.manifest["kind"] != "Deployment":
+            support.append(put(resource, (namespace,)))
+        else:
+            label = resource.manifest["metadata"]["labels"][LABEL_SITE]
+            yield put(resource, (*base, *support, *needs), sites[label])
+    texts = {name: build.manifests[name] for name in service.manifests}
+    for resource in load_manifests(texts, build.app, service, cluster) if texts else ():
+        yield put(resource, (*base, *needs))
+
+
+__all__ = ["desired_items", "parse_rule", "subnet_name"]
