@@ -1,0 +1,181 @@
+"""AWS on loopback: one HTTP endpoint for all services, regions and accounts, for boto3 with `endpoint_url`.
+
+Callers: sandbox.app (CLOUDS). The way of a request: signature -> region -> fault table -> permission -> client token
+-> our checks -> moto -> our life cycles -> event history. Faults come before all that changes something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.aws.cloud import After, Cloud, Handler
+from sandbox.aws.eks import Eks
+from sandbox.aws.identity import denied
+from sandbox.aws.instances import Instances
+from sandbox.aws.inventory import inventory
+from sandbox.aws.network import Network
+from sandbox.aws.nodegroups import Nodegroups
+from sandbox.aws.tokens import Tokens, digest_of
+from sandbox.aws.wire import Answer, AwsError, Incoming, failure, parse, success
+from sandbox.world import Fault, World
+
+_MAX_BODY = 64 * 2**20
+
+
+class AwsServer:
+    """world.Server. Begin with start()."""
+
+    def __init__(self, world: World) -> None:
+        self.cloud = Cloud(world)
+        self.url = ""
+        self._tokens = Tokens(self.cloud)
+        self._instances = Instances(self.cloud)
+        self._eks = Eks(self.cloud)
+        self._nodegroups = Nodegroups(self.cloud, self._eks)
+        network = Network(self.cloud)
+        self._before: dict[str, Handler] = {
+            "sts:GetCallerIdentity": _caller_identity,
+            "cloudtrail:LookupEvents": self.cloud.trail.lookup,
+        }
+        self._after: dict[str, After] = {}
+        for part in (network, self._instances, self._eks, self._nodegroups):
+            self._before |= part.before
+            self._after |= part.after
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Binds at once, imports moto meanwhile, answers when both are done."""
+        app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
+        await self._runner.setup()
+        await self.cloud.world.loop.run_in_executor(self.cloud.pool, self.cloud.moto.load)
+        if await self.cloud.world.loop.run_in_executor(self.cloud.pool, self.cloud.restore):
+            self._eks.resume()
+            self._nodegroups.resume()
+            self._instances.resume()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.cloud.close()
+
+    async def inventory(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = await self.cloud.locked(lambda: list(inventory(self.cloud)))
+        return rows
+
+    # -- one request ------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        incoming = Incoming(
+            method=request.method,
+            url=f"http://{request.headers.get('Host', '127.0.0.1')}{request.raw_path}",
+            path=request.raw_path.partition("?")[0],
+            query=request.raw_path.partition("?")[2],
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+        )
+        loop, pool = self.cloud.world.loop, self.cloud.pool
+        refused = await loop.run_in_executor(pool, self._admit, incoming)
+        fault = None
+        if refused is None:
+            fault = self.cloud.world.faults.check("aws", incoming.action, detail=incoming.detail, write=incoming.writes)
+        if fault is not None and fault.delay_s:
+            await asyncio.sleep(fault.delay_s)
+        if refused is not None:
+            answer = refused
+        elif fault is not None and fault.status and not fault.drop_answer:
+            answer = await loop.run_in_executor(pool, self._faulty, incoming, fault)
+        else:
+            answer = await loop.run_in_executor(pool, self._execute, incoming)
+            if incoming.writes:
+                self.cloud.changed()
+        if fault is not None and fault.drop_answer and request.transport is not None:
+            request.transport.abort()
+        headers = dict(answer.headers)
+        if fault is not None and fault.retry_after_s is not None:
+            headers["Retry-After"] = f"{fault.retry_after_s:g}"
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
+
+    def _admit(self, incoming: Incoming) -> Answer | None:
+        """Who and what; the answer where that is refused already."""
+
+        def admit() -> None:
+            self.cloud.identities.authenticate(incoming, self.cloud.moto.regions)
+            parse(incoming)
+
+        return self._guarded(incoming, admit)
+
+    def _faulty(self, incoming: Incoming, fault: Fault) -> Answer:
+        error = AwsError(fault.code or "InternalError", fault.message or "An internal error has occurred", fault.status)
+        return failure(incoming, error)
+
+    def _execute(self, incoming: Incoming) -> Answer:
+        with self.cloud.lock:
+            answers: list[Answer] = []
+            refused = self._guarded(incoming, lambda: answers.append(self._answer(incoming)))
+            answer = refused or answers[0]
+            if incoming.writes:
+                code = "" if answer.ok else answer.headers.get("x-amzn-errortype", f"HTTP {answer.status}")
+                self.cloud.trail.record(incoming, answer, code)
+            return answer
+
+    def _answer(self, incoming: Incoming) -> Answer:
+        if incoming.who.reader and incoming.writes:
+            raise denied(incoming)
+        earlier = self._tokens.earlier(incoming)
+        if earlier is not None:
+            return earlier
+        digest = digest_of(incoming.params)
+        if incoming.service == "ec2":
+            self.cloud.moto.ec2(incoming.account_id, incoming.region)  # Debian's images are there from the first touch
+        before = self._before.get(incoming.action)
+        result = before(incoming) if before else None
+        if result is not None:
+            answer = result if isinstance(result, Answer) else success(incoming, result)
+        else:
+            answer = self.cloud.moto.call(incoming)
+            after = self._after.get(incoming.action)
+            if answer.ok and after is not None:
+                changed = after(incoming, answer)
+                if changed is not None:
+                    answer = changed if isinstance(changed, Answer) else success(incoming, changed)
+        self._tokens.remember(incoming, digest, answer)
+        return answer
+
+    def _guarded(self, incoming: Incoming, work: Callable[[], None]) -> Answer | None:
+        """None where work() went well, else its error as AWS would answer it. Never raises, never HTML."""
+        try:
+            work()
+        except AwsError as exc:
+            return failure(incoming, exc)
+        except NotImplementedError as exc:
+            message = f"the sandbox has no {incoming.action}: {exc}"
+            return failure(incoming, AwsError("InvalidAction", message, 400))
+        except Exception as exc:  # noqa: BLE001  whatever moto raises, a client must see AWS's protocol
+            traceback.print_exception(exc, file=sys.stderr)
+            return failure(incoming, AwsError("InternalFailure", f"{type(exc).__name__} in {incoming.action}", 500))
+        return None
+
+
+def _caller_identity(incoming: Incoming) -> object:
+    who = incoming.who
+    return {"UserId": who.user_id, "Account": who.account_id, "Arn": who.arn}
+
+
+async def serve(world: World) -> AwsServer:
+    """The server, answering."""
+    server = AwsServer(world)
+    await server.start()
+    return server

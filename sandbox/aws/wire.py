@@ -1,0 +1,203 @@
+"""A request on AWS's wire protocols, and answers in the protocol's own form.
+
+Callers: the other modules of this folder. Parsing and serialising are moto's, from botocore's service models; imported
+only once moto is loaded (see moto_app.load), because that import takes about two seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Signing name -> name of botocore's service model, where the two differ.
+_MODELS = {
+    "monitoring": "cloudwatch",
+    "elasticloadbalancing": "elbv2",
+    "tagging": "resourcegroupstaggingapi",
+}
+_READS = ("Describe", "List", "Get", "Lookup", "Head", "Search", "BatchGet", "Query", "Scan", "Simulate", "Validate")
+_READ_SERVICES = frozenset({"sts"})
+
+
+class AwsError(Exception):
+    """An error as AWS would answer it. extra: further members of the error's shape."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.status = code, message, status
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who signed. reader: may not write."""
+
+    account_id: str
+    partition: str
+    arn: str
+    key_id: str
+    user_id: str
+    reader: bool = False
+
+
+@dataclass(slots=True)
+class Incoming:
+    """One request. headers: names in lower case. service: the signing name. body is whole."""
+
+    method: str
+    url: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    service: str = ""
+    region: str = ""
+    operation: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    principal: Principal | None = None
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def action(self) -> str:
+        """`ec2:RunInstances`."""
+        return f"{self.service}:{self.operation}"
+
+    @property
+    def who(self) -> Principal:
+        assert self.principal is not None
+        return self.principal
+
+    @property
+    def account_id(self) -> str:
+        return self.who.account_id
+
+    @property
+    def writes(self) -> bool:
+        return self.service not in _READ_SERVICES and not self.operation.startswith(_READS)
+
+    @property
+    def detail(self) -> str:
+        """What a fault's `match` is looked for in."""
+        return f"{self.account_id}/{self.region} {json.dumps(self.params, default=str, sort_keys=True)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 300
+
+
+def _model(service: str) -> Any:
+    from moto.core.utils import get_service_model
+
+    return get_service_model(_MODELS.get(service, service))
+
+
+def _moto_request(incoming: Incoming) -> Any:
+    from moto.core.request import Request
+
+    return Request.from_primitives(incoming.method, incoming.url, dict(incoming.headers), incoming.body)
+
+
+def parse(incoming: Incoming) -> None:
+    """Fills operation and params; leaves them empty for services that botocore does not know."""
+    from botocore.exceptions import UnknownServiceError
+    from botocore.model import OperationNotFoundError
+    from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
+    from moto.core.request import determine_request_protocol
+    from moto.core.routing import NotFound, get_service_router
+
+    try:
+        model = _model(incoming.service)
+    except UnknownServiceError:
+        return
+    request = _moto_request(incoming)
+    uri_params: dict[str, Any] = {}
+    target = incoming.headers.get("x-amz-target", "")
+    name = target.split(".")[-1] if target else request.values.get("Action", "")
+    try:
+        if not name:
+            operation, uri_params = get_service_router(_MODELS.get(incoming.service, incoming.service)).match(request)
+            name = operation.name
+        operation = model.operation_model(name)
+        parser = PROTOCOL_PARSERS[determine_request_protocol(model, request.content_type)](operation, map_type=dict)
+        incoming.operation = name
+        incoming.params = parser.parse(
+            {
+                "method": request.method,
+                "values": request.values,
+                "headers": request.headers,
+                "body": request.data,
+                "url_path": request.path,
+                "url_params": uri_params,
+            }
+        )
+    except (NotFound, OperationNotFoundError):
+        incoming.operation = name
+    except (RequestParserError, ValueError, TypeError) as exc:
+        raise AwsError("MalformedQueryString", f"the request cannot be read: {exc}") from exc
+
+
+def _serializer(incoming: Incoming) -> Any:
+    from botocore.exceptions import UnknownServiceError
+    from botocore.model import OperationNotFoundError
+    from moto.core.model import OperationModel
+    from moto.core.request import determine_request_protocol
+    from moto.core.responses import XFormedAttributePicker
+    from moto.core.serialize import get_serializer_class
+
+    try:
+        model = _model(incoming.service)
+    except UnknownServiceError:
+        model = _model("sts")
+    try:
+        operation = model.operation_model(incoming.operation)
+    except OperationNotFoundError:
+        operation = OperationModel({}, model)
+    protocol = determine_request_protocol(model, incoming.headers.get("content-type", ""))
+    transformers: Any = None
+    if incoming.service == "ec2":
+        from moto.ec2.responses import EC2Response
+
+        transformers = EC2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER
+    picker = XFormedAttributePicker(response_transformers=transformers)
+    return get_serializer_class(str(model.service_name), protocol)(operation_model=operation, value_picker=picker)
+
+
+def success(incoming: Incoming, result: object) -> Answer:
+    """A result (dict, or moto's own object) as the operation's output."""
+    return _answer(incoming, _serializer(incoming).serialize(result))
+
+
+def failure(incoming: Incoming, error: AwsError) -> Answer:
+    """The error in the form of that service's protocol (XML, JSON, EC2's own XML)."""
+    from moto.core.exceptions import ServiceException
+
+    answer = _answer(incoming, _serializer(incoming).serialize(ServiceException(error.code, error.message)))
+    return Answer(error.status, answer.headers, answer.body)
+
+
+def _answer(incoming: Incoming, serialized: Mapping[str, Any]) -> Answer:
+    body = serialized["body"]
+    data = body.encode() if isinstance(body, str) else bytes(body or b"")
+    headers = {str(k): str(v) for k, v in serialized["headers"].items()}
+    headers["x-amzn-RequestId"] = incoming.request_id
+    if b"<RequestId>" in data or b"<RequestID>" in data or b"<requestId>" in data:
+        data = _with_request_id(data, incoming.request_id)
+    return Answer(int(serialized["status_code"]), headers, data)
+
+
+def _with_request_id(data: bytes, request_id: str) -> bytes:
+    for tag in (b"RequestId", b"RequestID", b"requestId"):
+        head, found, rest = data.partition(b"<" + tag + b">")
+        if found:
+            _, end, tail = rest.partition(b"</" + tag + b">")
+            return head + found + request_id.encode() + end + tail
+    return data
