@@ -1,0 +1,396 @@
+"""The generic part of Azure Resource Manager: GET, PUT, PATCH, DELETE, POST on any type, as long-running operations.
+
+Callers: server.py, which parses and authenticates. What a type is lies in its ResourceKind. PUT is idempotent by id;
+what takes less than INLINE_S is answered as done, anything else as 201 or 202 with Azure-AsyncOperation and Location.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from sandbox.azure.catalog import REGIONS
+from sandbox.azure.kinds import Principal, Put, ResourceKind
+from sandbox.azure.store import Event, Record, Store, timestamp
+from sandbox.azure.wire import ArmError, ArmPath, Reply, same
+from sandbox.world import World
+
+INLINE_S = 0.05
+_DEEP = {"microsoft.compute/virtualmachines": 0, "microsoft.containerservice/managedclusters": 0}
+
+
+@dataclass(slots=True)
+class Operation:
+    """A long-running operation. result: what Location answers at the end."""
+
+    id: str
+    subscription: str
+    started_at_s: float
+    status: str = "InProgress"
+    error: dict[str, Any] | None = None
+    resource_id: str = ""
+    ended_at_s: float | None = None
+
+
+@dataclass(slots=True)
+class Request:
+    """What the engine needs to know of one HTTP request."""
+
+    method: str
+    path: ArmPath
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: dict[str, Any]
+    principal: Principal
+    base_url: str
+
+
+class Engine:
+    """kinds: filled by the server, by type in lower case."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store = Store(world.seed)
+        self.kinds: dict[str, ResourceKind] = {}
+        self.operations: dict[str, Operation] = {}
+        self.page_size = 100
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def kind(self, path: ArmPath) -> ResourceKind:
+        found = self.kinds.get(path.type.lower())
+        if found is not None:
+            return found
+        if not any(key.startswith(path.namespace.lower() + "/") for key in self.kinds):
+            raise ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{path.namespace}' is invalid.")
+        kind = "/".join(path.types)
+        raise ArmError(
+            404,
+            "InvalidResourceType",
+            f"The resource type '{kind}' could not be found in the namespace '{path.namespace}'.",
+        )
+
+    # -- reads -------------------------------------------------------------------------------------------------
+
+    def render(self, record: Record) -> dict[str, Any]:
+        """A resource as GET answers it."""
+        kind = self.kinds[record.type.lower()]
+        answer: dict[str, Any] = {"id": record.id, "name": record.name, "type": record.type}
+        if kind.tracked:
+            answer |= {"location": record.location, "tags": dict(record.tags)}
+        answer |= copy.deepcopy(record.body)
+        answer["etag"] = record.etag
+        answer["properties"] = {"provisioningState": record.state} | copy.deepcopy(kind.view(record))
+        return answer
+
+    def get(self, request: Request) -> Reply:
+        record = self.existing(request.path)
+        return Reply(200, self.render(record), {"ETag": record.etag})
+
+    def collection(self, request: Request) -> Reply:
+        path = request.path
+        self.kind(path)
+        if path.group:
+            self.group(path)
+        parent = path.scope or path.parent_id
+        if parent:
+            if self.store.get(parent) is None:
+                raise self._parent_missing(path)
+            prefix = parent.lower() + "/"
+            found = [r for r in self.store.of_type(path.type) if r.id.lower().startswith(prefix)]
+        else:
+            found = list(self.store.of_type(path.type, subscription=path.subscription, group=path.group))
+        return self.page(request, [self.render(r) for r in found])
+
+    def page(self, request: Request, rows: list[Any]) -> Reply:
+        """One page, and a nextLink where there are more."""
+        start = int(request.query.get("$skiptoken") or 0)
+        top = min(int(request.query.get("$top") or self.page_size), self.page_size)
+        body: dict[str, Any] = {"value": rows[start : start + top]}
+        if start + top < len(rows):
+            query = {k: v for k, v in request.query.items() if k != "$skiptoken"} | {"$skiptoken": str(start + top)}
+            body["nextLink"] = f"{request.base_url}?{urlencode(query)}"
+        return Reply(200, body)
+
+    def existing(self, path: ArmPath) -> Record:
+        self.kind(path)
+        if path.group:
+            self.group(path)
+        record = self.store.get(path.id)
+        if record is not None:
+            return record
+        if len(path.types) > 1:
+            if self.store.get(path.parent_id) is None:
+                raise self._parent_missing(path)
+            raise ArmError(404, "NotFound", f"Resource {path.id} not found.")
+        name = f"{path.type}/{path.name}"
+        raise ArmError(
+            404,
+            "ResourceNotFound",
+            f"The Resource '{name}' under resource group '{path.group}' was not found. For more details please go to "
+            "https://aka.ms/ARMResourceNotFoundFix",
+        )
+
+    def group(self, path: ArmPath) -> Record:
+        found = self.store.get(f"/subscriptions/{path.subscription}/resourceGroups/{path.group}")
+        if found is None:
+            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{path.group}' could not be found.")
+        return found
+
+    def _parent_missing(self, path: ArmPath) -> ArmError:
+        return ArmError(
+            404,
+            "ParentResourceNotFound",
+            f"Failed to perform 'read' on resource(s) of type '{'/'.join(path.types)}', because the parent resource "
+            f"'{path.scope or path.parent_id}' could not be found.",
+        )
+
+    # -- writes ------------------------------------------------------------------------------------------------
+
+    async def put(self, request: Request) -> Reply:
+        path, kind = request.path, self.kind(request.path)
+        before = self.store.get(path.id)
+        put = Put(path, request.body, before, request.principal, self._location(request, kind, before))
+        self._preconditions(request, before)
+        replay = self._busy(kind, before, request.body)
+        if replay is not None:
+            return Reply(200, self.render(replay))
+        properties = kind.properties(put)
+        fingerprint = json.dumps(request.body, sort_keys=True)
+        record = self.store.put(
+            Record(
+                id=before.id if before else path.id,
+                type=kind.type,
+                name=before.name if before else path.name,
+                location=put.location,
+                tags=put.tags,
+                properties=properties,
+                body={k: copy.deepcopy(request.body[k]) for k in kind.extras if request.body.get(k) is not None},
+                hidden=(before.hidden if before else {}) | {"body": fingerprint},
+                state=kind.updating if before else kind.creating,
+                guid=before.guid if before else "",
+                created_at_s=before.created_at_s if before else 0.0,
+            )
+        )
+        kind.prepare(record, put)
+        verb = "update" if before else "create"
+        operation = await self.start(record, f"azure.{kind.timing}.{verb}", lambda: kind.apply(record, before))
+        reply = Reply(200 if before else 201, self.render(record), {"ETag": record.etag})
+        return self.with_operation(reply, request, operation)
+
+    def _location(self, request: Request, kind: ResourceKind, before: Record | None) -> str:
+        path = request.path
+        if path.scope or len(path.types) > 1:
+            parent = self.store.get(path.scope or path.parent_id)
+            if parent is None:
+                raise self._parent_missing(path)
+            return parent.location
+        group = self.group(path)
+        if group.state == "Deleting":
+            raise ArmError(
+                409,
+                "ResourceGroupBeingDeleted",
+                f"The resource group '{group.name}' is in deprovisioning state and cannot perform this operation.",
+            )
+        if not kind.tracked:
+            return group.location
+        location = str(request.body.get("location") or "").replace(" ", "").lower()
+        if not location:
+            raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
+        regions = REGIONS[request.principal.partition]
+        if location not in regions:
+            raise ArmError(
+                400,
+                "LocationNotAvailableForResourceType",
+                f"The provided location '{location}' is not available for resource type '{kind.type}'. List of "
+                f"available regions for the resource type is '{','.join(sorted(regions))}'.",
+            )
+        if before is not None and before.location != location:
+            raise ArmError(
+                409,
+                "InvalidResourceLocation",
+                f"The resource '{before.name}' already exists in location '{before.location}' in resource group "
+                f"'{path.group}'. A resource with the same name cannot be created in location '{location}'.",
+            )
+        return location
+
+    def _preconditions(self, request: Request, before: Record | None) -> None:
+        wanted = request.headers.get("if-match", "")
+        if wanted and (before is None or (wanted not in ("*", before.etag))):
+            raise ArmError(
+                412,
+                "PreconditionFailed",
+                f"Precondition failed. Etag provided in if-match header {wanted} does not match etag "
+                f"{before.etag if before else '(none)'} of resource.",
+            )
+        if request.headers.get("if-none-match") == "*" and before is not None:
+            raise ArmError(412, "PreconditionFailed", f"Resource {before.id} already exists.")
+
+    def _busy(self, kind: ResourceKind, before: Record | None, body: dict[str, Any]) -> Record | None:
+        """The record itself where the same PUT is already under way; raises where another one is."""
+        if before is None or not before.busy:
+            return None
+        if before.state != "Deleting" and before.hidden.get("body") == json.dumps(body, sort_keys=True):
+            return before
+        raise self.in_progress(kind, before)
+
+    def in_progress(self, kind: ResourceKind, record: Record) -> ArmError:
+        return ArmError(
+            409,
+            kind.busy_code,
+            f"Another operation ({record.state}) on this or a dependent resource is in progress: {record.id}.",
+        )
+
+    async def patch(self, request: Request) -> Reply:
+        record = self.existing(request.path)
+        kind = self.kind(request.path)
+        self._preconditions(request, record)
+        if record.busy:
+            raise self.in_progress(kind, record)
+        if "tags" in request.body:
+            record.tags = dict(request.body["tags"] or {})
+        kind.patch(record, request.body)
+        self.store.touch(record)
+        if set(request.body) <= {"tags"}:
+            return Reply(200, self.render(record), {"ETag": record.etag})
+        record.state = kind.updating
+        operation = await self.start(record, f"azure.{kind.timing}.update", lambda: kind.apply(record, record))
+        return self.with_operation(Reply(200, self.render(record), {"ETag": record.etag}), request, operation)
+
+    async def delete(self, request: Request) -> Reply:
+        path, kind = request.path, self.kind(request.path)
+        if path.group:
+            self.group(path)
+        record = self.store.get(path.id)
+        if record is None:
+            return Reply(204)
+        self._preconditions(request, record)
+        if record.state != "Deleting":
+            if record.busy and not kind.delete_while_busy:
+                raise self.in_progress(kind, record)
+            kind.check_delete(record)
+        operation = await self.start_delete(record)
+        return self.with_operation(Reply(200 if operation.ended_at_s else 202), request, operation, location=True)
+
+    async def start_delete(self, record: Record) -> Operation:
+        kind = self.kinds[record.type.lower()]
+        record.state = "Deleting"
+
+        async def effect() -> None:
+            await kind.remove(record)
+            self.store.remove(record)
+
+        return await self.start(record, f"azure.{kind.timing}.delete", effect)
+
+    async def act(self, request: Request, action: str, target: ArmPath) -> Reply:
+        record, kind = self.existing(target), self.kind(target)
+        name = next((a for a in kind.actions if same(a, action)), None)
+        if name is None:
+            raise ArmError(404, "InvalidResourceType", f"{kind.type} has no action {action}.")
+        return await kind.act(record, name, request.principal)
+
+    # -- operations --------------------------------------------------------------------------------------------
+
+    async def start(self, record: Record, timing: str, effect: Callable[[], Awaitable[None]]) -> Operation:
+        """Runs an effect after its duration; returns at once if it takes longer than INLINE_S.
+
+        A record that is left in a busy state by its effect becomes Succeeded; ArmError makes it Failed.
+        """
+        operation = Operation(self.store.new_guid(), record.subscription, time.time(), resource_id=record.id)
+        self.operations[operation.id] = operation
+        seconds = self.world.timing.duration_s(timing)
+
+        async def run() -> None:
+            await asyncio.sleep(seconds)
+            try:
+                await effect()
+            except ArmError as exc:
+                record.state, operation.status, operation.error = "Failed", "Failed", exc.body()["error"]
+            else:
+                operation.status = "Succeeded"
+                if record.busy and self.store.get(record.id) is record:
+                    record.state = "Succeeded"
+                    self.store.touch(record)
+            operation.ended_at_s = time.time()
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if seconds < INLINE_S:
+            await asyncio.wait({task}, timeout=INLINE_S)
+        return operation
+
+    def with_operation(self, reply: Reply, request: Request, operation: Operation, *, location: bool = False) -> Reply:
+        if operation.ended_at_s is not None:
+            if operation.error is not None:
+                raise ArmError(400, operation.error["code"], operation.error["message"])
+            return reply
+        record = self.store.get(operation.resource_id)
+        region = record.location if record and record.location else "global"
+        namespace = request.path.namespace or "Microsoft.Resources"
+        root = request.base_url.split("/subscriptions/")[0]
+        stem = f"{root}/subscriptions/{operation.subscription}/providers/{namespace}/locations/{region}"
+        version = request.query.get("api-version", "")
+        reply.headers["Azure-AsyncOperation"] = f"{stem}/operations/{operation.id}?api-version={version}"
+        reply.headers["Retry-After"] = "1"
+        if location:
+            reply.headers["Location"] = f"{stem}/operationResults/{operation.id}?api-version={version}"
+        return reply
+
+    def operation_status(self, operation_id: str, *, result: bool) -> Reply:
+        """Azure-AsyncOperation (a status document) or Location (202 until it is done)."""
+        operation = self.operations.get(operation_id)
+        if operation is None:
+            raise ArmError(404, "OperationNotFound", f"No operation {operation_id} is known.")
+        done = operation.ended_at_s is not None
+        wait = {} if done else {"Retry-After": "1"}
+        if result:
+            if operation.error is not None:
+                raise ArmError(400, operation.error["code"], operation.error["message"])
+            return Reply(204 if done else 202, None, wait)
+        body: dict[str, Any] = {
+            "id": operation.id,
+            "name": operation.id,
+            "status": operation.status,
+            "startTime": timestamp(operation.started_at_s),
+        }
+        if operation.ended_at_s is not None:
+            body["endTime"] = timestamp(operation.ended_at_s)
+        if operation.error is not None:
+            body["error"] = operation.error
+        return Reply(200, body, wait)
+
+    async def delete_all(self, records: Iterable[Record]) -> None:
+        """Deletes what a resource group holds, users before what they use."""
+        tops = [r for r in records if r.id.lower().count("/") == 8]
+        tops.sort(key=lambda r: (_DEEP.get(r.type.lower(), 1), -r.created_at_s))
+        for record in tops:
+            if self.store.get(record.id) is record:
+                record.state = "Deleting"
+                await self.kinds[record.type.lower()].remove(record)
+                self.store.remove(record)
+
+    def record_event(self, request: Request, status: int) -> None:
+        """An entry of the activity log for a write."""
+        verb = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}.get(request.method, "action")
+        self.store.log(
+            Event(
+                at_s=time.time(),
+                caller=request.principal.caller,
+                operation=f"{request.path.type}/{verb}",
+                resource_id=request.path.id,
+                status="Succeeded" if status < 400 else "Failed",
+                correlation_id=self.store.new_guid(),
+                status_code=str(status),
+            )
+        )

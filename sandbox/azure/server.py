@@ -1,0 +1,324 @@
+"""Azure Resource Manager on loopback, for both partitions: authentication, faults, routing.
+
+Callers: sandbox.app, by `serve(world)`. A client sends `Authorization: Bearer SECRET` of an account; `SECRET~NAME`
+signs the activity log with NAME, so that a test can be somebody else. Non-goal: Entra ID, Azure RBAC beyond a reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.azure.aks import AgentPools, ManagedClusters
+from sandbox.azure.compute import Disks, ScaleSets, VirtualMachines
+from sandbox.azure.engine import Engine, Request
+from sandbox.azure.firewall import SecurityGroups, SecurityRules
+from sandbox.azure.kinds import Principal
+from sandbox.azure.network import VM, NetworkInterfaces, PublicIpAddresses, Subnets, VirtualNetworks
+from sandbox.azure.subscription import GROUP, PlainResources, Subscription
+from sandbox.azure.wire import ArmError, ArmPath, Reply, parse_path, same
+from sandbox.files import write_private
+from sandbox.world import Fault, World
+
+STATE_FILE = "azure.json"
+_WRITES = ("PUT", "PATCH", "DELETE", "POST")
+_MAX_BODY = 8 * 1024 * 1024
+
+
+async def serve(world: World) -> AzureServer:
+    """Starts the server on a free loopback port; takes up what the state folder holds."""
+    server = AzureServer(world)
+    await server.start()
+    return server
+
+
+class AzureServer:
+    """world.Server for Azure. engine.page_size: rows per page of lists."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.url = ""
+        self.engine = Engine(world)
+        self.subscription = Subscription(self.engine)
+        engine = self.engine
+        kinds = [
+            cls(engine)
+            for cls in (VirtualNetworks, Subnets, SecurityGroups, SecurityRules, NetworkInterfaces, PublicIpAddresses,
+                        VirtualMachines, Disks, ScaleSets, ManagedClusters, AgentPools)
+        ] + [
+            PlainResources(engine, "Microsoft.OperationalInsights/workspaces"),
+            PlainResources(engine, "Microsoft.Insights/diagnosticSettings", tracked=False),
+        ]  # fmt: skip
+        engine.kinds = {kind.type.lower(): kind for kind in kinds}
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        path = self.world.state_dir / STATE_FILE if self.world.state_dir else None
+        if path is not None and path.exists():
+            await self.restore(json.loads(path.read_text(encoding="utf-8")))
+        app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def close(self) -> None:
+        """Idempotent; keeps the state folder's copy. Containers and clusters are the world's to stop."""
+        if self._runner is None:
+            return
+        await self._runner.cleanup()
+        self._runner = None
+        await self.engine.close()
+        if self.world.state_dir is not None:
+            write_private(self.world.state_dir / STATE_FILE, json.dumps(self.snapshot()))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as plain data. Operations under way are not in it: restore ends them."""
+        return self.engine.store.snapshot()
+
+    async def restore(self, data: dict[str, Any]) -> None:
+        """Inverse of snapshot: VMs boot again, clusters come back, what was under way is finished."""
+        store = self.engine.store
+        store.restore(data)
+        order = {"microsoft.containerservice/managedclusters": 0}
+        for record in sorted(store.records.values(), key=lambda r: order.get(r.type.lower(), 1)):
+            kind = self.engine.kinds.get(record.type.lower())
+            if record.state == "Deleting":
+                if kind is not None:
+                    await kind.remove(record)
+                store.remove(record)
+            elif kind is not None:
+                state, record.state = record.state, "Succeeded" if record.busy else record.state
+                await (kind.apply(record, None) if state in ("Creating", "Updating") else kind.restore(record))
+
+    def inventory(self) -> list[dict[str, Any]]:
+        """Live resources: kind (ARM type), id, name, tags. Rules are part of their group."""
+        return [
+            {"kind": r.type, "id": r.id, "name": r.name, "tags": dict(r.tags)}
+            for r in self.engine.store.records.values()
+            if not r.type.endswith("/securityRules")
+        ]
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        fault: Fault | None = None
+        try:
+            principal = self._authenticate(request)
+            parsed = await self._parse(request, principal)
+            write = request.method in _WRITES
+            fault = self._fault(parsed, write)
+            if fault is not None:
+                await self._fail(fault)
+            if write:
+                self._authorize(parsed)
+            reply = await self._logged(parsed) if write else await self._route(parsed)
+        except ArmError as exc:
+            reply = Reply(exc.status, exc.body(), exc.headers)
+        if fault is not None and fault.drop_answer and request.transport is not None:
+            request.transport.abort()
+        guid = self.engine.store.new_guid()
+        reply.headers |= {"x-ms-request-id": guid, "x-ms-correlation-request-id": guid}
+        if reply.status >= 400:
+            reply.headers["x-ms-failure-cause"] = "gateway"
+        return reply.response()
+
+    def _authenticate(self, request: web.Request) -> Principal:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        secret, _, alias = token.partition("~")
+        if scheme.lower() != "bearer" or not token:
+            raise ArmError(
+                401,
+                "AuthenticationFailed",
+                "Authentication failed. The 'Authorization' header is missing or has no bearer token.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        for account in self.world.accounts:
+            if not account.partition.startswith("azure"):
+                continue
+            for key_id, known, reader in (
+                (account.key_id, account.secret, False),
+                (account.reader_key_id, account.reader_secret, True),
+            ):
+                if known and hmac.compare_digest(known.encode(), secret.encode()):
+                    return Principal(account.partition, account.account_id, alias or key_id, reader)
+        raise ArmError(
+            401,
+            "InvalidAuthenticationToken",
+            "The access token is invalid.",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
+
+    async def _parse(self, request: web.Request, principal: Principal) -> Request:
+        if not request.query.get("api-version"):
+            raise ArmError(
+                400,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        text = await request.text()
+        try:
+            body = json.loads(text) if text else {}
+        except json.JSONDecodeError as exc:
+            raise ArmError(400, "InvalidRequestContent", f"The request content was invalid: {exc}") from exc
+        if not isinstance(body, dict) or not isinstance(body.get("properties") or {}, dict):
+            raise ArmError(400, "InvalidRequestContent", "The request content must be a JSON object.")
+        path = parse_path(request.path)
+        if path is None:
+            parts = request.path.strip("/").split("/")
+            names = tuple(parts[3:4]) if len(parts) > 2 and same(parts[2], "resourcegroups") else ()
+            path = ArmPath(parts[1] if len(parts) > 1 else "", "", "Microsoft.Resources", ("resourceGroups",), names)
+        self._check_subscription(path.subscription, principal)
+        return Request(
+            method=request.method,
+            path=path,
+            query=dict(request.query),
+            headers={k.lower(): v for k, v in request.headers.items()},
+            body=body,
+            principal=principal,
+            base_url=f"http://{request.host}{request.path}",
+        )
+
+    def _check_subscription(self, subscription: str, principal: Principal) -> None:
+        if not subscription or same(subscription, principal.subscription):
+            return
+        if any(same(a.account_id, subscription) for a in self.world.accounts):
+            raise self._unauthorized(
+                principal, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{subscription}"
+            )
+        raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+
+    def _unauthorized(self, principal: Principal, action: str, scope: str) -> ArmError:
+        return ArmError(
+            403,
+            "AuthorizationFailed",
+            f"The client '{principal.caller}' with object id '{principal.caller}' does not have authorization to "
+            f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
+            "please refresh your credentials.",
+        )
+
+    def _authorize(self, request: Request) -> None:
+        if not request.principal.reader:
+            return
+        path = request.path
+        verb = {"PUT": "write", "PATCH": "write", "DELETE": "delete"}.get(request.method, "action")
+        if request.method == "POST" and path.is_collection:
+            target = ArmPath(path.subscription, path.group, path.namespace, path.types[:-1], path.names, path.scope)
+            kind = self.engine.kinds.get(target.type.lower())
+            if kind is not None and any(same(a, path.types[-1]) and ok for a, ok in kind.actions.items()):
+                return
+        raise self._unauthorized(request.principal, f"{path.type}/{verb}", path.id)
+
+    def _fault(self, request: Request, write: bool) -> Fault | None:
+        operation = f"{request.method} {request.path.type}"
+        detail = request.base_url.partition("://")[2].partition("/")[2]
+        return self.world.faults.check("azure", operation, detail=f"/{detail}", write=write)
+
+    async def _fail(self, fault: Fault) -> None:
+        if fault.delay_s > 0:
+            await asyncio.sleep(fault.delay_s)
+        if fault.status:
+            headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
+            raise ArmError(
+                fault.status,
+                fault.code or "InternalServerError",
+                fault.message or "An error occurred.",
+                headers=headers,
+            )
+
+    async def _logged(self, request: Request) -> Reply:
+        status = 500
+        try:
+            reply = await self._route(request)
+            status = reply.status
+            return reply
+        except ArmError as exc:
+            status = exc.status
+            raise
+        finally:
+            self.engine.record_event(request, status)
+
+    # -- routing -----------------------------------------------------------------------------------------------
+
+    async def _route(self, request: Request) -> Reply:
+        path = request.path
+        if path.namespace == "Microsoft.Resources" and path.types[:1] == ("resourceGroups",):
+            return await self._route_subscription(request)
+        if not path.types:
+            rows = self.subscription.providers(path.subscription, request.principal.partition)
+            found = next((r for r in rows if same(r["namespace"], path.namespace)), None)
+            if found is None:
+                raise ArmError(
+                    404, "InvalidResourceNamespace", f"The resource namespace '{path.namespace}' is invalid."
+                )
+            return Reply(200, found)
+        if same(path.types[0], "locations") and path.names:
+            return self._route_location(request)
+        if path.type.lower() == "microsoft.insights/eventtypes/values":
+            return self.subscription.activity(request)
+        return await self._route_resource(request)
+
+    async def _route_subscription(self, request: Request) -> Reply:
+        parts = request.base_url.partition("://")[2].split("/")[1:]
+        principal, tail = request.principal, [p.lower() for p in parts[2:] if p]
+        describe = self.subscription.describe(principal.subscription, principal.partition)
+        if len(parts) == 1 and same(parts[0], "subscriptions"):
+            return Reply(200, {"value": [describe]})
+        if not tail:
+            return Reply(200, describe)
+        if tail == ["locations"]:
+            return self.subscription.locations(principal.subscription, principal.partition)
+        if tail == ["providers"]:
+            rows = self.subscription.providers(principal.subscription, principal.partition)
+            return Reply(200, {"value": rows})
+        if tail == ["resources"]:
+            return self.subscription.resources(request, "")
+        if tail == ["resourcegroups"]:
+            return self.subscription.groups(request)
+        if len(tail) == 2 and tail[0] == "resourcegroups":
+            return await self.subscription.group(request)
+        if len(tail) == 3 and tail[2] == "resources":
+            return self.subscription.resources(request, request.path.name)
+        raise ArmError(404, "NotFound", f"There is nothing at /{'/'.join(parts)}.")
+
+    def _route_location(self, request: Request) -> Reply:
+        path = request.path
+        what = path.types[1].lower() if len(path.types) > 1 else ""
+        if what in ("operations", "operationresults", "operationstatuses") and len(path.names) > 1:
+            return self.engine.operation_status(path.names[1], result=what == "operationresults")
+        return self.subscription.location_query(request, path.names[0].lower(), list(path.types[1:]))
+
+    async def _route_resource(self, request: Request) -> Reply:
+        path, method = request.path, request.method
+        if path.is_collection:
+            parent = ArmPath(path.subscription, path.group, path.namespace, path.types[:-1], path.names, path.scope)
+            if method == "POST" and path.names:
+                return await self.engine.act(request, path.types[-1], parent)
+            if method == "GET" and same(path.types[-1], "instanceView"):
+                return Reply(200, self._machines().instance_view(self.engine.existing(parent)))
+            if method == "GET":
+                return self.engine.collection(request)
+        elif method == "GET":
+            reply = self.engine.get(request)
+            if same(path.type, VM) and "instanceview" in request.query.get("$expand", "").lower():
+                view = self._machines().instance_view(self.engine.existing(path))
+                reply.body["properties"]["instanceView"] = view
+            return reply
+        elif method in ("PUT", "PATCH", "DELETE"):
+            return await getattr(self.engine, method.lower())(request)  # type: ignore[no-any-return]
+        raise ArmError(405, "MethodNotAllowed", f"The method {method} is not allowed for {path.type}.")
+
+    def _machines(self) -> VirtualMachines:
+        machines = self.engine.kinds[VM.lower()]
+        assert isinstance(machines, VirtualMachines)
+        return machines
+
+
+__all__ = ["GROUP", "AzureServer", "serve"]
