@@ -45,7 +45,13 @@ class Moto:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         mock_random.seed(self._seed)
-        self._app = DomainDispatcherApplication(create_backend_app)
+
+        def create(service: str | None) -> Any:
+            if service is None:
+                raise NotImplementedError("moto has no such service")
+            return create_backend_app(service)
+
+        self._app = DomainDispatcherApplication(create)
         for service in PRELOADED:
             self._app.app_instances[service] = create_backend_app(service)
         session = botocore.session.Session()

@@ -22,7 +22,7 @@ from sandbox.aws.inventory import inventory
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
 from sandbox.aws.tokens import Tokens, digest_of
-from sandbox.aws.wire import Answer, AwsError, Incoming, failure, parse, success
+from sandbox.aws.wire import Answer, AwsError, Incoming, failure, numbered, parse, success
 from sandbox.world import Fault, World
 
 _MAX_BODY = 64 * 2**20
@@ -103,6 +103,7 @@ class AwsServer:
                 self.cloud.changed()
         if fault is not None and fault.drop_answer and request.transport is not None:
             request.transport.abort()
+        answer = numbered(incoming, answer)
         headers = dict(answer.headers)
         if fault is not None and fault.retry_after_s is not None:
             headers["Retry-After"] = f"{fault.retry_after_s:g}"
@@ -146,6 +147,8 @@ class AwsServer:
             answer = result if isinstance(result, Answer) else success(incoming, result)
         else:
             answer = self.cloud.moto.call(incoming)
+            if answer.status >= 400 and "html" in answer.headers.get("Content-Type", ""):
+                raise NotImplementedError("moto does not know it")
             after = self._after.get(incoming.action)
             if answer.ok and after is not None:
                 changed = after(incoming, answer)

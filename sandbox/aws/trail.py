@@ -32,6 +32,16 @@ _TYPES = {
     "vol": "AWS::EC2::Volume",
     "ami": "AWS::EC2::Ami",
 }
+_CREATED = {
+    "CreateVpc": "vpc",
+    "CreateSubnet": "subnet",
+    "CreateSecurityGroup": "sg",
+    "CreateInternetGateway": "igw",
+    "CreateRouteTable": "rtb",
+    "RunInstances": "i",
+    "CreateVolume": "vol",
+}
+"""Operation -> prefix of the id that its answer brings; other ids in an answer are not what it changed."""
 _NAMED = {"name": "AWS::EKS::Cluster", "clusterName": "AWS::EKS::Cluster", "nodegroupName": "AWS::EKS::Nodegroup"}
 _SECRET = re.compile(r"password|secret|userdata|token", re.IGNORECASE)
 
@@ -113,9 +123,10 @@ class Trail:
 
 def _resources(incoming: Incoming, answer: Answer) -> Iterator[tuple[str, str]]:
     seen: set[tuple[str, str]] = set()
-    text = json.dumps(_plain(incoming.params), default=str)
-    if answer.ok:
-        text += answer.body.decode(errors="replace")
+    text = json.dumps(_plain(incoming.params), default=str) + " "
+    created = _CREATED.get(incoming.operation)
+    if answer.ok and created:
+        text += " ".join(m[0] for m in _ID.finditer(answer.body.decode(errors="replace")) if m[1] == created)
     for match in _ID.finditer(text):
         seen.add((_TYPES.get(match[1], f"AWS::EC2::{match[1]}"), match[0]))
     if incoming.service == "eks":

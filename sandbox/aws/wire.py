@@ -173,31 +173,35 @@ def _serializer(incoming: Incoming) -> Any:
 
 def success(incoming: Incoming, result: object) -> Answer:
     """A result (dict, or moto's own object) as the operation's output."""
-    return _answer(incoming, _serializer(incoming).serialize(result))
+    return _answer(_serializer(incoming).serialize(result))
 
 
 def failure(incoming: Incoming, error: AwsError) -> Answer:
     """The error in the form of that service's protocol (XML, JSON, EC2's own XML)."""
-    from moto.core.exceptions import ServiceException
+    from moto.core.errors import COMMON_ERROR_CODES
 
-    answer = _answer(incoming, _serializer(incoming).serialize(ServiceException(error.code, error.message)))
+    if error.code not in COMMON_ERROR_CODES:
+        COMMON_ERROR_CODES.append(error.code)  # else moto warns of every code that is in no service model
+    answer = _answer(_serializer(incoming).serialize(error))
     return Answer(error.status, answer.headers, answer.body)
 
 
-def _answer(incoming: Incoming, serialized: Mapping[str, Any]) -> Answer:
+def _answer(serialized: Mapping[str, Any]) -> Answer:
     body = serialized["body"]
     data = body.encode() if isinstance(body, str) else bytes(body or b"")
     headers = {str(k): str(v) for k, v in serialized["headers"].items()}
-    headers["x-amzn-RequestId"] = incoming.request_id
-    if b"<RequestId>" in data or b"<RequestID>" in data or b"<requestId>" in data:
-        data = _with_request_id(data, incoming.request_id)
     return Answer(int(serialized["status_code"]), headers, data)
 
 
-def _with_request_id(data: bytes, request_id: str) -> bytes:
+def numbered(incoming: Incoming, answer: Answer) -> Answer:
+    """The answer with this request's id where AWS puts it: in a header, and in XML bodies."""
+    headers = {k: v for k, v in answer.headers.items() if k.lower() != "x-amzn-requestid"}
+    headers["x-amzn-RequestId"] = incoming.request_id
+    data = answer.body
     for tag in (b"RequestId", b"RequestID", b"requestId"):
         head, found, rest = data.partition(b"<" + tag + b">")
         if found:
             _, end, tail = rest.partition(b"</" + tag + b">")
-            return head + found + request_id.encode() + end + tail
-    return data
+            data = head + found + incoming.request_id.encode() + end + tail
+            break
+    return Answer(answer.status, headers, data)
