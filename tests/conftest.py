@@ -72,6 +72,10 @@ def _private_postgres(binaries: Path) -> Iterator[str]:
             [binaries / "initdb", "-D", data, "-U", "duoyun", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
             check=True, user=user, stdout=subprocess.DEVNULL, cwd=root,
         )  # fmt: skip
+        # Others than the test's own user have to log in, as on a team's server.
+        (data / "pg_hba.conf").write_text(
+            "host all duoyun 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

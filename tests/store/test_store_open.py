@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import re
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from model.errors import InvalidInput, StoreTooNew, StoreUnavailable
 from model.exit_codes import ExitCode
-from orchestrator.store import Scope, SystemClock, open_store
+from orchestrator.store import SystemClock, open_store
 from orchestrator.store.errors import StoreDamaged, StoreRefused
 from orchestrator.store.open import SCHEMA_VERSION
 
@@ -75,14 +75,13 @@ def test_state_of_a_newer_version_is_refused_and_left_untouched(store_url, manua
         assert hashlib.sha256(file.read_bytes()).hexdigest() == before
 
 
-def _open_once(url: str) -> str:
-    with open_store(url, SystemClock()) as store:
-        return str(store.leases.acquire(Scope("f", multiprocessing.current_process().name), "x", 30.0).token)
+def test_many_may_open_a_new_state_at_once(store_url):
+    def opened(_: int) -> str:
+        with open_store(store_url, SystemClock()) as store, store.db.read() as conn:
+            return str(conn.execute(sa.text("SELECT version_num FROM duoyun_schema_version")).scalar_one())
 
-
-def test_many_processes_may_open_a_new_state_at_once(store_url):
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert pool.map(_open_once, [store_url] * 4, chunksize=1) is not None
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(opened, range(6))) == {SCHEMA_VERSION}
 
 
 @pytest.mark.parametrize(
@@ -189,17 +188,34 @@ def test_postgres_user_that_does_not_exist(postgres_url):
 
 
 @pytest.mark.postgres
+def test_postgres_wrong_password(postgres_url, postgres_server):
+    import psycopg
+
+    with psycopg.connect(postgres_server, autocommit=True) as conn:
+        conn.execute("DROP ROLE IF EXISTS somebody")
+        conn.execute("CREATE ROLE somebody LOGIN PASSWORD 'right'")
+    try:
+        with pytest.raises(StoreRefused, match="refused the login") as caught:
+            open_store(re.sub(r"//[^@]*@", "//somebody:hunter2@", postgres_url), SystemClock())
+        assert caught.value.exit_code == ExitCode.CREDENTIALS
+        assert "hunter2" not in str(caught.value.to_dict())
+    finally:
+        with psycopg.connect(postgres_server, autocommit=True) as conn:
+            conn.execute("DROP ROLE somebody")
+
+
+@pytest.mark.postgres
 def test_postgres_user_without_the_right_to_create_tables(postgres_url, postgres_server):
     import psycopg
 
     with psycopg.connect(postgres_server, autocommit=True) as conn:
         conn.execute("DROP ROLE IF EXISTS reader_only")
-        conn.execute("CREATE ROLE reader_only LOGIN")
+        conn.execute("CREATE ROLE reader_only LOGIN PASSWORD 'right'")
     try:
         with psycopg.connect(postgres_url, autocommit=True) as conn:
             conn.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         with pytest.raises(StoreRefused) as caught:
-            open_store(re.sub(r"//[^@]*@", "//reader_only@", postgres_url), SystemClock())
+            open_store(re.sub(r"//[^@]*@", "//reader_only:right@", postgres_url), SystemClock())
         assert "create tables" in caught.value.mend
     finally:
         with psycopg.connect(postgres_server, autocommit=True) as conn:
