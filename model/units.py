@@ -48,3 +48,13 @@ def duration_s(text: str | float) -> float:
     if not parts or "".join(n + u for n, u in parts) != raw:
         raise ValueError(f"{text!r} is no duration; write for example 90s, 15m or 1h30m")
     return sum(float(n) * _DURATION[u] for n, u in parts)
+
+
+def count_or_percent(text: str | int) -> str | int:
+    """`3` or `25%` (0 % to 100 %) as Kubernetes writes surge and unavailability. ValueError otherwise."""
+    raw = str(text).strip()
+    if re.fullmatch(r"\d{1,6}", raw) and not isinstance(text, bool):
+        return int(raw)
+    if re.fullmatch(r"\d{1,3}%", raw) and int(raw[:-1]) <= 100:
+        return raw
+    raise ValueError(f"{text!r} is neither a count nor a percentage; write for example 1 or 25%")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from model.units import cpu_millicores, duration_s, memory_mib
+from model.units import count_or_percent, cpu_millicores, duration_s, memory_mib
 
 API_VERSION = "duoyun.dev/v1"
 
@@ -16,6 +16,9 @@ SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9-]+$", description
 CpuMillicores = Annotated[int, BeforeValidator(cpu_millicores), Field(json_schema_extra={"type": ["string", "number"]})]
 MemoryMib = Annotated[int, BeforeValidator(memory_mib), Field(json_schema_extra={"type": ["string", "integer"]})]
 Seconds = Annotated[float, BeforeValidator(duration_s), Field(ge=0, json_schema_extra={"type": ["string", "number"]})]
+
+
+CountOrPercent = Annotated[str | int, BeforeValidator(count_or_percent), Field(description="`1` or `25%`")]
 
 
 class Strict(BaseModel):
@@ -110,8 +113,8 @@ class Probes(Strict):
 class Rollout(Strict):
     """one_way: this service's release cannot be undone (a schema change); a rollback stops there and says so."""
 
-    max_surge: str | int = "25%"
-    max_unavailable: str | int = 0
+    max_surge: CountOrPercent = "25%"
+    max_unavailable: CountOrPercent = 0
     progress_deadline: Seconds = 600.0
     min_ready: Seconds = 0.0
     one_way: bool = False
@@ -130,7 +133,10 @@ class Service(Strict):
     data_class: DataClass
     zones: Annotated[tuple[str, ...], Field(description="legal zones: country codes, or `any`; empty is refused")]
     icp: Annotated[bool, Field(description="runs only where a region's public entries have an ICP filing")] = False
-    p99_ms: Annotated[float, Field(gt=0)] | None = None
+    p99_ms: Annotated[float, Field(gt=0, description="own processing time; none for batch and async")] | None = None
+    architectures: Annotated[
+        tuple[Literal["amd64", "arm64"], ...], Field(min_length=1, description="that the image is built for")
+    ] = ("amd64",)
     placement: PlacementRules = PlacementRules()
     probes: Probes = Probes()
     rollout: Rollout = Rollout()
@@ -138,6 +144,13 @@ class Service(Strict):
     manifests: Annotated[
         tuple[str, ...], Field(description="files of pre-rendered manifests, relative to this file")
     ] = ()
+
+    @property
+    def readiness(self) -> HttpProbe | None:
+        """The readiness probe in force: what was written, else the default where a port `http` can answer it."""
+        if "readiness" in self.probes.model_fields_set or any(p.name == "http" for p in self.ports):
+            return self.probes.readiness
+        return None
 
 
 class External(Strict):

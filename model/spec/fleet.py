@@ -57,7 +57,7 @@ class NetworkSpec(Strict):
 
 
 class RuleSpec(Strict):
-    """One firewall rule of the fleet's own groups. ports `443` or `8000-8100`."""
+    """One firewall rule of the fleet's own groups. ports `443`, `80,443` or `8000-8100`; empty: all of them."""
 
     protocol: Literal["tcp", "udp", "icmp", "any"] = "tcp"
     ports: str = ""

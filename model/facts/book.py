@@ -1,0 +1,91 @@
+"""Facts and the user's assumptions as one book: an assumption outranks the shipped row. Pure values.
+
+Callers: orchestrator (building the scheduler's problem, costing a plan). Prices keep their own currency; converting
+them is the caller's, with the fleet's exchange rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from model.facts import catalogue
+from model.facts.catalogue import INTER_REGION, INTER_ZONE, INTERNET, EgressFact, InstanceTypeFact, RttFact
+from model.facts.distance import estimated_rtt
+from model.spec.assumptions import Assumptions
+
+_ASSUMED = "the user's assumptions"
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What is known or assumed about prices, sizes, round trips and egress. Places are `partition/region`."""
+
+    assumptions: Assumptions
+
+    def instance_types(self, partition: str, region: str) -> tuple[InstanceTypeFact, ...]:
+        """What a region sells, sorted by name; types that only an assumption prices are included where their size
+        is known from another region."""
+        found = {t.name: t for t in catalogue.instance_types(partition, region)}
+        date = self.assumptions.spec.date
+        for row in self.assumptions.spec.prices:
+            if f"{partition}/{region}" not in row.regions:
+                continue
+            size = found.get(row.instance_type) or catalogue.instance_type_sizes(row.instance_type)
+            if size is not None:
+                found[row.instance_type] = replace(
+                    size,
+                    price_per_hour=row.price_per_hour,
+                    currency=row.currency,
+                    assumed=True,
+                    formula=row.formula,
+                    price_source=_ASSUMED,
+                    price_date=date,
+                )
+        return tuple(sorted(found.values(), key=lambda t: t.name))
+
+    def rtt(self, a: str, b: str) -> RttFact | None:
+        """Round trip between two regions: assumed by the user, else measured, else from the distance.
+
+        a == b speaks of two zones of one region. None where a region's place is unknown and nobody assumed anything.
+        """
+        for row in self.assumptions.spec.rtt_ms:
+            if set(row.between) == {a, b}:
+                return RttFact(row.rtt_ms, True, row.formula, _ASSUMED, self.assumptions.spec.date)
+        if (measured := catalogue.measured_rtt(a, b)) is not None:
+            return measured
+        places = {r.id: r for r in catalogue.regions()}
+        if a not in places or b not in places:
+            return None
+        return estimated_rtt(places[a], places[b])
+
+    def egress(self, src: str, dst: str) -> EgressFact | None:
+        """Price per GB from region src to region dst, or to `internet`. None where nothing is known.
+
+        Between zones of one region `inter-zone`, within a partition `inter-region`, else the internet's price: what
+        leaves a cloud for another one leaves by the internet unless a row names that pair.
+        """
+        if src == dst:
+            way = INTER_ZONE
+        elif dst == INTERNET or src.partition("/")[0] != dst.partition("/")[0]:
+            way = INTERNET
+        else:
+            way = INTER_REGION
+        rows = self._assumed_egress()
+        ways = [dst, dst.partition("/")[0], way] if src != dst else [way]
+        for source in (src, src.partition("/")[0]):
+            for to in ways:
+                if (source, to) in rows:
+                    return rows[source, to]
+        for to in ways:
+            if (fact := catalogue.egress(src, to)) is not None:
+                return fact
+        return None
+
+    def _assumed_egress(self) -> Mapping[tuple[str, str], EgressFact]:
+        return {
+            (r.source, r.to): EgressFact(
+                r.source, r.to, r.price_per_gb, r.currency, True, r.formula, _ASSUMED, self.assumptions.spec.date
+            )
+            for r in self.assumptions.spec.egress
+        }

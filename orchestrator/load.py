@@ -1,0 +1,194 @@
+"""Files -> loaded spec: reads the application, the fleet, its assumptions and pre-rendered manifests.
+
+Callers: every command that takes a spec. Raises InvalidInput with all mistakes of all files. Non-goals: rendering, and
+reading anything that the documents do not name. What they name is found beside them and nowhere above them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import Diagnostic, InvalidInput
+from model.spec.app import Application
+from model.spec.assumptions import Assumptions
+from model.spec.fleet import Fleet
+from model.spec.load import Spec, load_documents
+from model.spec.words import did_you_mean
+from model.spec.yaml_source import MAX_BYTES, Document, read_documents
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A spec with what it names. manifests: service -> its pre-rendered objects, as plain data.
+
+    app_sha256 and fleet_sha256: of the files' bytes; the fleet's covers its assumptions file too. documents: for
+    positions (`documents["Application"].position(path)`).
+    """
+
+    app: Application
+    fleet: Fleet
+    assumptions: Assumptions
+    manifests: Mapping[str, tuple[Mapping[str, Any], ...]]
+    app_sha256: str
+    fleet_sha256: str
+    app_path: Path
+    fleet_path: Path
+    warnings: tuple[Diagnostic, ...] = ()
+    documents: Mapping[str, Document] = field(default_factory=dict, repr=False, compare=False)
+
+
+def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
+    """Both documents. A folder stands for app.yaml and fleet.yaml in it; without fleet_path the fleet is beside the app.
+
+    Raises InvalidInput (exit 3) for files that are missing, unreadable, too large, not text, or wrong inside.
+    """
+    app_file, fleet_file = _places(Path(app_path), None if fleet_path is None else Path(fleet_path))
+    reader = _Reader()
+    paths = list(dict.fromkeys((app_file, fleet_file)))
+    texts = [(str(p), reader.text(p)) for p in paths]
+    if reader.diagnostics:
+        raise InvalidInput(reader.diagnostics)
+    files = [(name, text) for name, text in texts if text is not None]
+    assumptions_text = _assumptions(files, fleet_file, reader)
+    if assumptions_text is not None:
+        files.append(assumptions_text)
+    try:
+        spec = load_documents(files)
+    except InvalidInput as exc:
+        raise InvalidInput([*exc.diagnostics, *reader.diagnostics]) from None
+    manifests = _manifests(spec, app_file, reader)
+    if reader.diagnostics:
+        raise InvalidInput(reader.diagnostics)
+    return Loaded(
+        app=spec.app,
+        fleet=spec.fleet,
+        assumptions=spec.assumptions,
+        manifests=manifests,
+        app_sha256=_digest([files[0][1]]),
+        fleet_sha256=_digest([text for _, text in files[1:]] or [files[0][1]]),
+        app_path=app_file,
+        fleet_path=fleet_file,
+        warnings=spec.warnings,
+        documents=spec.documents,
+    )
+
+
+def _places(app_path: Path, fleet_path: Path | None) -> tuple[Path, Path]:
+    app = app_path / "app.yaml" if app_path.is_dir() else app_path
+    if fleet_path is None:
+        return app, app.with_name("fleet.yaml")
+    return app, fleet_path / "fleet.yaml" if fleet_path.is_dir() else fleet_path
+
+
+class _Reader:
+    """Reads text files within limits and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def text(self, path: Path, position: str = "") -> str | None:
+        """The file's text; None, and a mistake noted, where there is none to be had."""
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            return self._wrong(position, f"{path}: there is no such file", _near(path))
+        except IsADirectoryError:
+            return self._wrong(position, f"{path} is a folder, not a file", "name a file in it")
+        except PermissionError:
+            return self._wrong(position, f"{path}: we may not read it", "check its permissions")
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "its name is no path"
+            return self._wrong(position, f"{path} cannot be read: {reason}")
+        if len(data) > MAX_BYTES:
+            return self._wrong(position, f"{path} is larger than {MAX_BYTES // 2**20} MiB", "is it the right file?")
+        if b"\x00" in data:
+            return self._wrong(position, f"{path} is no text file", "save it as UTF-8 text")
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as exc:
+            line = data.count(b"\n", 0, exc.start) + 1
+            return self._wrong(position or f"{path}:{line}:1", f"{path} is not UTF-8 text", "save it as UTF-8 text")
+
+    def _wrong(self, position: str, what: str, mend: str = "") -> None:
+        self.diagnostics.append(Diagnostic(position, what, mend))
+
+
+def _near(path: Path) -> str:
+    try:
+        names = sorted(p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml"))
+    except OSError:
+        return "check the path"
+    return did_you_mean(path.name, names, "check the path") if names else "check the path"
+
+
+def _beside(owner: Path, name: str) -> Path | None:
+    """The file of that name beside owner or below; None where the name leads out of that folder."""
+    folder = owner.parent.resolve()
+    target = (folder / name).resolve()
+    return target if target.is_relative_to(folder) else None
+
+
+def _assumptions(files: list[tuple[str, str]], fleet_file: Path, reader: _Reader) -> tuple[str, str] | None:
+    """The file that the fleet names; read before validation, so that its mistakes are told with the others."""
+    for name, text in files:
+        documents, _ = read_documents(name, text)
+        for document in documents:
+            root = document.root.plain()
+            spec = root.get("spec") if isinstance(root, dict) and root.get("kind") == "Fleet" else None
+            wanted = spec.get("assumptions") if isinstance(spec, dict) else None
+            if not isinstance(wanted, str):
+                continue
+            at = document.position(("spec", "assumptions"))
+            target = _beside(fleet_file, wanted)
+            if target is None:
+                what = f"the assumptions file {wanted} lies outside the fleet's folder"
+                reader.diagnostics.append(Diagnostic(at, what, "put it beside the fleet"))
+                return None
+            found = reader.text(target, at)
+            return None if found is None else (str(fleet_file.parent / wanted), found)
+    return None
+
+
+def _manifests(spec: Spec, app_file: Path, reader: _Reader) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    found: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    document = spec.documents["Application"]
+    for i, service in enumerate(spec.app.spec.services):
+        objects: list[Mapping[str, Any]] = []
+        for j, name in enumerate(service.manifests):
+            at = document.position(("spec", "services", i, "manifests", j))
+            target = _beside(app_file, name)
+            if target is None:
+                what = f"the manifest {name} of {service.name} lies outside the application's folder"
+                reader.diagnostics.append(Diagnostic(at, what, "put it beside the application"))
+                continue
+            text = reader.text(target, at)
+            if text is not None:
+                objects += _objects(str(app_file.parent / name), text, reader)
+        if service.manifests:
+            found[service.name] = tuple(objects)
+    return found
+
+
+def _objects(name: str, text: str, reader: _Reader) -> list[Mapping[str, Any]]:
+    documents, mistakes = read_documents(name, text)
+    reader.diagnostics += mistakes
+    objects: list[Mapping[str, Any]] = []
+    for document in documents:
+        value = document.root.plain()
+        if isinstance(value, dict) and isinstance(value.get("kind"), str) and isinstance(value.get("apiVersion"), str):
+            objects.append(value)
+        else:
+            what = "this is no Kubernetes object"
+            reader.diagnostics.append(Diagnostic(document.position(()), what, "it has `apiVersion:` and `kind:`"))
+    if not documents and not mistakes:
+        reader.diagnostics.append(Diagnostic(f"{name}:1:1", "no object in this file", "remove it from `manifests`"))
+    return objects
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

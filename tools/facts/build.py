@@ -1,0 +1,187 @@
+"""Makes model/facts/tables/{instance_types,prices,rtt}.csv from the published tables named in model/facts/README.md.
+
+Run by hand: `python tools/facts/build.py ../shared/data/scheduler`. Its output is committed; nothing imports this.
+regions.csv and egress.csv are written by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+OUT = Path(__file__).resolve().parents[2] / "model" / "facts" / "tables"
+HERE = Path(__file__).resolve().parent
+CNY_PER_USD = 7.12
+
+AWS_TYPES = [
+    *(f"t3.{s}" for s in ("medium", "large", "xlarge", "2xlarge")),
+    *(f"t3a.{s}" for s in ("medium", "large", "xlarge", "2xlarge")),
+    *(f"t4g.{s}" for s in ("medium", "large", "xlarge", "2xlarge")),
+    *(f"{f}.{s}" for f in ("m6i", "c6i", "r6i") for s in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")),
+    *(f"{f}.{s}" for f in ("m5", "m6g", "c6g") for s in ("large", "xlarge", "2xlarge", "4xlarge")),
+]
+AZURE_TYPES = [
+    *(f"Standard_{n}" for n in ("B2s", "B2ms", "B4ms", "B8ms", "B2als_v2", "B4als_v2", "B2as_v2", "B4as_v2")),
+    *(f"Standard_D{n}{f}" for f in ("s_v5", "ls_v5") for n in (2, 4, 8, 16, 32)),
+    *(f"Standard_E{n}s_v5" for n in (2, 4, 8, 16, 32)),
+    *(f"Standard_D{n}{f}" for f in ("ps_v5", "pls_v5") for n in (2, 4, 8, 16)),
+]
+ALIBABA_TYPES = [
+    *(f"ecs.{f}.{s}" for f in ("c7", "g7", "r7") for s in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")),
+    *(f"ecs.u1-c1m{m}.{s}" for m in (1, 2, 4, 8) for s in ("large", "xlarge", "2xlarge", "4xlarge")),
+    *(f"ecs.{f}.{s}" for f in ("c8y", "g8y") for s in ("large", "xlarge", "2xlarge", "4xlarge")),
+]
+ALIBABA_ARM = ("ecs.c8y.", "ecs.g8y.")  # Yitian 710; the source's column says amd64 for all
+BURSTABLE = ("t3.", "t3a.", "t4g.", "Standard_B")
+
+# ids of model/facts/tables/sources.csv
+KARPENTER, AKS, ACK = "karpenter-types", "aks-reserved", "ack-reserved"
+EC2_SHOP, KARPENTER_CN, KARPENTER_US = "ec2-shop", "karpenter-cn-prices", "karpenter-prices"
+AZURE_PRICES, ALIBABA_PRICES, SKYPLANE_RTT = "azure-karpenter-prices", "priceserver", "skyplane-rtt"
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    opened = gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")
+    with opened as file:
+        yield from csv.DictReader(file)
+
+
+def regional_cpu(vcpu: int) -> int:
+    """Millicores reserved: 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest."""
+    return round(60 + (10 if vcpu > 1 else 0) + 5 * min(2, max(0, vcpu - 2)) + 2.5 * max(0, vcpu - 4))
+
+
+def aks_cpu(vcpu: int) -> int:
+    return {1: 60, 2: 100, 4: 140, 8: 180, 16: 260, 32: 420}[vcpu]
+
+
+def type_row(
+    cloud: str, name: str, vcpu: int, memory: int, arch: str, cpu: int, mem: int, pods: int, source: str, date: str
+) -> dict[str, Any]:
+    return {
+        "cloud": cloud, "instance_type": name, "vcpu": vcpu, "memory_mib": memory, "gpu": 0, "arch": arch,
+        "burstable": int(name.startswith(BURSTABLE)), "allocatable_cpu_millicores": cpu,
+        "allocatable_memory_mib": mem, "max_pods": pods, "source": source, "date": date,
+    }  # fmt: skip
+
+
+def types(data: Path) -> Iterator[dict[str, Any]]:
+    karpenter = {r["instance"]: r for r in rows(data / "aws_prices_usd_us-east-1_2026-07.csv")}
+    for name in AWS_TYPES:
+        r = karpenter[name]
+        memory = round(float(r["memory_gib"]) * 1024)
+        cpu, mem = int(r["alloc_cpu"].rstrip("m")), int(r["alloc_mem"].removesuffix("Mi"))
+        yield type_row(
+            "aws", name, int(r["vcpu"]), memory, r["arch"], cpu, mem, int(r["alloc_pods"]), KARPENTER, "2026-07-01"
+        )
+    azure = {r["instance"]: r for r in rows(data / "catalog_aws_azure_alicloud.csv.gz") if r["vendor"] == "azure"}
+    for name in AZURE_TYPES:
+        r = azure[name]
+        vcpu, memory = int(r["vcpu"]), round(float(r["memory_gib"]) * 1024)
+        mem = memory - min(20 * 110 + 50, memory // 4) - 100
+        arch = {"X86_64": "amd64", "ARM64": "arm64"}[r["arch"]]
+        yield type_row("azure", name, vcpu, memory, arch, vcpu * 1000 - aks_cpu(vcpu), mem, 110, AKS, "2026-06-18")
+    alibaba = {r["instance"]: r for r in rows(data / "alicloud_prices_CNY_2024-10.csv")}
+    for name in ALIBABA_TYPES:
+        r = alibaba[name]
+        vcpu, memory = int(r["vcpu"]), round(float(r["memory_gib"]) * 1024)
+        mem = memory - min(255 + 11 * 110, memory // 4) - 100
+        arch = "arm64" if name.startswith(ALIBABA_ARM) else r["arch"]
+        yield type_row(
+            "alibaba", name, vcpu, memory, arch, vcpu * 1000 - regional_cpu(vcpu), mem, 110, ACK, "2024-10-01"
+        )
+
+
+def price(
+    partition: str, region: str, name: str, value: float, currency: str, source: str, date: str, formula: str = ""
+) -> dict[str, Any]:
+    return {
+        "partition": partition, "region": region, "instance_type": name, "price_per_hour": f"{value:.6g}",
+        "currency": currency, "assumed": int(bool(formula)), "formula": formula, "source": source, "date": date,
+    }  # fmt: skip
+
+
+def prices(data: Path) -> Iterator[dict[str, Any]]:
+    merged = {
+        (r["vendor"], r["region"], r["instance"]): float(r["usd_h"])
+        for r in rows(data / "catalog_aws_azure_alicloud.csv.gz")
+    }
+    for region in ("ap-southeast-1", "ap-northeast-1", "eu-central-1"):
+        for name in AWS_TYPES:
+            if (value := merged.get(("aws", region, name))) is not None:
+                yield price("aws", region, name, value, "USD", EC2_SHOP, "2025-04-01")
+    for r in rows(data / "aws_prices_usd_us-east-1_2026-07.csv"):
+        if r["instance"] in AWS_TYPES:
+            yield price(
+                "aws", "us-east-1", r["instance"], float(r["ondemand_usd_h"]), "USD", KARPENTER_US, "2026-07-01"
+            )
+    for r in rows(HERE / "prices_cn_north_1.csv"):
+        value, name = float(r["price_per_hour_cny"]), r["instance_type"]
+        yield price("aws-cn", "cn-north-1", name, value, "CNY", KARPENTER_CN, "2023-09-18")
+        yield price(
+            "aws-cn", "cn-northwest-1", name, value, "CNY", KARPENTER_CN, "2023-09-18", "the price of cn-north-1"
+        )
+    for region in ("southeastasia", "eastasia", "japaneast", "westeurope"):
+        for name in AZURE_TYPES:
+            if (value := merged.get(("azure", region, name))) is not None:
+                yield price("azure", region, name, value, "USD", AZURE_PRICES, "2026-06-18")
+    formula = f"USD price of azure/southeastasia x {CNY_PER_USD} CNY per USD"
+    for region in ("chinanorth3", "chinaeast2", "chinaeast3", "chinanorth2"):
+        for name in AZURE_TYPES:
+            value = merged["azure", "southeastasia", name]
+            yield price("azure-cn", region, name, value * CNY_PER_USD, "CNY", AZURE_PRICES, "2026-06-18", formula)
+    places = {
+        "cn-hangzhou": "alibaba-cn", "cn-shanghai": "alibaba-cn", "cn-beijing": "alibaba-cn", "cn-shenzhen": "alibaba-cn",
+        "cn-chengdu": "alibaba-cn", "cn-guangzhou": "alibaba-cn",
+        "ap-southeast-1": "alibaba-intl", "ap-northeast-1": "alibaba-intl", "cn-hongkong": "alibaba-intl",
+    }  # fmt: skip
+    for r in rows(data / "alicloud_prices_CNY_2024-10.csv"):
+        if r["instance"] in ALIBABA_TYPES and r["region"] in places:
+            partition = places[r["region"]]
+            formula = (
+                "the mainland site's CNY list price; the international site bills USD"
+                if partition == "alibaba-intl"
+                else ""
+            )
+            value = float(r["ondemand_per_h_CNY?"])
+            yield price(partition, r["region"], r["instance"], value, "CNY", ALIBABA_PRICES, "2024-10-01", formula)
+
+
+def round_trips(data: Path) -> Iterator[dict[str, Any]]:
+    """Pairs of our AWS and Azure regions outside China; the mean of both directions."""
+    wanted = {
+        f"{r['partition']}/{r['region']}" for r in rows(OUT / "regions.csv") if r["partition"] in ("aws", "azure")
+    }
+    seen: dict[tuple[str, str], list[float]] = {}
+    for r in rows(data / "skyplane_rtt_ms.csv"):
+        a, b = (r[k].replace(":", "/") for k in ("src_region", "dst_region"))
+        if a in wanted and b in wanted and a != b:
+            seen.setdefault((min(a, b), max(a, b)), []).append(float(r["avg_rtt"]))
+    for (a, b), values in sorted(seen.items()):
+        yield {
+            "a": a, "b": b, "rtt_ms": f"{sum(values) / len(values):.4g}",
+            "source": SKYPLANE_RTT, "date": "2022-04-01",
+        }  # fmt: skip
+
+
+def write(name: str, found: list[dict[str, Any]]) -> None:
+    with (OUT / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, found[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+    print(f"{name}: {len(found)} rows")  # noqa: T201
+
+
+def main() -> None:
+    data = Path(sys.argv[1])
+    write("instance_types.csv", list(types(data)))
+    write("prices.csv", sorted(prices(data), key=lambda r: (r["partition"], r["region"], r["instance_type"])))
+    write("rtt.csv", list(round_trips(data)))
+
+
+if __name__ == "__main__":
+    main()
