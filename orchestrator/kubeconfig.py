@@ -25,7 +25,7 @@ def region_named(fleet: Fleet, region_id: str) -> RegionSpec:
 
 
 def kubeconfig_for(fleet: Fleet, region_id: str, targets: Targets | None = None, timeout_s: float = 60.0) -> str:
-    """YAML text. Its token is as short-lived as the cloud makes them. Raises NotFound where the cluster is not there."""
+    """YAML text; its token is as short-lived as the cloud makes it. Raises NotFound where there is no cluster."""
     region = region_named(fleet, region_id)
     account = fleet.account(region.account)
     if region.cluster is None:

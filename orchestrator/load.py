@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from model.errors import Diagnostic, InvalidInput
 from model.spec.app import Application
@@ -23,7 +22,7 @@ from model.spec.yaml_source import MAX_BYTES, Document, read_documents
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A spec with what it names. manifests: service -> its pre-rendered objects, as plain data.
+    """A spec with what it names. manifests: file as the application names it -> its text.
 
     app_sha256 and fleet_sha256: of the files' bytes; the fleet's covers its assumptions file too. documents: for
     positions (`documents["Application"].position(path)`).
@@ -32,7 +31,7 @@ class Loaded:
     app: Application
     fleet: Fleet
     assumptions: Assumptions
-    manifests: Mapping[str, tuple[Mapping[str, Any], ...]]
+    manifests: Mapping[str, str]
     app_sha256: str
     fleet_sha256: str
     app_path: Path
@@ -42,7 +41,7 @@ class Loaded:
 
 
 def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
-    """Both documents. A folder stands for app.yaml and fleet.yaml in it; without fleet_path the fleet is beside the app.
+    """Both documents. A folder stands for app.yaml and fleet.yaml in it; without fleet_path the fleet is beside it.
 
     Raises InvalidInput (exit 3) for files that are missing, unreadable, too large, not text, or wrong inside.
     """
@@ -92,29 +91,39 @@ class _Reader:
 
     def text(self, path: Path, position: str = "") -> str | None:
         """The file's text; None, and a mistake noted, where there is none to be had."""
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except FileNotFoundError:
-            return self._wrong(position, f"{path}: there is no such file", _near(path))
-        except IsADirectoryError:
-            return self._wrong(position, f"{path} is a folder, not a file", "name a file in it")
-        except PermissionError:
-            return self._wrong(position, f"{path}: we may not read it", "check its permissions")
-        except (OSError, ValueError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "its name is no path"
-            return self._wrong(position, f"{path} cannot be read: {reason}")
+        data = self._bytes(path, position)
+        if data is None:
+            return None
         if len(data) > MAX_BYTES:
-            return self._wrong(position, f"{path} is larger than {MAX_BYTES // 2**20} MiB", "is it the right file?")
-        if b"\x00" in data:
-            return self._wrong(position, f"{path} is no text file", "save it as UTF-8 text")
+            self._wrong(position, f"{path} is larger than {MAX_BYTES // 2**20} MiB", "is it the right file?")
+            return None
         try:
-            return data.decode("utf-8-sig")
+            text = data.decode("utf-8-sig")
         except UnicodeDecodeError as exc:
             line = data.count(b"\n", 0, exc.start) + 1
-            return self._wrong(position or f"{path}:{line}:1", f"{path} is not UTF-8 text", "save it as UTF-8 text")
+            self._wrong(position or f"{path}:{line}:1", f"{path} is not UTF-8 text", "save it as UTF-8 text")
+            return None
+        if "\x00" in text:
+            self._wrong(position, f"{path} is no text file", "save it as UTF-8 text")
+            return None
+        return text
 
-    def _wrong(self, position: str, what: str, mend: str = "") -> None:
+    def _bytes(self, path: Path, position: str) -> bytes | None:
+        try:
+            with path.open("rb") as file:
+                return file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            self._wrong(position, f"{path}: there is no such file", _near(path))
+        except IsADirectoryError:
+            self._wrong(position, f"{path} is a folder, not a file", "name a file in it")
+        except PermissionError:
+            self._wrong(position, f"{path}: we may not read it", "check its permissions")
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "its name is no path"
+            self._wrong(position, f"{path} cannot be read: {reason}", "check the path")
+        return None
+
+    def _wrong(self, position: str, what: str, mend: str) -> None:
         self.diagnostics.append(Diagnostic(position, what, mend))
 
 
@@ -154,11 +163,10 @@ def _assumptions(files: list[tuple[str, str]], fleet_file: Path, reader: _Reader
     return None
 
 
-def _manifests(spec: Spec, app_file: Path, reader: _Reader) -> dict[str, tuple[Mapping[str, Any], ...]]:
-    found: dict[str, tuple[Mapping[str, Any], ...]] = {}
+def _manifests(spec: Spec, app_file: Path, reader: _Reader) -> dict[str, str]:
+    found: dict[str, str] = {}
     document = spec.documents["Application"]
     for i, service in enumerate(spec.app.spec.services):
-        objects: list[Mapping[str, Any]] = []
         for j, name in enumerate(service.manifests):
             at = document.position(("spec", "services", i, "manifests", j))
             target = _beside(app_file, name)
@@ -168,26 +176,8 @@ def _manifests(spec: Spec, app_file: Path, reader: _Reader) -> dict[str, tuple[M
                 continue
             text = reader.text(target, at)
             if text is not None:
-                objects += _objects(str(app_file.parent / name), text, reader)
-        if service.manifests:
-            found[service.name] = tuple(objects)
+                found[name] = text
     return found
-
-
-def _objects(name: str, text: str, reader: _Reader) -> list[Mapping[str, Any]]:
-    documents, mistakes = read_documents(name, text)
-    reader.diagnostics += mistakes
-    objects: list[Mapping[str, Any]] = []
-    for document in documents:
-        value = document.root.plain()
-        if isinstance(value, dict) and isinstance(value.get("kind"), str) and isinstance(value.get("apiVersion"), str):
-            objects.append(value)
-        else:
-            what = "this is no Kubernetes object"
-            reader.diagnostics.append(Diagnostic(document.position(()), what, "it has `apiVersion:` and `kind:`"))
-    if not documents and not mistakes:
-        reader.diagnostics.append(Diagnostic(f"{name}:1:1", "no object in this file", "remove it from `manifests`"))
-    return objects
 
 
 def _digest(texts: list[str]) -> str:

@@ -61,11 +61,13 @@ def reconcile(
     diff: Diff,
     needs_replace: NeedsReplace,
     unobserved: Callable[[Address], bool] = lambda _a: False,
+    salt: str = "",
 ) -> Reconciled:
     """How to get from observed to the items' desired state.
 
     recorded: this application's inventory; what is in it and no longer desired is deleted, if we own it.
-    unobserved: says of an address that nothing is known about it; nothing is planned there.
+    unobserved: says of an address that nothing is known about it; nothing is planned there. salt: what tells this
+    release from another with the same content, so that a thing made anew is not taken for the one that was deleted.
     """
     items = tuple(sorted(items, key=lambda i: (i.wave, i.address)))
     actions: dict[Address, Action] = {}
@@ -84,7 +86,7 @@ def reconcile(
             continue
         past = recorded.get(item.address)
         if seen is None:
-            actions[item.address] = _action(item, Op.CREATE, None, ())
+            actions[item.address] = _action(item, Op.CREATE, None, (), salt=salt)
             continue
         diffs = diff(seen, item.resource, past.resource if past else None)
         delegated += [(item.address, d) for d in diffs if d.delegated]
@@ -93,10 +95,10 @@ def reconcile(
             fields = needs_replace(item.address, seen.resource, item.resource)
             op = Op.REPLACE if fields else Op.UPDATE
             reason = f"{', '.join(fields)} cannot change in place" if fields else ""
-            actions[item.address] = _action(item, op, seen.resource, diffs, reason)
+            actions[item.address] = _action(item, op, seen.resource, diffs, reason, salt=salt)
         elif past is None or seen.state is not State.READY:
             # Adopted, or left half done by an interrupted release: nothing to change, but to wait for and to record.
-            actions[item.address] = _action(item, Op.ADOPT, seen.resource, ())
+            actions[item.address] = _action(item, Op.ADOPT, seen.resource, (), salt=salt)
     wanted = {i.address for i in items}
     doomed = [
         (address, past, observed.get(address))
@@ -104,12 +106,14 @@ def reconcile(
         if address not in wanted and past.ownership is Ownership.OWN and not unobserved(address)
     ]
     creations = _order(items, actions)
-    return Reconciled(creations + _deletions(doomed, creations), tuple(missing), tuple(delegated))
+    return Reconciled(creations + _deletions(doomed, creations, salt), tuple(missing), tuple(delegated))
 
 
-def _action(item: Item, op: Op, before: AnyResource | None, diffs: tuple[FieldDiff, ...], reason: str = "") -> Action:
+def _action(
+    item: Item, op: Op, before: AnyResource | None, diffs: tuple[FieldDiff, ...], reason: str = "", *, salt: str
+) -> Action:
     return Action(
-        id=action_id(op, item.address, item.resource, before),
+        id=action_id(op, item.address, item.resource, before, salt),
         op=op,
         address=item.address,
         desired=item.resource,
@@ -122,9 +126,9 @@ def _action(item: Item, op: Op, before: AnyResource | None, diffs: tuple[FieldDi
     )
 
 
-def action_id(op: Op, address: Address, desired: AnyResource | None, before: AnyResource | None) -> str:
-    """Stable for equal content, at most 40 ASCII characters: it becomes the clouds' idempotency token."""
-    text = f"{op}|{address}|{digest(desired) if desired else ''}|{digest(before) if before else ''}"
+def action_id(op: Op, address: Address, desired: AnyResource | None, before: AnyResource | None, salt: str) -> str:
+    """Stable for equal content and salt, at most 40 ASCII characters: it becomes the clouds' idempotency token."""
+    text = f"{salt}|{op}|{address}|{digest(desired) if desired else ''}|{digest(before) if before else ''}"
     return f"{op}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
@@ -150,13 +154,13 @@ def _order(items: tuple[Item, ...], actions: Mapping[Address, Action]) -> tuple[
 
 
 def _deletions(
-    doomed: list[tuple[Address, Recorded, Observed | None]], creations: tuple[Action, ...]
+    doomed: list[tuple[Address, Recorded, Observed | None]], creations: tuple[Action, ...], salt: str
 ) -> tuple[Action, ...]:
     """Deletes come last for their service (its replacement runs first), and in tear-down order per region."""
     waves = max((a.wave for a in creations), default=0)
     made = [
         Action(
-            id=action_id(Op.DELETE, address, None, past.resource),
+            id=action_id(Op.DELETE, address, None, past.resource, salt),
             op=Op.DELETE,
             address=address,
             desired=None,

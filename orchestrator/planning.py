@@ -1,0 +1,285 @@
+"""From files to a plan: load, observe, place, reconcile, gate. Changes nothing.
+
+Callers: the plan, deploy, rollback and destroy commands, and drift. A plan is one value: what a person saw is what is
+executed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from model.codec import digest
+from model.errors import Diagnostic, DuoyunError, InvalidInput, Unreachable
+from model.plan import Action, Cost, Item, Op, Placement, Plan
+from model.resources import (
+    Address,
+    AnyResource,
+    FieldDiff,
+    Kind,
+    KubernetesObject,
+    Observed,
+    Ownership,
+)
+from orchestrator.compare import diff_resource
+from orchestrator.desired import desired_items
+from orchestrator.gating import gate_plan
+from orchestrator.late import bind, instance_addresses
+from orchestrator.load import Loaded
+from orchestrator.observe import World, observe, regions_of
+from orchestrator.placing import place
+from orchestrator.reconcile import Reconciled, Recorded, reconcile
+from orchestrator.store import Record, RecordState, Scope, Store
+from orchestrator.targets import Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what was seen while making it."""
+
+    plan: Plan
+    world: World
+    delegated: tuple[tuple[Address, FieldDiff], ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        return digest(self.plan)
+
+    def require_observed(self) -> None:
+        """Raises Unreachable where part of the plan's ground could not be seen: nothing may be changed then."""
+        if self.world.unobserved:
+            rows = "\n".join(f"{plane}: {error.summary}" for plane, error in sorted(self.world.unobserved.items()))
+            raise Unreachable(
+                "part of what this plan rests on could not be observed",
+                detail=rows,
+                mend="what cannot be reached is unknown, not absent: try again when it answers",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every command on an application works with."""
+
+    loaded: Loaded
+    store: Store
+    targets: Targets
+    cancelled: Callable[[], bool] = lambda: False
+    timeout_s: float = 120.0
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.loaded.fleet.name, self.loaded.app.name)
+
+
+def make_plan(context: Context, *, progress: Callable[[str], None] = lambda _line: None) -> Planned:
+    """What a deploy of the loaded files would do now.
+
+    Raises Infeasible, InvalidInput (missing references, bad manifests), Unauthenticated; an account that cannot be
+    reached is in Planned.world.unobserved.
+    """
+    loaded = context.loaded
+    current = current_plan(context)
+    progress("placing")
+    placement = place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+    progress("rendering")
+    items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
+    return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
+
+
+def plan_of_revision(context: Context, number: int) -> Planned:
+    """The plan that brings back exactly what revision `number` wanted."""
+    revision = context.store.revisions.get(context.scope, number)
+    past = context.store.plans.load(revision.plan_sha256)
+    return plan_for(
+        context,
+        past.items,
+        past.placement,
+        app=past.app,
+        app_sha256=past.app_sha256,
+        before=current_plan(context),
+    )
+
+
+def plan_destroy(context: Context) -> Planned:
+    """Deletes what we own, and nothing else."""
+    current = current_plan(context)
+    placement = replace(current.placement, services=(), pools=()) if current else _nothing(context)
+    app = current.app if current else context.loaded.app.to_plain()
+    return plan_for(context, (), placement, app=app, app_sha256=context.loaded.app_sha256, before=current)
+
+
+def current_plan(context: Context) -> Plan | None:
+    """The plan of the revision that is deployed."""
+    revision = context.store.revisions.latest_deployed(context.scope)
+    return context.store.plans.load(revision.plan_sha256) if revision else None
+
+
+def _nothing(context: Context) -> Placement:
+    cost = Cost(
+        compute_per_hour=0.0,
+        egress_per_hour=0.0,
+        assumed_share=0.0,
+        currency=context.loaded.fleet.spec.currency,
+        price_date="",
+    )
+    return Placement(services=(), pools=(), cost=cost, lower_bound_per_hour=0.0, proven_optimal=True)
+
+
+def plan_for(
+    context: Context,
+    items: Iterable[Item],
+    placement: Placement,
+    *,
+    app: Mapping[str, object],
+    app_sha256: str,
+    before: Plan | None = None,
+) -> Planned:
+    """Observes, reconciles and judges a desired state."""
+    loaded, store = context.loaded, context.store
+    items = tuple(items)
+    records = {r.address: r for r in store.inventory.list(context.scope)}
+    world = observe_for(context, items, records)
+    found, items = _reconcile(context, items, world, records)
+    if found.missing:
+        raise InvalidInput(
+            [
+                Diagnostic("", f"{m.address} is referenced by the fleet and does not exist", _reference_mend(m.address))
+                for m in found.missing
+            ]
+        )
+    revision = store.revisions.latest_number(context.scope)
+    plan = Plan(
+        application=loaded.app.name,
+        fleet=loaded.fleet.name,
+        base_revision=revision,
+        created_at_s=time.time(),
+        app_sha256=app_sha256,
+        fleet_sha256=loaded.fleet_sha256,
+        app=dict(app),
+        placement=placement,
+        items=items,
+        actions=found.actions,
+        unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
+        cost_before=before.placement.cost if before else None,
+        warnings=tuple(map(str, loaded.warnings)),
+    )
+    return Planned(replace(plan, gate=gate_plan(loaded.fleet, plan, loaded.bundles)), world, found.delegated)
+
+
+def _reference_mend(address: Address) -> str:
+    return f"create that {address.kind.value.replace('_', ' ')}, correct its name, or write `ownership: own`"
+
+
+def observe_for(
+    context: Context, items: Iterable[Item], records: Mapping[Address, Record], *, foreign: bool = False
+) -> World:
+    """What is there in the regions that the items and the inventory lie in.
+
+    Our own things are listed by their tags. Referenced and adopted ones carry none, and are asked for one by one; so
+    is what the inventory knows, lest a lost tag make it look absent. foreign: other people's things there as well.
+    """
+    items = tuple(items)
+    also = [i.address for i in items if i.ownership is not Ownership.OWN]
+    scope = [*(i.address for i in items), *records]
+    return observe(
+        context.loaded.fleet,
+        context.targets,
+        regions=regions_of(context.loaded.fleet, scope),
+        also=[*also, *(a for a in records if a.kind is not Kind.KUBERNETES_OBJECT)],
+        foreign=foreign,
+        timeout_s=context.timeout_s,
+        cancelled=context.cancelled,
+    )
+
+
+def recorded_of(context: Context, records: Mapping[Address, Record]) -> dict[Address, Recorded]:
+    """The inventory as reconcile takes it. Infrastructure that another application also uses is not ours to delete."""
+
+    def shared(address: Address) -> bool:
+        if address.kind in (Kind.KUBERNETES_OBJECT, Kind.INSTANCE):
+            return False
+        return any(owner != context.scope for owner in context.store.inventory.owners(address))
+
+    return {
+        address: Recorded(
+            resource=record.desired,
+            ownership=Ownership.REFERENCE if shared(address) else record.ownership,
+            service=record.service,
+            site=record.site,
+        )
+        for address, record in records.items()
+    }
+
+
+def _reconcile(
+    context: Context, items: tuple[Item, ...], world: World, records: Mapping[Address, Record]
+) -> tuple[Reconciled, tuple[Item, ...]]:
+    """Twice where instances come or go: the endpoints that name them are then only known after apply."""
+    recorded = recorded_of(context, records)
+    live = {a: r for a, r in recorded.items() if records[a].state is RecordState.LIVE}
+
+    def run(bound: tuple[Item, ...]) -> Reconciled:
+        return reconcile(
+            bound,
+            world.resources,
+            recorded,
+            diff=compare,
+            needs_replace=lambda address, before, after: _needs_replace(context, address, before, after),
+            unobserved=world.unknown,
+            salt=str(context.store.revisions.latest_number(context.scope)),
+        )
+
+    ips = {a: (records[a].service, records[a].private_ip) for a in live}
+    bound = _bound(items, ips)
+    found = run(bound)
+    moving = {a.address for a in found.actions if a.address.kind is Kind.INSTANCE and a.op is not Op.ADOPT}
+    touched = {(a.partition, a.account, a.region, ips.get(a, ("", ""))[0]) for a in moving}
+    if moving:
+        steady = {a: v for a, v in ips.items() if (a.partition, a.account, a.region, v[0]) not in touched}
+        bound = _bound(items, steady)
+        found = run(bound)
+    return found, bound
+
+
+def _bound(items: tuple[Item, ...], ips: Mapping[Address, tuple[str, str]]) -> tuple[Item, ...]:
+    known = instance_addresses(ips)
+    return tuple(replace(i, resource=bind(i.address, i.resource, known)) for i in items)
+
+
+def compare(observed: Observed, desired: AnyResource, recorded: AnyResource | None) -> tuple[FieldDiff, ...]:
+    """The comparison that fits a resource: fields for clouds, field ownership for clusters."""
+    if isinstance(desired, KubernetesObject):
+        from providers.kubernetes import diff as kubernetes_diff
+
+        return diff_resource(observed, desired, recorded, kubernetes_diff=kubernetes_diff)
+    return diff_resource(observed, desired, recorded)
+
+
+def _needs_replace(context: Context, address: Address, before: AnyResource, after: AnyResource) -> tuple[str, ...]:
+    try:
+        return context.targets(address).needs_replace(before, after)
+    except DuoyunError:
+        return ()  # its cluster is not there yet: nothing exists that could be replaced
+
+
+def summary(actions: Iterable[Action]) -> dict[str, int]:
+    """How many of each operation."""
+    counts: dict[str, int] = {}
+    for action in actions:
+        counts[action.op.value] = counts.get(action.op.value, 0) + 1
+    return counts
+
+
+__all__ = [
+    "Context",
+    "Planned",
+    "compare",
+    "make_plan",
+    "observe_for",
+    "plan_destroy",
+    "plan_for",
+    "plan_of_revision",
+    "recorded_of",
+    "summary",
+]
