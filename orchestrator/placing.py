@@ -1,0 +1,299 @@
+"""From spec, facts and assumptions to a placement: builds the scheduler's Problem and asks for an answer.
+
+Callers: planning, and whoever shows a placement. Raises Infeasible (exit 6) where nothing holds, naming an irreducible
+set of constraints, and PlacementUndecided (exit 10) where the work limit came first. Non-goals: solving.
+
+What is decided here and not in the spec: arm64 types are left out (an image's architectures are not known while
+placing); burstable types are left out unless a region's `instance_types` names them (their full vCPUs are not theirs
+for long); each Kubernetes node keeps a little back for the daemons that run on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from model.errors import Diagnostic, DuoyunError, Infeasible, InvalidInput
+from model.exit_codes import ExitCode
+from model.facts.book import Book
+from model.facts.catalogue import InstanceTypeFact
+from model.plan import Placement
+from model.spec.app import Application, Service
+from model.spec.app import External as ExternalSpec
+from model.spec.assumptions import Assumptions
+from model.spec.fleet import Fleet, RegionSpec, Site
+from scheduler.document import check_problem
+from scheduler.problem import (
+    INTERNET,
+    CurrentPool,
+    Edge,
+    External,
+    InstanceOffer,
+    Problem,
+    Route,
+    ServiceDemand,
+    SiteOffer,
+    Spread,
+)
+from scheduler.solve import DEFAULT_WORK_LIMIT, InfeasibleVerdict, Solved, Undecided, solve
+
+NODE_OVERHEAD_CPU_MILLICORES = (
+    100  # network agent and proxy on each node: what common managed clusters' daemons request
+)
+NODE_OVERHEAD_MEMORY_MIB = 128
+NODE_OVERHEAD_PODS = 4
+MIGRATION_SHARE = 0.02  # moving a replica must save this share of what an average replica costs per hour
+
+
+class PlacementUndecided(DuoyunError):
+    """No placement was found within the work limit, and none was excluded."""
+
+    exit_code = ExitCode.UNDECIDED
+
+
+def place(
+    app: Application,
+    fleet: Fleet,
+    assumptions: Assumptions,
+    current: Placement | None = None,
+    *,
+    work_limit: int = DEFAULT_WORK_LIMIT,
+) -> Placement:
+    """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves."""
+    problem = build_problem(app, fleet, assumptions, current)
+    verdict = solve(problem, work_limit=work_limit)
+    if isinstance(verdict, Solved):
+        return verdict.placement
+    if isinstance(verdict, Undecided):
+        mend = f"try again with a work limit of {verdict.raise_limit_to}"
+        raise PlacementUndecided(verdict.what, mend=mend)
+    raise infeasible_error(verdict, problem.currency)
+
+
+def infeasible_error(verdict: InfeasibleVerdict, currency: str) -> Infeasible:
+    """The verdict as an error whose detail lists the constraints that cannot hold together."""
+    lines = [f"- {c.words}" for c in verdict.conflicts]
+    if not verdict.irreducible:
+        lines.append("(the list may be longer than it need be: the work limit came while shortening it)")
+    ways = [r for r in verdict.relaxations if r.enough]
+    ways.sort(key=lambda r: (r.cost_per_hour or 0.0, r.conflict))
+    mend = "; or ".join(f"give up: {r.conflict.words} ({r.cost_per_hour or 0.0:.4f} {currency}/h)" for r in ways[:3])
+    return Infeasible(
+        f"no placement satisfies {len(verdict.conflicts)} of the constraints together",
+        detail="\n".join(lines),
+        mend=mend or "giving up one of them is not enough; other constraints conflict as well",
+    )
+
+
+def build_problem(
+    app: Application, fleet: Fleet, assumptions: Assumptions, current: Placement | None = None
+) -> Problem:
+    """Everything that decides a placement, as the scheduler's values. InvalidInput where a price cannot be told."""
+    builder = _Builder(app, fleet, Book(assumptions))
+    sites = tuple(builder.site(s) for s in fleet.sites())
+    services = tuple(builder.service(s, current) for s in app.spec.services)
+    externals = tuple(builder.external(e) for e in app.spec.externals)
+    routes = tuple(builder.routes(any(e.internet for e in externals)))
+    quotas = {
+        f"{fleet.account(r.account).partition}/{r.region}": float(r.quota_vcpu)
+        for r in fleet.spec.regions
+        if r.quota_vcpu is not None
+    }
+    problem = Problem(
+        services=services,
+        sites=sites,
+        externals=externals,
+        routes=routes,
+        region_quota_vcpu=quotas,
+        currency=fleet.spec.currency,
+        price_date=builder.oldest_date(),
+        node_overhead_cpu_millicores=NODE_OVERHEAD_CPU_MILLICORES,
+        node_overhead_memory_mib=NODE_OVERHEAD_MEMORY_MIB,
+        node_overhead_pods=NODE_OVERHEAD_PODS,
+        migration_cost_per_replica=_migration_cost(current),
+        current_pools=_current_pools(current, {s.id for s in sites}),
+    )
+    diagnostics = [*builder.diagnostics, *check_problem(problem)]
+    if diagnostics:
+        raise InvalidInput(diagnostics)
+    return problem
+
+
+class _Builder:
+    """Translates, and collects what cannot be translated."""
+
+    def __init__(self, app: Application, fleet: Fleet, book: Book) -> None:
+        self.app, self.fleet, self.book = app, fleet, book
+        self.diagnostics: list[Diagnostic] = []
+        self._sites = list(fleet.sites())
+        self._offers: dict[str, tuple[InstanceOffer, ...]] = {}
+        self._dates: set[str] = set()
+        self._no_rate: set[str] = set()
+
+    # -- sites -----------------------------------------------------------------------------------------------
+
+    def site(self, site: Site) -> SiteOffer:
+        zone = next(z for z in site.region.zones if z.zone == site.zone)
+        return SiteOffer(
+            id=site.id,
+            region=site.region_id,
+            cloud=site.cloud,
+            partition=site.partition,
+            country=site.region.country,
+            icp=site.region.icp,
+            max_machines=zone.max_nodes,
+            kubernetes=site.region.cluster is not None,
+            types=self._types(site.region, site.region_id),
+        )
+
+    def _types(self, region: RegionSpec, region_id: str) -> tuple[InstanceOffer, ...]:
+        if region_id not in self._offers:
+            partition, _, name = region_id.partition("/")
+            facts = self.book.instance_types(partition, name)
+            chosen = [t for t in facts if _wanted(t, region.instance_types)]
+            missing = sorted(set(region.instance_types) - {t.name for t in chosen})
+            if missing:
+                what = f"{region_id}: no price or size is known for {', '.join(missing)}"
+                self.diagnostics.append(Diagnostic("", what, "add them to the assumptions, or take them off the list"))
+            if not chosen:
+                what = f"{region_id}: no instance type with a known price"
+                self.diagnostics.append(Diagnostic("", what, "add prices to the fleet's assumptions"))
+            self._offers[region_id] = tuple(self._offer(t) for t in chosen)
+        return self._offers[region_id]
+
+    def _offer(self, fact: InstanceTypeFact) -> InstanceOffer:
+        self._dates.add(fact.price_date)
+        return InstanceOffer(
+            name=fact.name,
+            vcpu=float(fact.vcpu),
+            cpu_millicores=fact.allocatable_cpu_millicores,
+            memory_mib=fact.allocatable_memory_mib,
+            gpu=fact.gpu,
+            pods=fact.max_pods,
+            price_per_hour=self._money(fact.price_per_hour, fact.currency),
+            assumed=fact.assumed,
+        )
+
+    def _money(self, amount: float, currency: str) -> float:
+        """In the fleet's currency. A missing rate is reported once and never guessed."""
+        spec = self.fleet.spec
+        if currency == spec.currency:
+            return amount
+        rate = spec.exchange_rates.get(currency)
+        if rate is None:
+            if currency not in self._no_rate:
+                what = f"prices in {currency} cannot be shown in {spec.currency}: there is no exchange rate"
+                mend = f"add `{currency}: <its worth in {spec.currency}>` to spec.exchange_rates of the fleet"
+                self.diagnostics.append(Diagnostic("", what, mend))
+                self._no_rate.add(currency)
+            return 0.0
+        return amount * rate
+
+    def oldest_date(self) -> str:
+        return min((d for d in self._dates if d), default="")
+
+    # -- services --------------------------------------------------------------------------------------------
+
+    def service(self, spec: Service, current: Placement | None) -> ServiceDemand:
+        rules = spec.placement
+        spread = rules.spread
+        known = {s.id for s in self._sites}
+        now = {p.service: p.replicas for p in current.services}.get(spec.name, {}) if current else {}
+        return ServiceDemand(
+            name=spec.name,
+            replicas=spec.replicas,
+            cpu_millicores=spec.resources.cpu,
+            memory_mib=spec.resources.memory,
+            gpu=spec.resources.gpu,
+            dedicated=spec.runtime == "vm",
+            allowed_countries=None if "any" in spec.zones else tuple(sorted(spec.zones)),
+            data_class=str(spec.data_class),
+            icp_required=spec.icp,
+            allowed_sites=self._sites_like(rules.sites) if rules.sites else None,
+            avoided_sites=self._sites_like(rules.avoid_sites),
+            spread=Spread(over=spread.over, min_domains=spread.min_domains, min_each=spread.min_each)
+            if spread
+            else None,
+            edges=tuple(
+                Edge(
+                    callee=d.name,
+                    calls_per_s=d.calls_per_s,
+                    bytes_per_call=d.bytes_per_call,
+                    max_rtt_ms=d.max_rtt_ms,
+                )
+                for d in spec.depends_on
+            ),
+            surge=str(spec.rollout.max_surge) not in ("0", "0%") and spec.resources.gpu == 0,
+            current={site: n for site, n in now.items() if n > 0 and site in known},
+        )
+
+    def _sites_like(self, globs: Iterable[str]) -> tuple[str, ...]:
+        patterns = tuple(globs)
+        return tuple(sorted(s.id for s in self._sites if any(fnmatchcase(s.id, p) for p in patterns)))
+
+    def external(self, spec: ExternalSpec) -> External:
+        chosen = set(self._sites_like(p for p in spec.sites if p != INTERNET))
+        known = tuple(sorted({s.region_id for s in self._sites if s.region.egress_ips}))
+        return External(
+            name=spec.name,
+            regions=tuple(sorted({s.region_id for s in self._sites if s.id in chosen})),
+            internet=INTERNET in spec.sites,
+            callers_from=known if spec.requires_egress_ip else None,
+        )
+
+    # -- routes ----------------------------------------------------------------------------------------------
+
+    def routes(self, internet: bool) -> Iterator[Route]:
+        """Each region to itself, to every other one (reachable where a link says so), and to the internet."""
+        regions = sorted({s.region_id for s in self._sites})
+        links = {frozenset(link.between): link for link in self.fleet.spec.links}
+        for src in regions:
+            for dst in [*regions, *([INTERNET] if internet else [])]:
+                link = links.get(frozenset((src, dst)))
+                if src != dst and dst != INTERNET and link is None:
+                    yield Route(src=src, dst=dst, reachable=False)
+                    continue
+                yield self._route(src, dst, link.rtt_ms if link is not None else None)
+
+    def _route(self, src: str, dst: str, measured_rtt_ms: float | None) -> Route:
+        rtt = None if dst == INTERNET else self.book.rtt(src, dst)
+        price = self.book.egress(src, dst)
+        if dst != INTERNET and rtt is None and measured_rtt_ms is None:
+            what = f"the round trip between {src} and {dst} is not known"
+            self.diagnostics.append(Diagnostic("", what, "add rtt_ms to the fleet's link or to the assumptions"))
+        if price is None:
+            what = f"the egress price from {src} to {dst} is not known"
+            self.diagnostics.append(Diagnostic("", what, "add an egress row to the fleet's assumptions"))
+            return Route(src=src, dst=dst, rtt_ms=measured_rtt_ms)
+        self._dates.add(price.date)
+        return Route(
+            src=src,
+            dst=dst,
+            rtt_ms=measured_rtt_ms if measured_rtt_ms is not None else (rtt.rtt_ms if rtt else None),
+            price_per_gb=self._money(price.price_per_gb, price.currency),
+            assumed=price.assumed,
+        )
+
+
+def _wanted(fact: InstanceTypeFact, named: tuple[str, ...]) -> bool:
+    if named:
+        return fact.name in named
+    return fact.arch == "amd64" and not fact.burstable
+
+
+def _migration_cost(current: Placement | None) -> float:
+    """A share of what an average replica costs now; 0 where nothing runs."""
+    if current is None:
+        return 0.0
+    replicas = sum(sum(s.replicas.values()) for s in current.services)
+    return MIGRATION_SHARE * current.cost.total_per_hour / replicas if replicas else 0.0
+
+
+def _current_pools(current: Placement | None, known: set[str]) -> tuple[CurrentPool, ...]:
+    if current is None:
+        return ()
+    return tuple(
+        CurrentPool(site=p.site, instance_type=p.instance_type, count=p.count, dedicated_to=p.dedicated_to)
+        for p in current.pools
+        if p.site in known and p.count > 0
+    )

@@ -1,0 +1,196 @@
+"""The Problem as JSON and back, and everything that can be wrong with one. `problem_schema` documents the format.
+
+Callers: `python -m scheduler`, orchestrator.placing. Raises InvalidInput with all mistakes at once. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from model.errors import Diagnostic, InvalidInput
+from scheduler.problem import INTERNET, LEVELS, Problem, ServiceDemand, SiteOffer
+
+SCHEMA_VERSION = 1
+MAX_REPLICAS = 1_000_000  # in all; more is refused, since no answer would come in reasonable time
+_MAX_NUMBER = 1e12
+
+
+def problem_to_data(problem: Problem) -> dict[str, Any]:
+    """Plain data for JSON. Inverse of problem_from_data."""
+    from model.codec import to_data
+
+    return {"schema_version": SCHEMA_VERSION, **to_data(problem)}
+
+
+def problem_from_data(data: Any) -> Problem:
+    """Plain data -> a checked Problem. InvalidInput names every mistake with its place in the document."""
+    if not isinstance(data, Mapping):
+        raise InvalidInput([Diagnostic("", "a problem is a JSON object", "see docs/scheduler.md")])
+    rest = dict(data)
+    version = rest.pop("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise InvalidInput([Diagnostic("schema_version", f"{version!r} is not {SCHEMA_VERSION}")])
+    problem = _structure(rest)
+    diagnostics = check_problem(problem)
+    if diagnostics:
+        raise InvalidInput(diagnostics)
+    return problem
+
+
+def _structure(data: Mapping[str, Any]) -> Problem:
+    from cattrs import transform_error
+    from cattrs.preconf.json import make_converter
+
+    converter = make_converter(forbid_extra_keys=True)
+    for kind in (int, float, bool, str):
+        converter.register_structure_hook(kind, _strict(kind))
+    try:
+        return converter.structure(data, Problem)
+    except Exception as exc:  # noqa: BLE001  (cattrs raises groups of whatever its hooks raise)
+        rows = [_split(line) for line in transform_error(exc)]
+        raise InvalidInput([Diagnostic(place, what) for place, what in rows]) from exc
+
+
+def _strict(kind: type) -> Any:
+    """No silent conversions: "3" is no number, 1 is no truth value, 2.5 is no count."""
+
+    def structure(value: Any, _: type) -> Any:
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type(value) is not kind:
+            raise ValueError(f"{value!r} is no {kind.__name__}")
+        return value
+
+    return structure
+
+
+def _split(line: str) -> tuple[str, str]:
+    what, _, place = line.rpartition(" @ ")
+    return place.removeprefix("$."), what or line
+
+
+def check_problem(problem: Problem) -> list[Diagnostic]:
+    """Everything that would make an answer meaningless; empty where the Problem is sound."""
+    found = list(_numbers(problem, ""))
+    if found:  # with NaN or negative sizes no further sentence would be true
+        return found
+    found += _names(problem)
+    site_ids = {s.id for s in problem.sites}
+    for service in problem.services:
+        found += _service(problem, service, site_ids)
+    for site in problem.sites:
+        found += _site(site)
+    found += _routes(problem)
+    found += [Diagnostic(f"region_quota_vcpu[{r}]", "no site is in that region") for r in _unknown_quota(problem)]
+    found += [
+        Diagnostic(f"current_pools[{p.site}]", "no such site") for p in problem.current_pools if p.site not in site_ids
+    ]
+    return found
+
+
+def _numbers(value: Any, place: str) -> Iterator[Diagnostic]:
+    """Every number anywhere must be finite, not negative and not absurd."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return
+    if isinstance(value, int | float):
+        if not math.isfinite(value) or value < 0 or value > _MAX_NUMBER:
+            yield Diagnostic(place, f"{value!r} must be a number from 0 to {_MAX_NUMBER:g}")
+    elif is_dataclass(value) and not isinstance(value, type):
+        for f in fields(value):
+            yield from _numbers(getattr(value, f.name), f"{place}.{f.name}".lstrip("."))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{place}[{key}]")
+    elif isinstance(value, Iterable):
+        for index, item in enumerate(value):
+            label = getattr(item, "name", "") or getattr(item, "id", "") or index
+            yield from _numbers(item, f"{place}[{label}]")
+
+
+def _names(problem: Problem) -> Iterator[Diagnostic]:
+    for place, names in (
+        ("services", [s.name for s in problem.services]),
+        ("sites", [s.id for s in problem.sites]),
+        ("externals", [e.name for e in problem.externals]),
+        ("routes", [f"{r.src} -> {r.dst}" for r in problem.routes]),
+    ):
+        for name, count in sorted(Counter(names).items()):
+            if not name:
+                yield Diagnostic(place, "a name is empty")
+            if count > 1:
+                yield Diagnostic(f"{place}[{name}]", f"occurs {count} times")
+    both = {s.name for s in problem.services} & {e.name for e in problem.externals}
+    for name in sorted(both):
+        yield Diagnostic(f"externals[{name}]", "is the name of a service, too")
+    if not problem.sites:
+        yield Diagnostic("sites", "there is no site to place anything on")
+    total = sum(s.replicas for s in problem.services)
+    if total > MAX_REPLICAS:
+        yield Diagnostic("services", f"{total} replicas in all; at most {MAX_REPLICAS} are solved")
+
+
+def _service(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> Iterator[Diagnostic]:
+    place = f"services[{service.name}]"
+    if service.replicas < 1:
+        yield Diagnostic(f"{place}.replicas", "at least one replica is needed")
+    if service.pods < 1 and not service.dedicated:
+        yield Diagnostic(f"{place}.pods", "a replica is at least one pod")
+    for key, sites in (
+        ("allowed_sites", service.allowed_sites or ()),
+        ("avoided_sites", service.avoided_sites),
+        ("current", tuple(service.current)),
+    ):
+        for site in sorted(set(sites) - site_ids):
+            yield Diagnostic(f"{place}.{key}", f"no such site: {site}")
+    if service.allowed_countries == ():
+        yield Diagnostic(f"{place}.allowed_countries", "names no country; null means any")
+    if service.spread is not None:
+        if service.spread.over not in LEVELS:
+            yield Diagnostic(f"{place}.spread.over", f"{service.spread.over!r} is none of {', '.join(LEVELS)}")
+        if service.spread.min_domains < 1 or service.spread.min_each < 1:
+            yield Diagnostic(f"{place}.spread", "min_domains and min_each start at 1")
+    known = problem.service_by_name.keys() | problem.external_by_name.keys()
+    for edge, count in sorted(Counter(e.callee for e in service.edges).items()):
+        if edge not in known:
+            yield Diagnostic(f"{place}.edges[{edge}]", "is neither a service nor an external")
+        if edge == service.name:
+            yield Diagnostic(f"{place}.edges[{edge}]", "a service does not call itself over the network")
+        if count > 1:
+            yield Diagnostic(f"{place}.edges[{edge}]", f"occurs {count} times")
+
+
+def _site(site: SiteOffer) -> Iterator[Diagnostic]:
+    place = f"sites[{site.id}]"
+    for name, count in sorted(Counter(t.name for t in site.types).items()):
+        if count > 1:
+            yield Diagnostic(f"{place}.types[{name}]", f"occurs {count} times")
+
+
+def _routes(problem: Problem) -> Iterator[Diagnostic]:
+    """A hole in the matrix is named, never guessed. Within a region a default is documented (Problem.route)."""
+    regions = set(problem.regions)
+    for route in problem.routes:
+        for end in (route.src, route.dst):
+            if end not in regions and not (end == INTERNET and end == route.dst):
+                yield Diagnostic(f"routes[{route.src} -> {route.dst}]", f"no site is in {end}")
+        if route.rtt_ms is None and route.reachable and route.dst != INTERNET:
+            yield Diagnostic(f"routes[{route.src} -> {route.dst}].rtt_ms", "is missing")
+    for external in problem.externals:
+        for region in sorted(set(external.regions) - regions):
+            yield Diagnostic(f"externals[{external.name}].regions", f"no site is in {region}")
+        if not external.regions and not external.internet:
+            yield Diagnostic(f"externals[{external.name}]", "is nowhere: name its regions, or internet")
+    wanted = [(a, b) for a in problem.regions for b in problem.regions if a != b]
+    if any(e.internet for e in problem.externals):
+        wanted += [(a, INTERNET) for a in problem.regions]
+    for src, dst in wanted:
+        if (src, dst) not in problem.route_by_pair:
+            yield Diagnostic("routes", f"no row from {src} to {dst}; write reachable: false where nothing leads there")
+
+
+def _unknown_quota(problem: Problem) -> list[str]:
+    return sorted(set(problem.region_quota_vcpu) - set(problem.regions))

@@ -1,0 +1,108 @@
+"""Which sites each service may use at all, and for each other site the rule that forbids it, in words.
+
+Callers: formulation, infeasible, explain, check. Pure. Only what can be judged for one service at one site alone is
+judged here; spread, quotas and calls between services are the formulation's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.plan import Rejection
+from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.traffic import hop_to_external
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """allowed: service -> site ids, sorted. rejections: service -> why each other site is out, first rule only."""
+
+    allowed: dict[str, tuple[str, ...]]
+    rejections: dict[str, tuple[Rejection, ...]]
+
+
+def usable_types(problem: Problem, service: ServiceDemand, site: SiteOffer) -> tuple[InstanceOffer, ...]:
+    """Types of that site which hold one replica."""
+    return tuple(t for t in site.types if holds(problem, t, service))
+
+
+def holds(problem: Problem, offer: InstanceOffer, service: ServiceDemand) -> bool:
+    """Whether an empty machine of that type has room for one replica."""
+    cpu, memory, gpu, pods = room(problem, offer, service.dedicated)
+    fits = service.cpu_millicores <= cpu and service.memory_mib <= memory and service.gpu <= gpu
+    return fits and (service.dedicated or service.pods <= pods)
+
+
+def room(problem: Problem, offer: InstanceOffer, dedicated: bool = False) -> tuple[int, int, int, int]:
+    """cpu_millicores, memory_mib, gpu, pods that a machine offers; daemons take their share of Kubernetes nodes."""
+    if dedicated:
+        return offer.cpu_millicores, offer.memory_mib, offer.gpu, offer.pods
+    return (
+        max(0, offer.cpu_millicores - problem.node_overhead_cpu_millicores),
+        max(0, offer.memory_mib - problem.node_overhead_memory_mib),
+        offer.gpu,
+        max(0, offer.pods - problem.node_overhead_pods),
+    )
+
+
+def eligible_sites(problem: Problem) -> Eligibility:
+    """Judge every service at every site."""
+    allowed: dict[str, tuple[str, ...]] = {}
+    rejections: dict[str, tuple[Rejection, ...]] = {}
+    sites = sorted(problem.sites, key=lambda s: s.id)
+    for service in problem.services:
+        verdicts = [(site.id, reject(problem, service, site)) for site in sites]
+        allowed[service.name] = tuple(site_id for site_id, no in verdicts if no is None)
+        rejections[service.name] = tuple(no for _, no in verdicts if no is not None)
+    return Eligibility(allowed, rejections)
+
+
+def reject(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
+    """The first rule that keeps the service out of the site, or None."""
+    rules = (
+        ("data_residency", _residency(service, site)),
+        ("icp", _icp(service, site)),
+        ("site_rule", _site_rule(service, site)),
+        ("capacity", _capacity(problem, service, site)),
+        ("external", _external(problem, service, site)),
+    )
+    return next((Rejection(site=site.id, rule=rule, reason=why) for rule, why in rules if why), None)
+
+
+def _residency(service: ServiceDemand, site: SiteOffer) -> str:
+    if service.allowed_countries is None or site.country in service.allowed_countries:
+        return ""
+    kind = f"its {service.data_class} data" if service.data_class else "its data"
+    return f"{kind} must stay in {', '.join(service.allowed_countries)}; this site is in {site.country}"
+
+
+def _icp(service: ServiceDemand, site: SiteOffer) -> str:
+    if not service.icp_required or site.icp:
+        return ""
+    return f"it needs an ICP filing for its public entry, and {site.region} has none"
+
+
+def _site_rule(service: ServiceDemand, site: SiteOffer) -> str:
+    if service.allowed_sites is not None and site.id not in service.allowed_sites:
+        return "its placement.sites does not name this site"
+    return "its placement.avoid_sites names this site" if site.id in service.avoided_sites else ""
+
+
+def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
+    if not service.dedicated and not site.kubernetes:
+        return f"{site.region} has no cluster"
+    if usable_types(problem, service, site):
+        return ""
+    gpu = f" and {service.gpu} GPU" if service.gpu else ""
+    return f"no machine type sold here holds {service.cpu_millicores}m cpu, {service.memory_mib} MiB{gpu}"
+
+
+def _external(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
+    for edge in service.edges:
+        if edge.callee in problem.external_by_name and hop_to_external(problem, site.region, edge) is None:
+            known = problem.external_by_name[edge.callee].callers_from
+            if known is not None and site.region not in known:
+                return f"it calls {edge.callee}, which wants a fixed egress address, and {site.region} has none"
+            limit = f" within {edge.max_rtt_ms:g} ms" if edge.max_rtt_ms is not None else ""
+            return f"it calls {edge.callee}, which cannot be reached from {site.region}{limit}"
+    return ""

@@ -1,0 +1,130 @@
+"""Says, per service, why it runs where it runs and why not elsewhere.
+
+Callers: solve. Pure. The price difference of a site is what moving one replica there would add per hour with every
+other replica and machine left as it is: egress by the rule of scheduler.problem, and one more machine where the site's
+nodes have no room. It is an upper bound of the true difference, since nothing is given back at the old site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from model.plan import Rejection, ServicePlacement
+from scheduler.check import NodeLoad, spare_pod
+from scheduler.eligibility import Eligibility, room, usable_types
+from scheduler.nodes import Complete, size_of
+from scheduler.problem import Problem, ServiceDemand
+from scheduler.traffic import edge_costs, hops_to_service
+
+
+def service_placements(problem: Problem, eligibility: Eligibility, done: Complete) -> tuple[ServicePlacement, ...]:
+    """One row per service, by name."""
+    callers: dict[str, list[ServiceDemand]] = {}
+    for service in problem.services:
+        for edge in service.edges:
+            callers.setdefault(edge.callee, []).append(service)
+    rows = []
+    for service in sorted(problem.services, key=lambda s: s.name):
+        rejections = [*eligibility.rejections[service.name], *_elsewhere(problem, eligibility, done, service, callers)]
+        rows.append(
+            ServicePlacement(
+                service=service.name,
+                replicas=done.assignment[service.name],
+                reasons=_reasons(problem, eligibility, done, service),
+                rejections=tuple(sorted(rejections, key=lambda r: r.site)),
+            )
+        )
+    return tuple(rows)
+
+
+def _reasons(problem: Problem, eligibility: Eligibility, done: Complete, service: ServiceDemand) -> tuple[str, ...]:
+    allowed = len(eligibility.allowed[service.name])
+    words = [f"{allowed} of {len(problem.sites)} sites hold all its rules"]
+    if service.spread is not None:
+        s = service.spread
+        words.append(f"spread: at least {s.min_each} in each of {s.min_domains} {s.over}s")
+    paid = [(r.callee, r.per_hour) for r in edge_costs(problem, service, done.assignment) if r.per_hour > 0]
+    if paid:
+        total = sum(cost for _, cost in paid)
+        callees = ", ".join(sorted({callee for callee, _ in paid}))
+        words.append(f"its calls to {callees} cost {total:.4f} {problem.currency}/h of egress")
+    elif any(e.gb_per_hour > 0 for e in service.edges):
+        words.append("everything it calls is near enough to cost no egress")
+    if service.current:
+        kept = sum(min(n, service.current.get(site, 0)) for site, n in done.assignment[service.name].items())
+        words.append(f"{kept} of {service.replicas} replicas stay where they are")
+    return tuple(words)
+
+
+def _elsewhere(
+    problem: Problem,
+    eligibility: Eligibility,
+    done: Complete,
+    service: ServiceDemand,
+    callers: Mapping[str, list[ServiceDemand]],
+) -> list[Rejection]:
+    """Sites that would be allowed: what one replica there would add, or which call it would break."""
+    mine = done.assignment[service.name]
+    donor = max(mine, key=lambda site: (mine[site], site))
+    affected = [service, *callers.get(service.name, [])]
+    before = sum(row.per_hour for s in affected for row in edge_costs(problem, s, done.assignment))
+    found: list[Rejection] = []
+    for site_id in eligibility.allowed[service.name]:
+        if site_id in mine:
+            continue
+        moved = {k: v for k, v in mine.items() if k != donor} | {site_id: 1}
+        if mine[donor] > 1:
+            moved[donor] = mine[donor] - 1
+        assignment = {**done.assignment, service.name: moved}
+        rows = [row for s in affected for row in edge_costs(problem, s, assignment)]
+        out_of_reach = next((row for row in rows if row.hop is None), None)
+        if out_of_reach is not None:
+            reason = f"{out_of_reach.service} in {out_of_reach.site} could not reach {out_of_reach.callee} from there"
+            limited = _limited_by_latency(problem, out_of_reach.service, out_of_reach.callee, out_of_reach.site)
+            found.append(Rejection(site=site_id, rule="latency" if limited else "reach", reason=reason))
+            continue
+        egress = sum(row.per_hour for row in rows) - before
+        machine = _machine_cost(problem, done, service, site_id)
+        found.append(_by_cost(problem, site_id, egress, machine))
+    return found
+
+
+def _limited_by_latency(problem: Problem, caller: str, callee: str, site_id: str) -> bool:
+    edge = next(e for e in problem.service_by_name[caller].edges if e.callee == callee)
+    region = problem.site_by_id[site_id].region
+    return edge.max_rtt_ms is not None and len(hops_to_service(problem, region, edge)) < len(problem.regions)
+
+
+def _by_cost(problem: Problem, site_id: str, egress: float, machine: float) -> Rejection:
+    extra = egress + machine
+    parts = f"machine {machine:+.4f}, egress {egress:+.4f}"
+    words = f"one replica here instead would change the bill by {extra:+.4f} {problem.currency}/h ({parts})"
+    return Rejection(site=site_id, rule="cost", reason=words, extra_cost_per_hour=extra)
+
+
+def _machine_cost(problem: Problem, done: Complete, service: ServiceDemand, site_id: str) -> float:
+    """Price of one more machine there; 0 where a node has room for the replica beside the spare pod."""
+    site = problem.site_by_id[site_id]
+    cheapest = min(t.price_per_hour for t in usable_types(problem, service, site))
+    if service.dedicated:
+        return cheapest
+    need = size_of(service)
+    spare = spare_pod(problem, site_id, done.assignment)
+    rooms = [_free(problem, load) for load in done.packing if load.site == site_id]
+    for index, free in enumerate(rooms):
+        left = [f - n for f, n in zip(free, need, strict=True)]
+        if min(left) < 0:
+            continue
+        others = [left, *(r for i, r in enumerate(rooms) if i != index)]
+        if any(all(f >= s for f, s in zip(r, spare, strict=True)) for r in others):
+            return 0.0
+    return cheapest
+
+
+def _free(problem: Problem, load: NodeLoad) -> list[int]:
+    offer = next(t for t in problem.site_by_id[load.site].types if t.name == load.instance_type)
+    free = list(room(problem, offer))
+    for name, count in load.pods.items():
+        for axis, need in enumerate(size_of(problem.service_by_name[name])):
+            free[axis] -= need * count
+    return free

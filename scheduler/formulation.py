@@ -1,0 +1,317 @@
+"""The mixed-integer model of a Problem.
+
+Columns: replicas per (service, site), nodes per (site, type), instances per (VM service, site, type), presence of a
+service in a site, a region or a spread domain, and per edge and origin the share of calls that must leave each price
+level. Rows: replicas, capacity per resource with room for a rolling update, node loss, quotas, spread, reach.
+
+Egress is exact, not approximated: calls go to the cheapest place where the callee is present (scheduler.problem), so
+with candidate places sorted by price p_1 < p_2 < ... the cost of an origin's share h is
+p_1 h + sum_k (p_{k+1} - p_k) max(0, h - [callee present at a price <= p_k]), the "radius formulation" of the p-median
+problem (Cornuejols, Nemhauser and Wolsey 1980; Garcia, Labbe and Marin 2011), linear in the presence columns.
+Not in the model: whether the pods pack on the nodes one by one. That is checked afterwards (scheduler.packing), and
+what does not pack comes back as a `PackingCut`. So the model's bound is a bound on the true problem.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from scheduler.eligibility import Eligibility, holds, room
+from scheduler.highs import MixedIntegerModel
+from scheduler.problem import Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.pruning import dedicated_types, pool_types, sites_to_consider
+from scheduler.traffic import Assignment, hop_to_external, hops_to_service
+
+Terms = list[tuple[int, float]]
+SiteType = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PackingCut:
+    """These replicas do not pack on those nodes, in any of those sites: have fewer of one or more of the other."""
+
+    sites: tuple[str, ...]
+    replicas: tuple[tuple[str, int], ...]
+    nodes: tuple[tuple[str, int], ...]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A solution of the model in the problem's words. pools: (site, type) -> nodes; dedicated: + service."""
+
+    assignment: dict[str, dict[str, int]]
+    pools: dict[SiteType, int]
+    dedicated: dict[tuple[str, str, str], int]
+
+
+@dataclass(slots=True)
+class Formulation:
+    """Built once per set of cuts; `model` goes to the solver and `read` turns its values into a Draft."""
+
+    problem: Problem
+    eligibility: Eligibility
+    cuts: tuple[PackingCut, ...] = ()
+    priced: bool = True
+    penalise_moves: bool = False
+    model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
+    x: dict[tuple[str, str], int] = field(default_factory=dict)
+    n: dict[SiteType, int] = field(default_factory=dict)
+    d: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    offers: dict[SiteType, InstanceOffer] = field(default_factory=dict)
+    sites: list[SiteOffer] = field(default_factory=list)
+    _services: list[ServiceDemand] = field(default_factory=list)
+    _here: dict[tuple[str, str], int] = field(default_factory=dict)
+    _in_region: dict[tuple[str, str], int] = field(default_factory=dict)
+    _in_site: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sites, symmetric = sites_to_consider(self.problem, self.eligibility)
+        self._services = sorted(self.problem.services, key=lambda s: s.name)
+        for service in self._services:
+            self._service_columns(service)
+        for site in self.sites:
+            self._site_columns(site)
+        for service in self._services:
+            self._spread(service)
+            for edge in service.edges:
+                self._edge(service, edge)
+        self._limits()
+        for group in symmetric:
+            self._fix_order(group)
+        for cut in self.cuts:
+            self._packing_cut(cut)
+        if self.penalise_moves:
+            self._moves()
+
+    # -- services and sites ----------------------------------------------------------------------------------
+
+    def _price(self, amount: float) -> float:
+        return amount if self.priced else 0.0
+
+    def _allowed(self, service: ServiceDemand) -> list[SiteOffer]:
+        ids = set(self.eligibility.allowed[service.name])
+        return [s for s in self.sites if s.id in ids]
+
+    def _service_columns(self, service: ServiceDemand) -> None:
+        for site in self._allowed(service):
+            x = self.x[service.name, site.id] = self.model.column(upper=service.replicas)
+            if not service.dedicated:
+                here = self._here[service.name, site.id] = self.model.column()
+                self.model.row([(x, 1), (here, -service.replicas)], upper=0)
+                continue
+            machines: Terms = [(x, -1)]
+            for offer in dedicated_types(self.problem, site, service):
+                self.offers[site.id, offer.name] = offer
+                col = self.model.column(self._price(offer.price_per_hour), service.replicas)
+                self.d[service.name, site.id, offer.name] = col
+                machines.append((col, 1))
+            self.model.row(machines, lower=0, upper=0)
+        self.model.row(self._replicas(service.name), lower=service.replicas, upper=service.replicas)
+
+    def _replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
+        wanted = None if sites is None else set(sites)
+        return [(col, 1.0) for (name, site), col in self.x.items() if name == service and _in(site, wanted)]
+
+    def _site_columns(self, site: SiteOffer) -> None:
+        tenants = [s for s in self._services if (s.name, site.id) in self._here]
+        types = pool_types(self.problem, site, tenants)
+        most = sum(s.replicas for s in tenants) + 1
+        for offer in types:
+            self.offers[site.id, offer.name] = offer
+            self.n[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour), most)
+        if not tenants:
+            return
+        self._capacity(site, tenants, types)
+        for service in tenants:
+            fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
+            self.model.row([(self._here[service.name, site.id], 1), *fitting], upper=0)
+        if self.problem.survive_node_loss:
+            self._second_node(site, tenants, types)
+
+    def _capacity(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
+        surging = [s for s in tenants if s.surge] if self.problem.rollout_headroom else []
+        sizes = {s.name: (s.cpu_millicores, s.memory_mib, s.gpu, s.pods) for s in tenants}
+        for axis in range(4):
+            terms: Terms = [(self.x[s.name, site.id], sizes[s.name][axis]) for s in tenants]
+            terms += [(self.n[site.id, t.name], -room(self.problem, t)[axis]) for t in types]
+            if axis != 2 and surging:  # GPUs are too dear to keep one idle for updates
+                spare = self.model.column(upper=max(sizes[s.name][axis] for s in surging), integer=False)
+                for s in surging:
+                    self.model.row([(spare, 1), (self._here[s.name, site.id], -sizes[s.name][axis])], lower=0)
+                terms.append((spare, 1))
+            self.model.row(terms, upper=0)
+
+    def _second_node(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
+        several = [s for s in tenants if s.replicas > 1]
+        if not several:
+            return
+        two = self.model.column()
+        self.model.row([(two, 2), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
+        for service in several:
+            self.model.row([(self.x[service.name, site.id], 1), (two, -1)], upper=service.replicas - 1)
+
+    # -- limits ----------------------------------------------------------------------------------------------
+
+    def _machines(self, site_ids: set[str], vcpu: bool) -> Terms:
+        terms: Terms = []
+        for (site, name), col in self.n.items():
+            if site in site_ids:
+                terms.append((col, self.offers[site, name].vcpu if vcpu else 1.0))
+        for (_, site, name), col in self.d.items():
+            if site in site_ids:
+                terms.append((col, self.offers[site, name].vcpu if vcpu else 1.0))
+        return terms
+
+    def _limits(self) -> None:
+        by_region: dict[str, set[str]] = defaultdict(set)
+        for site in self.sites:
+            by_region[site.region].add(site.id)
+            if site.max_machines is not None:
+                self.model.row(self._machines({site.id}, vcpu=False), upper=site.max_machines)
+        for region, quota in sorted(self.problem.region_quota_vcpu.items()):
+            if region in by_region:
+                self.model.row(self._machines(by_region[region], vcpu=True), upper=quota)
+
+    def _fix_order(self, group: list[SiteOffer]) -> None:
+        for first, second in zip(group, group[1:], strict=False):
+            more, less = (self._machines({s.id}, vcpu=False) for s in (first, second))
+            if more:
+                self.model.row([*more, *((col, -c) for col, c in less)], lower=0)
+
+    def _spread(self, service: ServiceDemand) -> None:
+        rule = service.spread
+        if rule is None:
+            return
+        domains: dict[str, list[SiteOffer]] = defaultdict(list)
+        for site in self._allowed(service):
+            domains[{"zone": site.id, "region": site.region, "cloud": site.cloud}[rule.over]].append(site)
+        marks: Terms = []
+        for _, members in sorted(domains.items()):
+            mark = self.model.column()
+            ids = [s.id for s in members]
+            self.model.row([*self._replicas(service.name, ids), (mark, -rule.min_each)], lower=0)
+            if not service.dedicated:
+                nodes = [
+                    (col, -1.0) for (site, name), col in self.n.items()
+                    if site in ids and holds(self.problem, self.offers[site, name], service)
+                ]  # fmt: skip
+                self.model.row([(mark, 1), *nodes], upper=0)
+            marks.append((mark, 1))
+        self.model.row(marks, lower=rule.min_domains)
+
+    # -- calls -----------------------------------------------------------------------------------------------
+
+    def _presence(self, service: str, place: str) -> int | None:
+        """Column that is 1 only where the service has a replica in that region or site; None where it never can."""
+        is_site = place in self.problem.site_by_id
+        known = self._in_site if is_site else self._in_region
+        if (service, place) not in known:
+            ids = [place] if is_site else [s.id for s in self.sites if s.region == place]
+            replicas = self._replicas(service, ids)
+            if not replicas:
+                return None
+            col = known[service, place] = self.model.column()
+            self.model.row([*replicas, (col, -1)], lower=0)
+            here = [(self._here[service, i], 1.0) for i in ids if (service, i) in self._here]
+            if here:
+                self.model.row([*here, (col, -1)], lower=0)
+        return known[service, place]
+
+    def _edge(self, service: ServiceDemand, edge: Edge) -> None:
+        by_region: dict[str, list[str]] = defaultdict(list)
+        for site in self._allowed(service):
+            by_region[site.region].append(site.id)
+        for region, site_ids in sorted(by_region.items()):
+            if edge.callee in self.problem.external_by_name:
+                hop = hop_to_external(self.problem, region, edge)
+                price = hop.price_per_gb if hop else 0.0  # unreachable sites are not eligible in the first place
+                for site_id in site_ids:
+                    self._charge(self.x[service.name, site_id], price * edge.gb_per_hour / service.replicas)
+                continue
+            hops = hops_to_service(self.problem, region, edge)
+            within = next((h.price_per_gb for h in hops if h.place == region), None)
+            if within == 0.0:
+                self._origin(service, edge, site_ids, [(h.price_per_gb, h.place) for h in hops])
+            else:  # leaving the zone costs, or takes too long: each zone is an origin of its own
+                for site_id in site_ids:
+                    places = [(0.0, site_id), *((h.price_per_gb, h.place) for h in hops)]
+                    self._origin(service, edge, [site_id], places)
+
+    def _charge(self, column: int, amount: float) -> None:
+        self.model.cost[column] += self._price(amount)
+
+    def _origin(self, service: ServiceDemand, edge: Edge, site_ids: list[str], places: list[tuple[float, str]]) -> None:
+        """Reach and egress of the calls that start in those sites. places: (price per GB, place), cheapest first."""
+        callers = self._replicas(service.name, site_ids)
+        share = [(col, 1.0 / service.replicas) for col, _ in callers]
+        present = [(price, self._presence(edge.callee, place)) for price, place in places]
+        candidates = [(price, col) for price, col in present if col is not None]
+        self.model.row([*share, *((col, -1.0) for _, col in candidates)], upper=0)
+        if edge.gb_per_hour <= 0 or not candidates:
+            return
+        levels = [(price, [col for _, col in rows]) for price, rows in groupby(candidates, key=lambda c: c[0])]
+        for col, _ in callers:
+            self._charge(col, levels[0][0] * edge.gb_per_hour / service.replicas)
+        nearer: Terms = []
+        for (price, cols), (next_price, _) in zip(levels, levels[1:], strict=False):
+            nearer += [(col, 1.0) for col in cols]
+            cost = self._price((next_price - price) * edge.gb_per_hour)
+            beyond = self.model.column(cost, 1.0, integer=False)
+            self.model.row([(beyond, 1), *((col, -c) for col, c in share), *nearer], lower=0)
+
+    # -- cuts and moves --------------------------------------------------------------------------------------
+
+    def _packing_cut(self, cut: PackingCut) -> None:
+        """One of the replicas' numbers falls, or one of the node counts rises."""
+        for site_id in cut.sites:
+            escape: Terms = []
+            for service, count in cut.replicas:
+                x = self.x[service, site_id]
+                total = self.problem.service_by_name[service].replicas
+                fewer = self.model.column()
+                self.model.row([(x, 1), (fewer, total - count + 1)], upper=total)
+                escape.append((fewer, 1))
+            counts = dict(cut.nodes)
+            for (site, name), n in self.n.items():
+                if site == site_id:
+                    more = self.model.column()
+                    self.model.row([(n, 1), (more, -(counts.get(name, 0) + 1))], lower=0)
+                    escape.append((more, 1))
+            self.model.row(escape, lower=1)
+
+    def _moves(self) -> None:
+        """A charge for each replica that arrives where none is now, and for each machine that does not exist yet."""
+        fee = self.problem.migration_cost_per_replica
+        for (service, site), x in self.x.items():
+            now = self.problem.service_by_name[service].current.get(site, 0)
+            arrival = self.model.column(fee, self.model.upper[x], integer=False)
+            self.model.row([(arrival, 1), (x, -1)], lower=-now)
+        existing = {(p.site, p.instance_type): p.count for p in self.problem.current_pools if not p.dedicated_to}
+        for key, n in self.n.items():
+            started = self.model.column(fee, self.model.upper[n], integer=False)
+            self.model.row([(started, 1), (n, -1)], lower=-existing.get(key, 0))
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def read(self, values: list[float]) -> Draft:
+        assignment: dict[str, dict[str, int]] = {s.name: {} for s in self._services}
+        for (service, site), col in self.x.items():
+            if count := round(values[col]):
+                assignment[service][site] = count
+        pools = {key: count for key, col in self.n.items() if (count := round(values[col]))}
+        dedicated = {key: count for key, col in self.d.items() if (count := round(values[col]))}
+        return Draft(assignment, pools, dedicated)
+
+
+def _in(site: str, wanted: set[str] | None) -> bool:
+    return wanted is None or site in wanted
+
+
+def assignment_of(problem: Problem) -> Assignment | None:
+    """The current placement where it is whole: every service with as many replicas as it wants. Else None."""
+    current: Mapping[str, Mapping[str, int]] = {s.name: s.current for s in problem.services}
+    whole = all(sum(current[s.name].values()) == s.replicas for s in problem.services)
+    return current if whole else None

@@ -1,0 +1,135 @@
+"""A mixed-integer model, column by column and row by row, solved by HiGHS without a clock.
+
+Callers: formulation and solve. The stopping rule is a number of branch-and-bound nodes, one thread and a fixed seed,
+so equal models give equal answers on every machine of one HiGHS version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+INFINITY = float("inf")
+
+
+class Status(Enum):
+    """optimal: within the tolerance; limit: stopped by the node limit, with or without a solution."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    LIMIT = "limit"
+
+
+@dataclass(slots=True)
+class Answer:
+    """values: per column, None where no solution is known. bound: no solution costs less. nodes: work done."""
+
+    status: Status
+    values: list[float] | None
+    objective: float
+    bound: float
+    nodes: int
+
+
+@dataclass(slots=True)
+class MixedIntegerModel:
+    """min cost'x, with rows and bounds; columns are integer unless said otherwise."""
+
+    cost: list[float] = field(default_factory=list)
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    integer: list[bool] = field(default_factory=list)
+    row_lower: list[float] = field(default_factory=list)
+    row_upper: list[float] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    coefficients: list[float] = field(default_factory=list)
+
+    def column(self, cost: float = 0.0, upper: float = 1.0, *, lower: float = 0.0, integer: bool = True) -> int:
+        self.cost.append(cost)
+        self.lower.append(lower)
+        self.upper.append(upper)
+        self.integer.append(integer)
+        return len(self.cost) - 1
+
+    def row(self, terms: Iterable[tuple[int, float]], lower: float = -INFINITY, upper: float = INFINITY) -> None:
+        """lower <= sum(coefficient * column) <= upper; a column may be named more than once."""
+        merged: dict[int, float] = {}
+        for col, coefficient in terms:
+            merged[col] = merged.get(col, 0.0) + coefficient
+        self.starts.append(len(self.columns))
+        self.columns.extend(merged)
+        self.coefficients.extend(merged.values())
+        self.row_lower.append(lower)
+        self.row_upper.append(upper)
+
+
+def solve_model(
+    model: MixedIntegerModel, *, node_limit: int, start: Sequence[float] | None = None, relative_gap: float = 1e-6
+) -> Answer:
+    """Solve it. start: a known solution to begin from, ignored where it does not hold."""
+    import highspy
+
+    if not model.cost:
+        return _without_columns(model)
+    solver: Any = highspy.Highs()
+    for name, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("parallel", "off"),
+        ("random_seed", 0),
+        ("mip_max_nodes", max(1, node_limit)),
+        ("mip_rel_gap", relative_gap),
+        ("mip_abs_gap", 1e-9),
+        ("mip_feasibility_tolerance", 1e-7),
+    ):
+        solver.setOptionValue(name, value)
+    solver.passModel(_to_lp(model))
+    if start is not None:
+        solution = highspy.HighsSolution()
+        solution.col_value = list(start)
+        solver.setSolution(solution)
+    solver.run()
+    return _read(solver, highspy)
+
+
+def _without_columns(model: MixedIntegerModel) -> Answer:
+    bad = any(lo > 0 or hi < 0 for lo, hi in zip(model.row_lower, model.row_upper, strict=True))
+    return Answer(Status.INFEASIBLE if bad else Status.OPTIMAL, None if bad else [], 0.0, 0.0, 0)
+
+
+def _to_lp(model: MixedIntegerModel) -> Any:
+    import highspy
+
+    lp: Any = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(model.cost), len(model.row_lower)
+    lp.col_cost_ = np.array(model.cost)
+    lp.col_lower_, lp.col_upper_ = np.array(model.lower), np.array(model.upper)
+    lp.row_lower_, lp.row_upper_ = np.array(model.row_lower), np.array(model.row_upper)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = lp.num_col_, lp.num_row_
+    lp.a_matrix_.start_ = np.array([*model.starts, len(model.columns)], dtype=np.int32)
+    lp.a_matrix_.index_ = np.array(model.columns, dtype=np.int32)
+    lp.a_matrix_.value_ = np.array(model.coefficients)
+    whole, real = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+    lp.integrality_ = [whole if flag else real for flag in model.integer]
+    return lp
+
+
+def _read(solver: Any, highspy: Any) -> Answer:
+    status, info = solver.getModelStatus(), solver.getInfo()
+    nodes = max(1, int(info.mip_node_count))
+    kinds = highspy.HighsModelStatus
+    if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):  # no objective of ours is unbounded below
+        return Answer(Status.INFEASIBLE, None, INFINITY, INFINITY, nodes)
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    values = list(solver.getSolution().col_value) if feasible else None
+    objective = float(info.objective_function_value) if feasible else INFINITY
+    if status == kinds.kOptimal and feasible:
+        return Answer(Status.OPTIMAL, values, objective, float(info.mip_dual_bound), nodes)
+    bound = float(info.mip_dual_bound)
+    return Answer(Status.LIMIT, values, objective, bound if np.isfinite(bound) else -INFINITY, nodes)

@@ -1,0 +1,159 @@
+"""Why nothing holds: an irreducible set of the user's own constraints, and what giving one up would cost.
+
+Method: QuickXplain (Junker 2004), a deletion filter by halves, over constraints that can each be dropped from the
+Problem as a value. Dropping a service's demand drops the service, so the empty set always holds. Callers: solve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from scheduler.problem import Problem, ServiceDemand
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Conflict:
+    """One constraint in the user's words. kind: demand, data_residency, icp, sites, avoid, spread, latency, calls,
+    quota, machines, headroom, node_loss. subject: the service, region or site; detail: the callee of an edge."""
+
+    kind: str
+    subject: str
+    words: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """Giving up one constraint: enough is None where that was not decided within the limit."""
+
+    conflict: Conflict
+    enough: bool | None
+    cost_per_hour: float | None = None
+
+
+def constraints_of(problem: Problem) -> list[Conflict]:
+    """Every constraint that the user could relax, in a fixed order: services first, then what they share."""
+    found: list[Conflict] = []
+    for service in problem.services:
+        found += _of_service(problem, service)
+    for region, quota in sorted(problem.region_quota_vcpu.items()):
+        found.append(Conflict("quota", region, f"the quota of {region} is {quota:g} vCPU"))
+    for site in problem.sites:
+        if site.max_machines is not None:
+            found.append(Conflict("machines", site.id, f"{site.id} may have at most {site.max_machines} machines"))
+    if problem.rollout_headroom:
+        found.append(Conflict("headroom", "", "every site keeps room for one more replica during a rolling update"))
+    if problem.survive_node_loss:
+        found.append(Conflict("node_loss", "", "no single node may carry all replicas of a service"))
+    return found
+
+
+def _of_service(problem: Problem, s: ServiceDemand) -> Iterator[Conflict]:
+    machine = "machine of its own" if s.dedicated else "replica"
+    gpu = f", {s.gpu} GPU" if s.gpu else ""
+    size = f"{s.cpu_millicores}m cpu, {s.memory_mib} MiB{gpu}"
+    yield Conflict("demand", s.name, f"{s.name} needs {s.replicas} x {size} (each a {machine})")
+    if s.allowed_countries is not None:
+        what = f"{s.data_class} data" if s.data_class else "data"
+        yield Conflict("data_residency", s.name, f"{s.name}: its {what} stay in {', '.join(s.allowed_countries)}")
+    if s.icp_required:
+        yield Conflict("icp", s.name, f"{s.name} runs only where there is an ICP filing")
+    if s.allowed_sites is not None:
+        yield Conflict("sites", s.name, f"{s.name}: placement.sites leaves {len(s.allowed_sites)} sites")
+    if s.avoided_sites:
+        yield Conflict("avoid", s.name, f"{s.name}: placement.avoid_sites excludes {len(s.avoided_sites)} sites")
+    if s.spread is not None:
+        rule = f"at least {s.spread.min_each} in each of {s.spread.min_domains} {s.spread.over}s"
+        yield Conflict("spread", s.name, f"{s.name}: {rule}")
+    for edge in s.edges:
+        kind = "external" if edge.callee in problem.external_by_name else "service"
+        yield Conflict("calls", s.name, f"{s.name} calls the {kind} {edge.callee}", edge.callee)
+        if edge.max_rtt_ms is not None:
+            words = f"{s.name} reaches {edge.callee} within {edge.max_rtt_ms:g} ms"
+            yield Conflict("latency", s.name, words, edge.callee)
+
+
+def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
+    """The Problem with those constraints given up."""
+    gone = {c.subject for c in dropped if c.kind == "demand"}
+    by_service: dict[str, list[Conflict]] = {}
+    for c in dropped:
+        by_service.setdefault(c.subject, []).append(c)
+    services = [_relaxed(s, by_service.get(s.name, []), gone) for s in problem.services if s.name not in gone]
+    kinds = {(c.kind, c.subject) for c in dropped}
+    return replace(
+        problem,
+        services=tuple(services),
+        sites=tuple(replace(s, max_machines=None) if ("machines", s.id) in kinds else s for s in problem.sites),
+        region_quota_vcpu={r: q for r, q in problem.region_quota_vcpu.items() if ("quota", r) not in kinds},
+        rollout_headroom=problem.rollout_headroom and ("headroom", "") not in kinds,
+        survive_node_loss=problem.survive_node_loss and ("node_loss", "") not in kinds,
+    )
+
+
+def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]) -> ServiceDemand:
+    kinds = {(c.kind, c.detail) for c in dropped}
+    edges = tuple(
+        replace(e, max_rtt_ms=None) if ("latency", e.callee) in kinds else e
+        for e in service.edges
+        if e.callee not in gone and ("calls", e.callee) not in kinds
+    )
+    return replace(
+        service,
+        allowed_countries=None if ("data_residency", "") in kinds else service.allowed_countries,
+        icp_required=service.icp_required and ("icp", "") not in kinds,
+        allowed_sites=None if ("sites", "") in kinds else service.allowed_sites,
+        avoided_sites=() if ("avoid", "") in kinds else service.avoided_sites,
+        spread=None if ("spread", "") in kinds else service.spread,
+        edges=edges,
+    )
+
+
+def smallest_conflict(problem: Problem, holds: Callable[[Problem], bool | None]) -> tuple[tuple[Conflict, ...], bool]:
+    """An irreducible conflicting set, and whether it is proven to be irreducible.
+
+    holds(problem): True, False, or None where undecided (counted as "holds", which keeps the set conflicting but may
+    keep a superfluous member). The whole problem must not hold.
+    """
+    every = constraints_of(problem)
+    suspects = _narrow(problem, every, holds)
+    sure = True
+
+    def conflicting(kept: Sequence[Conflict]) -> bool:
+        nonlocal sure
+        chosen = set(kept)
+        verdict = holds(without(problem, [c for c in every if c not in chosen]))
+        sure = sure and verdict is not None
+        return verdict is False
+
+    found = _quick_xplain([], suspects, conflicting, fresh=False)
+    return tuple(sorted(found, key=every.index)), sure
+
+
+def _narrow(problem: Problem, every: list[Conflict], holds: Callable[[Problem], bool | None]) -> list[Conflict]:
+    """Start from one service's own constraints where that service alone cannot be placed: the common, quick case."""
+    shared = {"quota", "machines", "headroom", "node_loss"}
+    for service in problem.services:
+        own = [c for c in every if c.subject == service.name or c.kind in shared]
+        others = [c for c in every if c.kind == "demand" and c.subject != service.name]
+        if holds(without(problem, others)) is False:
+            return own
+    return every
+
+
+def _quick_xplain(
+    background: list[Conflict],
+    suspects: list[Conflict],
+    conflicting: Callable[[Sequence[Conflict]], bool],
+    fresh: bool,
+) -> list[Conflict]:
+    if fresh and conflicting(background):
+        return []
+    if len(suspects) <= 1:
+        return suspects
+    half = len(suspects) // 2
+    first, second = suspects[:half], suspects[half:]
+    needed_second = _quick_xplain(background + first, second, conflicting, bool(first))
+    needed_first = _quick_xplain(background + needed_second, first, conflicting, bool(needed_second))
+    return needed_first + needed_second

@@ -1,0 +1,220 @@
+"""From the model's numbers to a whole placement: pods on nodes, pools, and a cut for what does not pack.
+
+Callers: solve. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from model.plan import PoolChoice
+from scheduler.check import NodeLoad, spare_pod
+from scheduler.eligibility import room
+from scheduler.formulation import Draft, Formulation, PackingCut
+from scheduler.packing import Group, Node, Outcome, Packing, pack
+from scheduler.problem import InstanceOffer, Problem, ServiceDemand
+from scheduler.traffic import Assignment
+
+SPARE = ""  # name of the pod that stands for a rolling update's extra replica
+MAX_ADDED_NODES = 8
+
+Counts = Mapping[str, int]  # instance type -> nodes, of one site
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """A placement with its certificate."""
+
+    assignment: dict[str, dict[str, int]]
+    pools: tuple[PoolChoice, ...]
+    packing: tuple[NodeLoad, ...]
+
+
+@dataclass(slots=True)
+class Completion:
+    """placement: None where no nodes could be added. cuts: what did not pack, and whether that is proven."""
+
+    placement: Complete | None
+    cuts: list[tuple[PackingCut, bool]] = field(default_factory=list)
+
+
+def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Completion:
+    """Pack every site; where one does not pack, say so as a cut and add the cheapest nodes that mend it."""
+    cuts: list[tuple[PackingCut, bool]] = []
+    loads: list[NodeLoad] = []
+    counts = {site.id: _counts(draft, site.id) for site in formulation.sites}
+    for site in formulation.sites:
+        groups = groups_at(problem, site.id, draft.assignment)
+        if not groups:
+            counts[site.id] = {}
+            continue
+        packed = pack(groups, _nodes(problem, site.id, counts[site.id]))
+        if packed.outcome is not Outcome.PACKED:
+            cut = _cut(problem, formulation, site.id, draft.assignment, counts[site.id])
+            cuts.append((cut, packed.outcome is Outcome.IMPOSSIBLE))
+            mended = _add_nodes(problem, site.id, groups, counts, draft)
+            if mended is None:
+                return Completion(None, cuts)
+            counts[site.id], packed = mended
+        loads += _loads(site.id, _nodes(problem, site.id, counts[site.id]), packed)
+    return Completion(_complete(problem, draft.assignment, loads, draft.dedicated), cuts)
+
+
+def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
+    """That assignment on the current pools; None where they do not hold it."""
+    sells = {site.id: {t.name for t in site.types} for site in problem.sites}
+    if any(p.instance_type not in sells.get(p.site, ()) for p in problem.current_pools):
+        return None
+    dedicated = {(p.dedicated_to, p.site, p.instance_type): p.count for p in problem.current_pools if p.dedicated_to}
+    loads: list[NodeLoad] = []
+    for site in problem.sites:
+        groups = groups_at(problem, site.id, assignment)
+        if not groups:
+            continue
+        mine = {p.instance_type: p.count for p in problem.current_pools if p.site == site.id and not p.dedicated_to}
+        nodes = _nodes(problem, site.id, mine)
+        packed = pack(groups, nodes)
+        if packed.outcome is not Outcome.PACKED:
+            return None
+        loads += _loads(site.id, nodes, packed)
+    return _complete(problem, {k: dict(v) for k, v in assignment.items()}, loads, dedicated)
+
+
+def groups_at(problem: Problem, site_id: str, assignment: Assignment) -> list[Group]:
+    """The pods of one site, and the spare pod."""
+    groups = []
+    for service in problem.services:
+        count = assignment.get(service.name, {}).get(site_id, 0)
+        if count and not service.dedicated:
+            groups.append(Group(service.name, size_of(service), count, per_node(problem, service)))
+    spare = spare_pod(problem, site_id, assignment)
+    if groups and any(spare):
+        groups.append(Group(SPARE, spare, 1, 1))
+    return groups
+
+
+def size_of(service: ServiceDemand) -> tuple[int, int, int, int]:
+    """One replica's needs in the order of `packing.Vector`."""
+    return (service.cpu_millicores, service.memory_mib, service.gpu, service.pods)
+
+
+def per_node(problem: Problem, service: ServiceDemand) -> int:
+    """How many replicas of a service one node may carry."""
+    return service.replicas - 1 if problem.survive_node_loss and service.replicas > 1 else service.replicas
+
+
+def _counts(draft: Draft, site_id: str) -> Counts:
+    return {name: count for (site, name), count in draft.pools.items() if site == site_id}
+
+
+def _nodes(problem: Problem, site_id: str, counts: Counts) -> list[Node]:
+    """Dearest first, so that first-fit fills the large ones."""
+    types = {t.name: t for t in problem.site_by_id[site_id].types}
+    chosen = sorted((types[n] for n in counts), key=lambda t: (-t.price_per_hour, t.name))
+    return [Node(t.name, room(problem, t)) for t in chosen for _ in range(counts[t.name])]
+
+
+def _loads(site_id: str, nodes: Sequence[Node], packed: Packing) -> list[NodeLoad]:
+    """Nodes that stay empty are not bought; one that only keeps room for updates is."""
+    rows = zip(nodes, packed.loads, strict=True)
+    return [
+        NodeLoad(site=site_id, instance_type=node.type, pods={k: v for k, v in sorted(load.items()) if k != SPARE})
+        for node, load in rows
+        if load
+    ]
+
+
+def _complete(
+    problem: Problem,
+    assignment: dict[str, dict[str, int]],
+    loads: list[NodeLoad],
+    dedicated: Mapping[tuple[str, str, str], int],
+) -> Complete:
+    bought = Counter((load.site, load.instance_type, "") for load in loads)
+    bought.update({(site, name, service): count for (service, site, name), count in dedicated.items()})
+    pools = tuple(_choice(problem, *key, count) for key, count in sorted(bought.items()))
+    return Complete({k: dict(sorted(v.items())) for k, v in sorted(assignment.items())}, pools, tuple(loads))
+
+
+def _choice(problem: Problem, site_id: str, type_name: str, service: str, count: int) -> PoolChoice:
+    offer = next(t for t in problem.site_by_id[site_id].types if t.name == type_name)
+    cpu, memory, _, _ = room(problem, offer, bool(service))
+    return PoolChoice(
+        site=site_id,
+        instance_type=offer.name,
+        count=count,
+        price_per_hour=offer.price_per_hour,
+        assumed_price=offer.assumed,
+        vcpu=offer.vcpu,
+        allocatable_cpu_millicores=cpu,
+        allocatable_memory_mib=memory,
+        dedicated_to=service,
+    )
+
+
+def _cut(
+    problem: Problem, formulation: Formulation, site_id: str, assignment: Assignment, counts: Counts
+) -> PackingCut:
+    """As few services as still do not pack there; said of every site of the model that sells the same types to them."""
+    here = {s.name: assignment[s.name][site_id] for s in problem.services
+            if not s.dedicated and assignment.get(s.name, {}).get(site_id)}  # fmt: skip
+    nodes = _nodes(problem, site_id, counts)
+    for name in sorted(here, key=lambda n: size_of(problem.service_by_name[n])):
+        fewer = {k: {site_id: v} for k, v in here.items() if k != name}
+        if fewer and pack(groups_at(problem, site_id, fewer), nodes, 2_000).outcome is Outcome.IMPOSSIBLE:
+            del here[name]
+    types = problem.site_by_id[site_id].types
+    alike = tuple(
+        s.id for s in formulation.sites if s.types == types and all((name, s.id) in formulation.x for name in here)
+    )
+    return PackingCut(alike, tuple(sorted(here.items())), tuple(sorted(counts.items())))
+
+
+def _add_nodes(
+    problem: Problem, site_id: str, groups: list[Group], counts: Mapping[str, Counts], draft: Draft
+) -> tuple[Counts, Packing] | None:
+    """The cheapest single node that makes it pack, else the roomiest affordable one and again; None where none is."""
+    mine = dict(counts[site_id])
+    for _ in range(MAX_ADDED_NODES):
+        offers = [
+            t for t in _by_price(problem, site_id) if _allowed(problem, site_id, t, counts, mine, draft)
+        ]  # fmt: skip
+        if not offers:
+            return None
+        for offer in offers:
+            more = mine | {offer.name: mine.get(offer.name, 0) + 1}
+            packed = pack(groups, _nodes(problem, site_id, more), 500)
+            if packed.outcome is Outcome.PACKED:
+                return more, packed
+        widest = max(offers, key=lambda t: (t.cpu_millicores * t.memory_mib, t.name))
+        mine[widest.name] = mine.get(widest.name, 0) + 1
+    return None
+
+
+def _by_price(problem: Problem, site_id: str) -> list[InstanceOffer]:
+    return sorted(problem.site_by_id[site_id].types, key=lambda t: (t.price_per_hour, t.name))
+
+
+def _allowed(
+    problem: Problem,
+    site_id: str,
+    offer: InstanceOffer,
+    counts: Mapping[str, Counts],
+    mine: Counts,
+    draft: Draft,
+) -> bool:
+    """Whether one more machine of that type keeps the site's limit and the region's quota."""
+    site = problem.site_by_id[site_id]
+    own = sum(n for (_, s, _), n in draft.dedicated.items() if s == site_id)
+    if site.max_machines is not None and sum(mine.values()) + own + 1 > site.max_machines:
+        return False
+    used = offer.vcpu
+    pools = {**counts, site_id: mine}
+    for other in (s for s in problem.sites if s.region == site.region):
+        vcpu = {t.name: t.vcpu for t in other.types}
+        used += sum(vcpu[name] * n for name, n in pools.get(other.id, {}).items())
+        used += sum(vcpu[name] * n for (_, s, name), n in draft.dedicated.items() if s == other.id)
+    return used <= problem.region_quota_vcpu.get(site.region, math.inf)

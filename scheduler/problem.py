@@ -1,0 +1,203 @@
+"""The Problem that the scheduler solves, as frozen values. `scheduler.document` reads and writes it as JSON.
+
+Callers: orchestrator.placing builds one; scheduler.solve consumes it. All quantities carry their unit in the name;
+money is list price in `Problem.currency` per hour.
+
+How calls travel (the egress model, on which the printed cost rests): a replica sends its calls to the cheapest place
+where the callee has replicas within the edge's latency limit: its own zone, else its own region, else the region
+with the lowest price, then the lowest round trip, then the first by name. That is what Kubernetes'
+`trafficDistribution: PreferClose` and a region-wise gateway do. A caller's calls are shared equally by its replicas.
+Half of the bytes of a call travel each way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+INTERNET: Final = "internet"
+SECONDS_PER_HOUR: Final = 3600.0
+BYTES_PER_GB: Final = 1e9  # clouds bill decimal gigabytes
+LEVELS: Final = ("zone", "region", "cloud")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class InstanceOffer:
+    """One machine type that a site sells. cpu, memory and pods are allocatable (after the kubelet's share).
+
+    vcpu: what a quota counts. price_per_hour: for one machine; assumed where no public list gives it.
+    """
+
+    name: str
+    vcpu: float
+    cpu_millicores: int
+    memory_mib: int
+    gpu: int = 0
+    pods: int = 110
+    price_per_hour: float
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteOffer:
+    """A zone. region is `partition/region`, so that equal region names of two partitions stay apart.
+
+    max_machines: at most so many nodes and instances together; None for no limit. kubernetes: its region has a
+    cluster; without one only dedicated (VM) services can run here.
+    """
+
+    id: str
+    region: str
+    cloud: str
+    partition: str
+    country: str
+    icp: bool = False
+    max_machines: int | None = None
+    kubernetes: bool = True
+    types: tuple[InstanceOffer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """From one region to another (or to `internet`): one cell of the RTT and of the egress price matrix.
+
+    src == dst speaks of two zones of that region. rtt_ms None: not known (then it keeps every limit, which is allowed
+    towards `internet` only). reachable False: no gateway leads there.
+    """
+
+    src: str
+    dst: str
+    rtt_ms: float | None = None
+    price_per_gb: float = 0.0
+    reachable: bool = True
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Calls to another service or to an external; calls_per_s is the sum over all replicas of the caller."""
+
+    callee: str
+    calls_per_s: float = 0.0
+    bytes_per_call: float = 0.0
+    max_rtt_ms: float | None = None
+
+    @property
+    def gb_per_hour(self) -> float:
+        return self.calls_per_s * self.bytes_per_call * SECONDS_PER_HOUR / BYTES_PER_GB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """At least min_each replicas in each of at least min_domains domains; over: zone, region or cloud."""
+
+    over: str
+    min_domains: int = 2
+    min_each: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceDemand:
+    """One service. Resources are one replica's requests.
+
+    dedicated: each replica is a machine of its own (a VM service). allowed_countries, allowed_sites: None for any.
+    surge: its rollout starts a new replica before it ends an old one. current: replicas per site now, if any.
+    """
+
+    name: str
+    replicas: int
+    cpu_millicores: int
+    memory_mib: int
+    gpu: int = 0
+    pods: int = 1
+    dedicated: bool = False
+    allowed_countries: tuple[str, ...] | None = None
+    data_class: str = ""
+    icp_required: bool = False
+    allowed_sites: tuple[str, ...] | None = None
+    avoided_sites: tuple[str, ...] = ()
+    spread: Spread | None = None
+    edges: tuple[Edge, ...] = ()
+    surge: bool = True
+    current: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """What nobody deploys here. regions: where it answers; internet: it answers from anywhere, over the internet.
+
+    callers_from: it lets in only callers in those regions (where they have a known egress address); None: any.
+    """
+
+    name: str
+    regions: tuple[str, ...] = ()
+    internet: bool = False
+    callers_from: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentPool:
+    """Machines that exist now; keeping them counts as no move."""
+
+    site: str
+    instance_type: str
+    count: int
+    dedicated_to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Everything that decides a placement.
+
+    region_quota_vcpu: vCPUs per region; a region that is not named has no limit.
+    node_overhead_*: what daemons take from each Kubernetes node on top of the kubelet's share.
+    rollout_headroom: every site keeps room for one more replica of its largest (surging) service.
+    survive_node_loss: no single Kubernetes node carries all replicas of a service that has several.
+    migration_cost_per_replica: what moving one replica, or starting one machine, must save per hour to be worth it;
+    counts only where a current placement is given, and is never part of the cost shown.
+    """
+
+    services: tuple[ServiceDemand, ...]
+    sites: tuple[SiteOffer, ...]
+    externals: tuple[External, ...] = ()
+    routes: tuple[Route, ...] = ()
+    region_quota_vcpu: Mapping[str, float] = field(default_factory=dict)
+    currency: str = "USD"
+    price_date: str = ""
+    node_overhead_cpu_millicores: int = 0
+    node_overhead_memory_mib: int = 0
+    node_overhead_pods: int = 0
+    rollout_headroom: bool = True
+    survive_node_loss: bool = True
+    migration_cost_per_replica: float = 0.002
+    current_pools: tuple[CurrentPool, ...] = ()
+
+    @cached_property
+    def service_by_name(self) -> dict[str, ServiceDemand]:
+        return {s.name: s for s in self.services}
+
+    @cached_property
+    def site_by_id(self) -> dict[str, SiteOffer]:
+        return {s.id: s for s in self.sites}
+
+    @cached_property
+    def external_by_name(self) -> dict[str, External]:
+        return {e.name: e for e in self.externals}
+
+    @cached_property
+    def route_by_pair(self) -> dict[tuple[str, str], Route]:
+        return {(r.src, r.dst): r for r in self.routes}
+
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """The sites' regions, sorted, each once."""
+        return tuple(sorted({s.region for s in self.sites}))
+
+    def route(self, src: str, dst: str) -> Route:
+        """The matrix cell; within a region, where none is given: 1 ms and no charge (most clouds bill nothing)."""
+        found = self.route_by_pair.get((src, dst))
+        if found is None:
+            return Route(src=src, dst=dst, rtt_ms=1.0 if src == dst else None, reachable=src == dst)
+        return found

@@ -1,0 +1,90 @@
+"""Leaves out what cannot be part of any cheapest placement: dominated machine types and interchangeable zones.
+
+Both arguments are exact: removing what is removed here never raises the optimum, so a bound on the smaller model is a
+bound on the whole problem. Callers: formulation. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from scheduler.eligibility import Eligibility, room, usable_types
+from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+
+Key = tuple[float, ...]
+
+
+def pool_types(problem: Problem, site: SiteOffer, services: Sequence[ServiceDemand]) -> tuple[InstanceOffer, ...]:
+    """Types worth considering for a Kubernetes pool of that site that may carry those services.
+
+    A type goes when another one costs no more, counts no more against a quota and has at least as much of everything,
+    where "as much" stops counting at what all those services together could use.
+    """
+    if not services:
+        return ()
+    slack = 2 if problem.rollout_headroom else 1
+    most = (
+        slack * sum(s.cpu_millicores * s.replicas for s in services),
+        slack * sum(s.memory_mib * s.replicas for s in services),
+        sum(s.gpu * s.replicas for s in services),
+        slack * sum(s.pods * s.replicas for s in services),
+    )
+    usable = {t for s in services for t in usable_types(problem, s, site)}
+    keys = {t: (*map(min, room(problem, t), most), *_quota(problem, site, t), -t.price_per_hour) for t in usable}
+    return _undominated(keys)
+
+
+def dedicated_types(problem: Problem, site: SiteOffer, service: ServiceDemand) -> tuple[InstanceOffer, ...]:
+    """Types worth considering for one VM service: cheapest first, dearer ones only where they spare quota."""
+    usable = usable_types(problem, service, site)
+    return _undominated({t: (*_quota(problem, site, t), -t.price_per_hour) for t in usable})
+
+
+def _quota(problem: Problem, site: SiteOffer, offer: InstanceOffer) -> Key:
+    return (-offer.vcpu,) if site.region in problem.region_quota_vcpu else ()
+
+
+def _undominated(keys: dict[InstanceOffer, Key]) -> tuple[InstanceOffer, ...]:
+    """Types that no other type equals or beats in every entry; of equal ones the first by name stays."""
+    kept: list[InstanceOffer] = []
+    for offer in sorted(keys, key=lambda t: (tuple(-v for v in keys[t]), t.name)):
+        mine = keys[offer]
+        if not any(all(a >= b for a, b in zip(keys[other], mine, strict=True)) for other in kept):
+            kept.append(offer)
+    return tuple(sorted(kept, key=lambda t: (t.price_per_hour, t.name)))
+
+
+def site_classes(problem: Problem, eligibility: Eligibility) -> list[list[SiteOffer]]:
+    """Zones of a region that differ in nothing but their name, grouped; each group sorted by id."""
+    eligible_at: dict[str, list[str]] = defaultdict(list)
+    for service, site_ids in sorted(eligibility.allowed.items()):
+        for site_id in site_ids:
+            eligible_at[site_id].append(service)
+    occupied = {s for service in problem.services for s in service.current} | {p.site for p in problem.current_pools}
+    groups: dict[tuple[object, ...], list[SiteOffer]] = defaultdict(list)
+    for site in sorted(problem.sites, key=lambda s: s.id):
+        mark = site.id if site.id in occupied else ""
+        facts = (site.region, tuple(sorted(site.types)), site.max_machines, tuple(eligible_at[site.id]), mark)
+        groups[facts].append(site)
+    return [groups[k] for k in sorted(groups, key=lambda k: groups[k][0].id)]
+
+
+def sites_to_consider(problem: Problem, eligibility: Eligibility) -> tuple[list[SiteOffer], list[list[SiteOffer]]]:
+    """The sites of the model, and the groups of equal ones among them whose order may be fixed.
+
+    Where no service spreads over zones and no zone limits its machines, whatever runs in two equal zones runs in one
+    of them at no higher cost, so one zone of the group stands for all.
+    """
+    spreads_over_zones = {s.name for s in problem.services if s.spread and s.spread.over == "zone"}
+    chosen: list[SiteOffer] = []
+    symmetric: list[list[SiteOffer]] = []
+    for group in site_classes(problem, eligibility):
+        here = {name for name, sites in eligibility.allowed.items() if group[0].id in sites}
+        if not here:
+            continue
+        keep = group if here & spreads_over_zones or group[0].max_machines is not None else group[:1]
+        chosen.extend(keep)
+        if len(keep) > 1:
+            symmetric.append(keep)
+    return sorted(chosen, key=lambda s: s.id), symmetric

@@ -1,0 +1,267 @@
+"""Solves a Problem: the cheapest placement found, a bound that no placement beats, and the reasons.
+
+Callers: orchestrator.placing, `python -m scheduler`. Deterministic: the input is sorted first, the work limit counts
+branch-and-bound nodes, and no clock is read. A placement that breaks a rule never leaves this module.
+
+Rounds: solve the model; pack every site's replicas on its nodes; what provably does not pack becomes a cut and, by
+adding nodes, a complete placement to fall back on. Then, where a current placement is given, move as little as is
+worth it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from model.plan import Placement, PoolChoice
+from scheduler.check import NodeLoad, broken_rules, cost_of
+from scheduler.eligibility import Eligibility, eligible_sites
+from scheduler.explain import service_placements
+from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
+from scheduler.highs import Status, solve_model
+from scheduler.infeasible import Conflict, Relaxation, smallest_conflict, without
+from scheduler.nodes import Complete, complete, from_pools
+from scheduler.problem import Problem
+
+DEFAULT_WORK_LIMIT = 20_000  # branch-and-bound nodes over all rounds
+MAX_ROUNDS = 40
+OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
+MAX_COLUMNS_HINT = 400_000  # replicas x sites beyond which this formulation would not answer in reasonable time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """packing: the certificate. moved_replicas: replicas that arrive where none was; 0 without a current placement."""
+
+    placement: Placement
+    packing: tuple[NodeLoad, ...]
+    work: int
+    moved_replicas: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfeasibleVerdict:
+    """No placement exists. conflicts: a set of constraints that cannot hold together, none of which is superfluous.
+
+    relaxations: for each of them, whether giving it up is enough, and at what price. A verdict whose `irreducible` is
+    False ran out of work while shrinking the set: true, but perhaps longer than it need be.
+    """
+
+    conflicts: tuple[Conflict, ...]
+    relaxations: tuple[Relaxation, ...] = ()
+    irreducible: bool = True
+    work: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided:
+    """The work limit came before an answer. what: one sentence; raise_limit_to: what to try next."""
+
+    what: str
+    raise_limit_to: int
+    lower_bound_per_hour: float = 0.0
+    work: int = 0
+
+
+Verdict = Solved | InfeasibleVerdict | Undecided
+
+
+@dataclass(slots=True)
+class Search:
+    """State of the rounds: the best complete placement, the proven bound, the cuts and the work left."""
+
+    problem: Problem
+    eligibility: Eligibility
+    work_left: int
+    priced: bool = True
+    cuts: list[PackingCut] = field(default_factory=list)
+    sound: bool = True  # every cut so far is proven, so the model's bound is a bound on the problem
+    best: Complete | None = None
+    best_cost: float = math.inf
+    bound: float = 0.0
+    work: int = 0
+    infeasible: bool = False
+    exhausted: bool = False
+
+    def run(self) -> None:
+        """Until optimal, infeasible, or out of work."""
+        for _ in range(MAX_ROUNDS):
+            formulation = Formulation(self.problem, self.eligibility, tuple(self.cuts), priced=self.priced)
+            answer = solve_model(formulation.model, node_limit=self.work_left)
+            self.work += answer.nodes
+            self.work_left -= answer.nodes
+            if answer.status is Status.INFEASIBLE:
+                self._nothing_more()
+                return
+            if self.sound and math.isfinite(answer.bound):
+                self.bound = max(self.bound, answer.bound)
+            if answer.values is not None and self._consider(formulation, formulation.read(answer.values)):
+                self.exhausted = answer.status is Status.LIMIT
+                return
+            if self._close_enough():
+                return
+            if answer.values is None or self.work_left <= 0:
+                self.exhausted = True
+                return
+        self.exhausted = True
+
+    def _nothing_more(self) -> None:
+        if self.best is None:
+            self.infeasible, self.exhausted = self.sound, not self.sound
+        elif self.sound:
+            self.bound = self.best_cost  # the cuts exclude everything that could be cheaper
+
+    def _close_enough(self) -> bool:
+        if self.best is None:
+            return False
+        return not self.priced or self.best_cost <= self.bound * (1 + OPTIMALITY_GAP) + 1e-12
+
+    def _consider(self, formulation: Formulation, draft: Draft) -> bool:
+        """Pack it. True where the model's own nodes suffice, so nothing is left to do at this bound."""
+        done = complete(self.problem, draft, formulation)
+        if done.placement is not None:
+            cost = cost_of(self.problem, done.placement.assignment, done.placement.pools).total_per_hour
+            if cost < self.best_cost - 1e-12:
+                self.best, self.best_cost = done.placement, cost
+        if not done.cuts:
+            return True
+        self.cuts += [cut for cut, _ in done.cuts]
+        self.sound = self.sound and all(proven for _, proven in done.cuts)
+        return False
+
+
+def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
+    """Place every service. work_limit: branch-and-bound nodes. Raises nothing for a Problem that was validated."""
+    problem = canonical_problem(problem)
+    eligibility = eligible_sites(problem)
+    size = sum(len(sites) for sites in eligibility.allowed.values())
+    if size > MAX_COLUMNS_HINT:
+        what = f"{len(problem.services)} services over {len(problem.sites)} sites are more than this version solves"
+        return Undecided(what=what, raise_limit_to=work_limit)
+    search = Search(problem, eligibility, work_limit)
+    search.run()
+    if search.infeasible:
+        return _explain_infeasible(problem, work_limit, search.work)
+    if search.best is None:
+        what = f"no placement was found within {work_limit} search nodes, and none was excluded"
+        return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=search.bound, work=search.work)
+    return _finish(search)
+
+
+def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> InfeasibleVerdict:
+    """Shrink the constraints to a conflict, then try giving up each of its members."""
+    spent = work
+
+    def holds(candidate: Problem) -> bool | None:
+        nonlocal spent
+        search = Search(candidate, eligible_sites(candidate), work_limit, priced=False)
+        search.run()
+        spent += search.work
+        return False if search.infeasible else (True if search.best is not None else None)
+
+    conflicts, irreducible = smallest_conflict(problem, holds)
+    relaxations = []
+    for conflict in conflicts:
+        search = Search(without(problem, [conflict]), Eligibility({}, {}), work_limit)
+        search.eligibility = eligible_sites(search.problem)
+        search.run()
+        spent += search.work
+        enough = False if search.infeasible else (True if search.best is not None else None)
+        relaxations.append(Relaxation(conflict, enough, search.best_cost if enough else None))
+    return InfeasibleVerdict(conflicts=conflicts, relaxations=tuple(relaxations), irreducible=irreducible, work=spent)
+
+
+def canonical_problem(problem: Problem) -> Problem:
+    """The same Problem in sorted order, so that the order of the input decides nothing."""
+    return replace(
+        problem,
+        services=tuple(
+            replace(s, edges=tuple(sorted(s.edges, key=lambda e: e.callee)))
+            for s in sorted(problem.services, key=lambda s: s.name)
+        ),
+        sites=tuple(replace(s, types=tuple(sorted(s.types))) for s in sorted(problem.sites, key=lambda s: s.id)),
+        externals=tuple(sorted(problem.externals, key=lambda e: e.name)),
+        routes=tuple(sorted(problem.routes, key=lambda r: (r.src, r.dst))),
+    )
+
+
+def _finish(search: Search) -> Solved:
+    problem = search.problem
+    assert search.best is not None
+    best, moved = settle(search), 0
+    placement_cost = cost_of(problem, best.assignment, best.pools)
+    broken = broken_rules(problem, best.assignment, best.pools, best.packing)
+    if broken:  # a defect of ours must never become somebody's outage
+        raise AssertionError("the scheduler made a placement that breaks rules: " + "; ".join(broken))
+    if any(s.current for s in problem.services):
+        moved = sum(
+            max(0, count - problem.service_by_name[name].current.get(site, 0))
+            for name, sites in best.assignment.items()
+            for site, count in sites.items()
+        )
+    total = placement_cost.total_per_hour
+    bound = min(total, search.bound * (1 - 1e-9))  # the solver's arithmetic is not exact; never claim more than it is
+    return Solved(
+        placement=Placement(
+            services=service_placements(problem, search.eligibility, best),
+            pools=best.pools,
+            cost=placement_cost,
+            lower_bound_per_hour=bound,
+            proven_optimal=search.sound and total <= search.bound * (1 + OPTIMALITY_GAP) + 1e-12,
+        ),
+        packing=best.packing,
+        work=search.work,
+        moved_replicas=moved,
+    )
+
+
+def settle(search: Search) -> Complete:
+    """The placement to use: the cheapest one found, or one that moves less where the difference is not worth it."""
+    problem = search.problem
+    assert search.best is not None
+    fee = problem.migration_cost_per_replica
+    if not any(s.current for s in problem.services) or fee <= 0:
+        return search.best
+    candidates = [search.best]
+    stay = _as_it_is(problem)
+    if stay is not None:
+        candidates.append(stay)
+        if _with_moves(problem, stay) <= search.bound + fee:  # one move at least would be needed to do better
+            return stay
+    formulation = Formulation(problem, search.eligibility, tuple(search.cuts), penalise_moves=True)
+    answer = solve_model(formulation.model, node_limit=max(100, search.work_left))
+    search.work += answer.nodes
+    if answer.values is not None:
+        done = complete(problem, formulation.read(answer.values), formulation)
+        if done.placement is not None:
+            candidates.append(done.placement)
+    return min(candidates, key=lambda c: _with_moves(problem, c))
+
+
+def _as_it_is(problem: Problem) -> Complete | None:
+    """The current placement on its current machines, where both are whole and still hold every rule."""
+    current = assignment_of(problem)
+    if current is None:
+        return None
+    done = from_pools(problem, current)
+    if done is None or broken_rules(problem, done.assignment, done.pools, done.packing):
+        return None
+    return done
+
+
+def _with_moves(problem: Problem, done: Complete) -> float:
+    """Cost per hour plus the charge for replicas and machines that are new."""
+    cost = cost_of(problem, done.assignment, done.pools).total_per_hour
+    existing = {(p.site, p.instance_type, p.dedicated_to): p.count for p in problem.current_pools}
+    arrivals = sum(
+        max(0, count - problem.service_by_name[name].current.get(site, 0))
+        for name, sites in done.assignment.items()
+        for site, count in sites.items()
+    )
+    started = sum(_new_nodes(existing, done.pools))
+    return cost + problem.migration_cost_per_replica * (arrivals + started)
+
+
+def _new_nodes(existing: dict[tuple[str, str, str], int], pools: Sequence[PoolChoice]) -> list[int]:
+    return [max(0, p.count - existing.get((p.site, p.instance_type, ""), 0)) for p in pools if not p.dedicated_to]

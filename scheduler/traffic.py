@@ -1,0 +1,91 @@
+"""Who can call whom, what a call costs, and the true egress cost of a placement (model: see scheduler.problem).
+
+Callers: eligibility, formulation, explain, check. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scheduler.problem import INTERNET, Edge, Problem, ServiceDemand
+
+Assignment = Mapping[str, Mapping[str, int]]  # service -> site -> replicas, only those above zero
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """A place that can answer a call, cheapest first in sort order. place: a site id, a region, or `internet`."""
+
+    price_per_gb: float
+    rtt_ms: float
+    place: str
+    assumed: bool = False
+
+
+def hop_between(problem: Problem, src: str, dst: str, edge: Edge) -> Hop | None:
+    """The hop from region src to region dst (or `internet`) for that edge; None where it cannot or may not go.
+
+    Half of the bytes go each way, so the price is the mean of both directions; nobody bills what comes in from the
+    internet, so there it is half the price.
+    """
+    out = problem.route(src, dst)
+    if not out.reachable:
+        return None
+    rtt = out.rtt_ms if out.rtt_ms is not None else 0.0
+    if edge.max_rtt_ms is not None and rtt > edge.max_rtt_ms:
+        return None
+    if dst == INTERNET:
+        return Hop(out.price_per_gb / 2, rtt, INTERNET, out.assumed)
+    back = problem.route(dst, src)
+    return Hop((out.price_per_gb + back.price_per_gb) / 2, rtt, dst, out.assumed or back.assumed)
+
+
+def hops_to_service(problem: Problem, src: str, edge: Edge) -> list[Hop]:
+    """Every region whose replicas of the callee a caller in region src may use, cheapest first."""
+    found = (hop_between(problem, src, dst, edge) for dst in problem.regions)
+    return sorted(h for h in found if h is not None)
+
+
+def hop_to_external(problem: Problem, src: str, edge: Edge) -> Hop | None:
+    """The cheapest way from region src to an external; None where there is none within the limit."""
+    external = problem.external_by_name[edge.callee]
+    if external.callers_from is not None and src not in external.callers_from:
+        return None
+    places = external.regions + ((INTERNET,) if external.internet else ())
+    found = [h for h in (hop_between(problem, src, dst, edge) for dst in places) if h is not None]
+    return min(found, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCost:
+    """What one edge costs from one site. hop None: the callee is out of reach, so the placement does not hold."""
+
+    service: str
+    callee: str
+    site: str
+    hop: Hop | None
+    per_hour: float
+
+
+def edge_costs(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[EdgeCost]:
+    """Cost of every edge of one service, per site that it runs in."""
+    rows: list[EdgeCost] = []
+    for site_id, count in sorted(assignment.get(service.name, {}).items()):
+        region = problem.site_by_id[site_id].region
+        for edge in service.edges:
+            hop = best_hop(problem, site_id, region, edge, assignment)
+            share = edge.gb_per_hour * count / service.replicas
+            rows.append(EdgeCost(service.name, edge.callee, site_id, hop, hop.price_per_gb * share if hop else 0.0))
+    return rows
+
+
+def best_hop(problem: Problem, site_id: str, region: str, edge: Edge, assignment: Assignment) -> Hop | None:
+    """Where a caller's calls go under that assignment; None where nothing answers within the limit."""
+    if edge.callee in problem.external_by_name:
+        return hop_to_external(problem, region, edge)
+    callee_sites = assignment.get(edge.callee, {})
+    if callee_sites.get(site_id):
+        return Hop(0.0, 0.0, site_id)
+    present = {problem.site_by_id[s].region for s, n in callee_sites.items() if n}
+    return next((h for h in hops_to_service(problem, region, edge) if h.place in present), None)
