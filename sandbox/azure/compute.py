@@ -76,8 +76,8 @@ def check_os_disk(profile: dict[str, Any], name: str, guid: str) -> dict[str, An
     if size_gib < smallest:
         raise invalid(
             f"The specified disk size {size_gib} GB is smaller than the size of the corresponding disk in the VM "
-            f"image: {smallest} GB. This is not allowed. Please choose equal or greater size or do not specify an explicit "
-            "size.",
+            f"image: {smallest} GB. This is not allowed. Please choose equal or greater size or do not specify an "
+            "explicit size.",
             "osDisk.diskSizeGB",
         )
     disk.setdefault("name", f"{name}_OsDisk_1_{guid.replace('-', '')}")
@@ -221,7 +221,7 @@ class VirtualMachines(ResourceKind):
         where = {"node": record.name, "zone": f"{record.location}-{zone}", "cloud": "azure"}
         try:
             container = await self.engine.world.containers.run(replace(spec, identity={**where, **spec.identity}))
-        except ImageError as exc:
+        except (ImageError, ValueError) as exc:  # no such image, or a behaviour that nobody knows
             # A VM is up all the same; nothing answers at its address, and refusal beats a connect that hangs.
             record.hidden["boot"] = str(exc)
             self._address(record, _silent_address(record))

@@ -321,7 +321,11 @@ class Engine:
                 if record.busy and self.store.get(record.id) is record:
                     record.state = "Succeeded"
                     self.store.touch(record)
-            operation.ended_at_s = time.time()
+            finally:
+                if operation.status == "InProgress":  # cancelled, or a mistake of the sandbox's own: never left hanging
+                    record.state, operation.status = "Failed", "Failed"
+                    operation.error = {"code": "InternalExecutionError", "message": "An internal error occurred."}
+                operation.ended_at_s = time.time()
 
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
