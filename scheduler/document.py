@@ -50,7 +50,7 @@ def _structure(data: Mapping[str, Any]) -> Problem:
         converter.register_structure_hook(kind, _strict(kind))
     try:
         return converter.structure(data, Problem)
-    except Exception as exc:  # noqa: BLE001  (cattrs raises groups of whatever its hooks raise)
+    except Exception as exc:
         rows = [_split(line) for line in transform_error(exc)]
         raise InvalidInput([Diagnostic(place, what) for place, what in rows]) from exc
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from scheduler.eligibility import Eligibility, holds, room
 from scheduler.highs import MixedIntegerModel
@@ -49,26 +49,33 @@ class Draft:
 
 @dataclass(slots=True)
 class Formulation:
-    """Built once per set of cuts; `model` goes to the solver and `read` turns its values into a Draft."""
+    """Built once per set of cuts; `model` goes to the solver and `read` turns its values into a Draft.
+
+    merged: equal zones of a region are one site that counts as several in a spread: a relaxation with far fewer
+    columns, whose bound is valid and whose draft says which regions are worth a closer look.
+    """
 
     problem: Problem
     eligibility: Eligibility
     cuts: tuple[PackingCut, ...] = ()
     priced: bool = True
     penalise_moves: bool = False
+    merged: bool = False
     model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
     d: dict[tuple[str, str, str], int] = field(default_factory=dict)
     offers: dict[SiteType, InstanceOffer] = field(default_factory=dict)
     sites: list[SiteOffer] = field(default_factory=list)
+    zones: dict[str, int] = field(default_factory=dict)
     _services: list[ServiceDemand] = field(default_factory=list)
+    _spare: dict[str, dict[int, int]] = field(default_factory=dict)
     _here: dict[tuple[str, str], int] = field(default_factory=dict)
     _in_region: dict[tuple[str, str], int] = field(default_factory=dict)
     _in_site: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.sites, symmetric = sites_to_consider(self.problem, self.eligibility)
+        self.sites, symmetric, self.zones = sites_to_consider(self.problem, self.eligibility, self.merged)
         self._services = sorted(self.problem.services, key=lambda s: s.name)
         for service in self._services:
             self._service_columns(service)
@@ -125,6 +132,10 @@ class Formulation:
         if not tenants:
             return
         self._capacity(site, tenants, types)
+        open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
+        self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
+        for service in tenants:
+            self.model.row([(self._here[service.name, site.id], 1), (open_here, -1)], upper=0)
         for service in tenants:
             fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
             self.model.row([(self._here[service.name, site.id], 1), *fitting], upper=0)
@@ -138,7 +149,9 @@ class Formulation:
             terms: Terms = [(self.x[s.name, site.id], sizes[s.name][axis]) for s in tenants]
             terms += [(self.n[site.id, t.name], -room(self.problem, t)[axis]) for t in types]
             if axis != 2 and surging:  # GPUs are too dear to keep one idle for updates
-                spare = self.model.column(upper=max(sizes[s.name][axis] for s in surging), integer=False)
+                most = max(sizes[s.name][axis] for s in surging)
+                spare = self.model.column(upper=most * self.zones[site.id], integer=False)
+                self._spare.setdefault(site.id, {})[axis] = spare
                 for s in surging:
                     self.model.row([(spare, 1), (self._here[s.name, site.id], -sizes[s.name][axis])], lower=0)
                 terms.append((spare, 1))
@@ -170,13 +183,14 @@ class Formulation:
         for site in self.sites:
             by_region[site.region].add(site.id)
             if site.max_machines is not None:
-                self.model.row(self._machines({site.id}, vcpu=False), upper=site.max_machines)
+                most = site.max_machines * self.zones[site.id]
+                self.model.row(self._machines({site.id}, vcpu=False), upper=most)
         for region, quota in sorted(self.problem.region_quota_vcpu.items()):
             if region in by_region:
                 self.model.row(self._machines(by_region[region], vcpu=True), upper=quota)
 
     def _fix_order(self, group: list[SiteOffer]) -> None:
-        for first, second in zip(group, group[1:], strict=False):
+        for first, second in pairwise(group):
             more, less = (self._machines({s.id}, vcpu=False) for s in (first, second))
             if more:
                 self.model.row([*more, *((col, -c) for col, c in less)], lower=0)
@@ -190,8 +204,8 @@ class Formulation:
             domains[{"zone": site.id, "region": site.region, "cloud": site.cloud}[rule.over]].append(site)
         marks: Terms = []
         for _, members in sorted(domains.items()):
-            mark = self.model.column()
             ids = [s.id for s in members]
+            mark = self.model.column(upper=self.zones[ids[0]] if rule.over == "zone" else 1)
             self.model.row([*self._replicas(service.name, ids), (mark, -rule.min_each)], lower=0)
             if not service.dedicated:
                 nodes = [
@@ -199,8 +213,17 @@ class Formulation:
                     if site in ids and holds(self.problem, self.offers[site, name], service)
                 ]  # fmt: skip
                 self.model.row([(mark, 1), *nodes], upper=0)
+                if rule.over == "zone":
+                    self._spare_in_each_zone(service, ids[0], mark)
             marks.append((mark, 1))
         self.model.row(marks, lower=rule.min_domains)
+
+    def _spare_in_each_zone(self, service: ServiceDemand, site_id: str, mark: int) -> None:
+        """Where a site of the model stands for several zones, each zone in use keeps its own spare room."""
+        if self.zones[site_id] > 1 and service.surge:
+            for axis, spare in self._spare.get(site_id, {}).items():
+                size = (service.cpu_millicores, service.memory_mib, service.gpu, service.pods)[axis]
+                self.model.row([(spare, 1), (mark, -size)], lower=0)
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -256,7 +279,7 @@ class Formulation:
         for col, _ in callers:
             self._charge(col, levels[0][0] * edge.gb_per_hour / service.replicas)
         nearer: Terms = []
-        for (price, cols), (next_price, _) in zip(levels, levels[1:], strict=False):
+        for (price, cols), (next_price, _) in pairwise(levels):
             nearer += [(col, 1.0) for col in cols]
             cost = self._price((next_price - price) * edge.gb_per_hour)
             beyond = self.model.column(cost, 1.0, integer=False)

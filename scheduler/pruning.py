@@ -70,21 +70,27 @@ def site_classes(problem: Problem, eligibility: Eligibility) -> list[list[SiteOf
     return [groups[k] for k in sorted(groups, key=lambda k: groups[k][0].id)]
 
 
-def sites_to_consider(problem: Problem, eligibility: Eligibility) -> tuple[list[SiteOffer], list[list[SiteOffer]]]:
-    """The sites of the model, and the groups of equal ones among them whose order may be fixed.
+def sites_to_consider(
+    problem: Problem, eligibility: Eligibility, merged: bool = False
+) -> tuple[list[SiteOffer], list[list[SiteOffer]], dict[str, int]]:
+    """The sites of the model, the groups of equal ones among them whose order may be fixed, and how many zones each
+    stands for.
 
     Where no service spreads over zones and no zone limits its machines, whatever runs in two equal zones runs in one
-    of them at no higher cost, so one zone of the group stands for all.
+    of them at no higher cost, so one zone of the group stands for all. merged: it does so in any case (a relaxation).
     """
     spreads_over_zones = {s.name for s in problem.services if s.spread and s.spread.over == "zone"}
     chosen: list[SiteOffer] = []
     symmetric: list[list[SiteOffer]] = []
+    zones: dict[str, int] = {}
     for group in site_classes(problem, eligibility):
         here = {name for name, sites in eligibility.allowed.items() if group[0].id in sites}
         if not here:
             continue
-        keep = group if here & spreads_over_zones or group[0].max_machines is not None else group[:1]
+        apart = bool(here & spreads_over_zones) or group[0].max_machines is not None
+        keep = group if apart and not merged else group[:1]
         chosen.extend(keep)
+        zones.update({s.id: len(group) if apart and merged else 1 for s in keep})
         if len(keep) > 1:
             symmetric.append(keep)
-    return sorted(chosen, key=lambda s: s.id), symmetric
+    return sorted(chosen, key=lambda s: s.id), symmetric, zones

@@ -19,12 +19,14 @@ from scheduler.check import NodeLoad, broken_rules, cost_of
 from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
-from scheduler.highs import Status, solve_model
+from scheduler.highs import Answer, Status, solve_model
 from scheduler.infeasible import Conflict, Relaxation, smallest_conflict, without
 from scheduler.nodes import Complete, complete, from_pools
 from scheduler.problem import Problem
+from scheduler.pruning import site_classes
 
-DEFAULT_WORK_LIMIT = 20_000  # branch-and-bound nodes over all rounds
+DEFAULT_WORK_LIMIT = 2  # branch-and-bound nodes over all rounds
+EXACT_COLUMNS = 600  # up to here the model is solved as it is, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
 MAX_COLUMNS_HINT = 400_000  # replicas x sites beyond which this formulation would not answer in reasonable time
@@ -81,20 +83,72 @@ class Search:
     best_cost: float = math.inf
     bound: float = 0.0
     work: int = 0
+    bounding: bool = True  # the model at hand covers the whole problem, so its bound counts
     infeasible: bool = False
     exhausted: bool = False
 
     def run(self) -> None:
-        """Until optimal, infeasible, or out of work."""
+        """Until optimal, infeasible, or out of work.
+
+        A model with many interchangeable zones is first solved with equal zones merged, which gives the bound, and
+        then zone by zone in the regions that this solution uses, which gives the placement.
+        """
+        whole = self._formulation(self.eligibility)
+        if len(whole.model.cost) <= EXACT_COLUMNS or not any(n > 1 for n in self._merged().zones.values()):
+            self._rounds(self.eligibility)
+            return
+        merged = self._merged()
+        answer = self._solve(merged, max(1, self.work_left // 2))
+        if answer.status is Status.INFEASIBLE:  # a relaxation without a solution: the problem has none either
+            self.infeasible = True
+            return
+        self.bound = max(self.bound, answer.bound)
+        chosen = self.eligibility
+        if answer.values is not None:
+            chosen = self._near(merged.read(answer.values))
+        self.bounding = False
+        self._rounds(chosen)
+        if self.best is None and chosen is not self.eligibility:
+            self.exhausted = self.infeasible = False
+            self._rounds(self.eligibility)
+
+    def _merged(self) -> Formulation:
+        return Formulation(self.problem, self.eligibility, priced=self.priced, merged=True)
+
+    def _formulation(self, eligibility: Eligibility) -> Formulation:
+        return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced)
+
+    def _near(self, draft: Draft) -> Eligibility:
+        """Only the regions of that draft, and in each group of equal zones as many as any spread asks for."""
+        regions = {self.problem.site_by_id[s].region for sites in draft.assignment.values() for s in sites}
+        spreads = [s.spread for s in self.problem.services if s.spread and s.spread.over == "zone"]
+        most = max((s.min_domains for s in spreads), default=1)
+        keep = {
+            site.id
+            for group in site_classes(self.problem, self.eligibility)
+            for site in group[:most]
+            if site.region in regions
+        }
+        keep |= {site for s in self.problem.services for site in s.current}
+        allowed = {
+            name: tuple(s for s in sites if s in keep) or sites for name, sites in self.eligibility.allowed.items()
+        }
+        return Eligibility(allowed, self.eligibility.rejections)
+
+    def _solve(self, formulation: Formulation, node_limit: int) -> Answer:
+        answer = solve_model(formulation.model, node_limit=node_limit)
+        self.work += answer.nodes
+        self.work_left -= answer.nodes
+        return answer
+
+    def _rounds(self, eligibility: Eligibility) -> None:
         for _ in range(MAX_ROUNDS):
-            formulation = Formulation(self.problem, self.eligibility, tuple(self.cuts), priced=self.priced)
-            answer = solve_model(formulation.model, node_limit=self.work_left)
-            self.work += answer.nodes
-            self.work_left -= answer.nodes
+            formulation = self._formulation(eligibility)
+            answer = self._solve(formulation, self.work_left)
             if answer.status is Status.INFEASIBLE:
-                self._nothing_more()
+                self._nothing_more(self.bounding or eligibility is self.eligibility)
                 return
-            if self.sound and math.isfinite(answer.bound):
+            if self.sound and self.bounding and math.isfinite(answer.bound):
                 self.bound = max(self.bound, answer.bound)
             if answer.values is not None and self._consider(formulation, formulation.read(answer.values)):
                 self.exhausted = answer.status is Status.LIMIT
@@ -106,10 +160,11 @@ class Search:
                 return
         self.exhausted = True
 
-    def _nothing_more(self) -> None:
+    def _nothing_more(self, complete_model: bool) -> None:
+        proven = self.sound and complete_model
         if self.best is None:
-            self.infeasible, self.exhausted = self.sound, not self.sound
-        elif self.sound:
+            self.infeasible, self.exhausted = proven, not proven
+        elif proven:
             self.bound = self.best_cost  # the cuts exclude everything that could be cheaper
 
     def _close_enough(self) -> bool:
@@ -230,7 +285,7 @@ def settle(search: Search) -> Complete:
         if _with_moves(problem, stay) <= search.bound + fee:  # one move at least would be needed to do better
             return stay
     formulation = Formulation(problem, search.eligibility, tuple(search.cuts), penalise_moves=True)
-    answer = solve_model(formulation.model, node_limit=max(100, search.work_left))
+    answer = solve_model(formulation.model, node_limit=max(10, search.work_left))
     search.work += answer.nodes
     if answer.values is not None:
         done = complete(problem, formulation.read(answer.values), formulation)
