@@ -1,0 +1,194 @@
+"""The account's adapter: the CloudProvider protocol over the kinds' adapters.
+
+Callers: orchestrator, through providers.alibaba.open. Here are waiting, identity, the audit log and the dispatch by
+kind; what the kinds mean to the cloud is in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from model.errors import CloudError, NotBuiltYet, NotFound, RolloutFailed
+from model.resources import Address, AnyResource, Change, Cluster, Kind, Observed, State
+from providers.alibaba.access import open_access
+from providers.alibaba.cluster import Clusters, needs_new_cluster
+from providers.alibaba.common import Adapter, References, attributed
+from providers.alibaba.firewall import FirewallGroups
+from providers.alibaba.instances import Instances
+from providers.alibaba.network import Networks, Subnets
+from providers.alibaba.pools import NodePools
+from providers.alibaba.session import Session
+from providers.base import Account, Call, Capability, ClusterAccess, Identity
+
+_VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
+HOME_REGION = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
+EVENT_PAGES = 10
+EVENT_PAGE_SIZE = 50
+
+
+class AlibabaProvider:
+    """providers.base.CloudProvider. Thread-safe."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._session = Session(account)
+        references = References()
+        kinds = (Networks, Subnets, FirewallGroups, Clusters, NodePools, Instances)
+        self._adapters: dict[Kind, Adapter] = {kind.KIND: kind(self._session, references) for kind in kinds}
+
+    def __repr__(self) -> str:
+        return f"AlibabaProvider({self._account.name}, {self._account.partition})"
+
+    @property
+    def account(self) -> Account:
+        return self._account
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        return tuple(Capability(kind, _VERBS) for kind in self._adapters)
+
+    def _of(self, kind: Kind) -> Adapter:
+        adapter = self._adapters.get(kind)
+        if adapter is None:
+            raise NotBuiltYet(f"Alibaba Cloud's adapter does not know {kind}")
+        return adapter
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def identity(self, call: Call) -> Identity:
+        region = self._account.options.get("region") or HOME_REGION.get(self._account.partition, "cn-hangzhou")
+        answer = self._session.rpc("Sts", "GetCallerIdentity", str(region), call)
+        return Identity(str(answer["Arn"]), str(answer["AccountId"]))
+
+    def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:
+        return self._of(kind).list(region, call, fleet)
+
+    def get(self, address: Address, call: Call) -> Observed:
+        try:
+            return self._of(address.kind).find(address, call)
+        except CloudError as exc:
+            raise attributed(exc, address) from exc.__cause__
+
+    def changes(self, address: Address, since_s: float, call: Call) -> tuple[Change, ...]:
+        try:
+            seen = self.get(address, call)
+        except NotFound:
+            return ()
+        name = seen.provider_id.rpartition("/")[2]
+        found = [
+            Change(address=address, at_s=at_s, actor=_actor(event), operation=str(event.get("eventName", "")))
+            for event in self._events(address.region, name, since_s, call)
+            if (at_s := _event_time_s(event)) >= int(since_s)
+        ]
+        return tuple(sorted(found, key=lambda c: -c.at_s))
+
+    def _events(self, region: str, name: str, since_s: float, call: Call) -> Iterator[dict[str, Any]]:
+        """Writes that ActionTrail has for a resource, newest first."""
+        following = ""
+        for _ in range(EVENT_PAGES):
+            asked = {
+                "StartTime": _utc(since_s),
+                "EndTime": _utc(time.time() + 1),
+                "LookupAttribute": [{"Key": "ResourceName", "Value": name}],
+                "Direction": "BACKWARD",
+                "MaxResults": EVENT_PAGE_SIZE,
+                "NextToken": following,
+            }
+            answer = self._session.rpc("Actiontrail", "LookupEvents", region, call, asked)
+            yield from (e for e in answer.get("Events") or () if e.get("eventRW", "Write") == "Write")
+            following = answer.get("NextToken") or ""
+            if not following:
+                return
+
+    def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
+        return open_access(self._session, observed, call)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
+        try:
+            return self._of(address.kind).create(address, desired, call)
+        except CloudError as exc:
+            raise attributed(exc, address) from exc.__cause__
+
+    def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
+        adapter, region = self._of(observed.address.kind), observed.address.region
+        try:
+            adapter.update(observed, desired, call)
+            row = adapter.by_id(region, observed.provider_id, call)
+            if row is None:
+                raise NotFound(f"{observed.address} is gone")
+            return adapter.observe(region, row, call)
+        except CloudError as exc:
+            raise attributed(exc, observed.address) from exc.__cause__
+
+    def delete(self, observed: Observed, call: Call) -> None:
+        try:
+            self._of(observed.address.kind).delete(observed, call)
+        except CloudError as exc:
+            raise attributed(exc, observed.address) from exc.__cause__
+
+    def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
+        fixed = self._of(desired.KIND).fixed_fields()
+        changed = tuple(f for f in fixed if getattr(before, f) != getattr(desired, f))
+        if isinstance(before, Cluster) and isinstance(desired, Cluster):
+            changed += needs_new_cluster(before, desired)
+        return changed
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    def wait_ready(self, address: Address, call: Call) -> Observed:
+        adapter, first = self._of(address.kind), self.get(address, call)
+
+        def look() -> Observed | None:
+            row = adapter.by_id(address.region, first.provider_id, call)
+            if row is None:
+                raise NotFound(f"{address} went away while it was waited for", address=str(address))
+            seen = adapter.observe(address.region, row, call)
+            if seen.state is State.FAILED:
+                raise RolloutFailed(
+                    f"{address} cannot become ready",
+                    detail=seen.detail or f"{seen.provider_id} has failed",
+                    mend="look at it in the console, remove it, and deploy again",
+                    address=str(address),
+                )
+            if seen.state is not State.READY:
+                call.progress(f"{address}: {seen.state}{f', {seen.detail}' if seen.detail else ''}")
+                return None
+            return seen
+
+        return self._session.calls.poll(f"{address} to become ready", look, call)
+
+    def wait_gone(self, address: Address, call: Call) -> None:
+        try:
+            first = self.get(address, call)
+        except NotFound:
+            return
+        adapter = self._of(address.kind)
+
+        def look() -> bool | None:
+            return True if adapter.by_id(address.region, first.provider_id, call) is None else None
+
+        self._session.calls.poll(f"{address} to be gone", look, call)
+
+
+def _utc(at_s: float) -> str:
+    return datetime.fromtimestamp(int(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _event_time_s(event: dict[str, Any]) -> float:
+    try:
+        return datetime.fromisoformat(str(event.get("eventTime", "")).replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _actor(event: dict[str, Any]) -> str:
+    """Who it was: user or role, with the access key, by which two programs of one user are told apart."""
+    who = event.get("userIdentity") or {}
+    name = who.get("userName") or who.get("principalId") or "unknown"
+    key = who.get("accessKeyId")
+    return f"{name} ({key})" if key else str(name)

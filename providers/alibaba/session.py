@@ -1,0 +1,253 @@
+"""One account's way to Alibaba Cloud's APIs: clients, endpoints, deadlines, retries, paging.
+
+Callers: the modules of the single kinds. aliyun-python-sdk-core signs and sends; its own retries are off, and its
+default of plain http is overridden everywhere but on loopback. Non-goal: what the actions mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from aliyunsdkcore.auth.credentials import StsTokenCredential
+from aliyunsdkcore.auth.signers.sts_token_signer import StsTokenSigner
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.http import protocol_type
+from aliyunsdkcore.request import CommonRequest
+
+from model.errors import CallSite, CloudError, InvalidRequest, Unreachable
+from providers.alibaba.credentials import AccessKey, resolve
+from providers.alibaba.errors import map_error
+from providers.base import Account, Call
+from providers.calls import Calls
+
+VERSIONS: Mapping[str, str] = {
+    "Ecs": "2014-05-26",
+    "Vpc": "2016-04-28",
+    "Sts": "2015-04-01",
+    "Actiontrail": "2020-07-06",
+    "CS": "2015-12-15",
+}
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 30.0
+PAGE_SIZE = 50  # VPC's limit; ECS allows 100
+
+# The SDK logs every failed request with its parameters; our own events tell what matters, without them.
+logging.getLogger("aliyunsdkcore").setLevel(logging.CRITICAL)
+
+
+class Session:
+    """Thread-safe; one client per region, made on first use under a lock."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._host, self._http = _endpoint(account)
+        self.calls = Calls(self._map)
+        self._single = Calls(self._map, max_attempts=1)
+        self._clients: dict[str, Any] = {}
+        self._key: AccessKey | None = None
+        self._lock = threading.Lock()
+
+    def _map(self, exc: BaseException, operation: str) -> CloudError:
+        return map_error(exc, operation, account=self.account.name)
+
+    def rpc(
+        self,
+        service: str,
+        action: str,
+        region: str,
+        call: Call,
+        params: Mapping[str, Any] | None = None,
+        *,
+        write: bool = False,
+    ) -> dict[str, Any]:
+        """One action. Lists become `Name.1`, `Name.2`; lists of dicts `Name.1.Key`. None and "" are left out."""
+        operation = f"{service.lower()}:{action}"
+
+        def build() -> Any:
+            request = CommonRequest(product=service, version=VERSIONS[service], action_name=action)
+            request.set_method("POST")
+            for name, value in flatten({"RegionId": region, **(params or {})}).items():
+                request.add_query_param(name, value)
+            return request
+
+        return dict(self._send(operation, service, region, call, build, write))
+
+    def roa(
+        self,
+        action: str,
+        method: str,
+        path: str,
+        region: str,
+        call: Call,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        retry: bool = True,
+    ) -> Any:
+        """One CS call. path is complete; what is not GET is a write. retry=False: for creates, which have no token."""
+
+        def build() -> Any:
+            request = CommonRequest(product="CS", version=VERSIONS["CS"], uri_pattern=path)
+            request.set_method(method)
+            for name, value in (query or {}).items():
+                request.add_query_param(name, _text(value))
+            if body is not None:
+                request.set_content(json.dumps(body).encode())
+                request.set_content_type("application/json")
+            return request
+
+        calls = self.calls if retry else self._single
+        return self._send(f"cs:{action}", "CS", region, call, build, method != "GET", calls)
+
+    def pages(
+        self, service: str, action: str, region: str, call: Call, path: tuple[str, str], params: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """All rows over all pages. path: where they are, e.g. ("Vpcs", "Vpc")."""
+        number, seen = 1, 0
+        while True:
+            asked = {**params, "PageNumber": number, "PageSize": PAGE_SIZE}
+            answer = self.rpc(service, action, region, call, asked)
+            rows = answer.get(path[0], {}).get(path[1], [])
+            yield from rows
+            seen += len(rows)
+            if not rows or seen >= int(answer.get("TotalCount", 0)):
+                return
+            number += 1
+
+    # -- sending -----------------------------------------------------------------------------------------------
+
+    def _send(
+        self,
+        operation: str,
+        service: str,
+        region: str,
+        call: Call,
+        build: Callable[[], Any],
+        write: bool,
+        calls: Calls | None = None,
+    ) -> Any:
+        client = self._client(region)
+
+        def attempt() -> Any:
+            left = call.remaining_s()
+            if left <= 0:
+                raise Unreachable(f"{operation}: no time left before the deadline")
+            request = build()
+            request.set_domain(self._host or f"{service.lower()}.{region}.aliyuncs.com")
+            request.set_protocol_type(protocol_type.HTTP if self._http else protocol_type.HTTPS)
+            request.set_connect_timeout(max(0.05, min(CONNECT_TIMEOUT_S, left)))
+            request.set_read_timeout(max(0.05, min(READ_TIMEOUT_S, left)))
+            try:
+                body = client.do_action_with_exception(request)
+            except Exception as exc:
+                raise map_error(exc, operation, account=self.account.name, region=region) from exc
+            return _parse(body, operation, region)
+
+        return (calls or self.calls).run(operation, attempt, call, api=f"{region}/{operation}", write=write)
+
+    def _client(self, region: str) -> Any:
+        with self._lock:
+            if region not in self._clients:
+                self._clients[region] = self._new_client(region)
+            return self._clients[region]
+
+    def _new_client(self, region: str) -> Any:
+        if self._key is None:
+            self._key = resolve(self.account)
+        key = self._key
+        client = AcsClient(
+            key.key_id,
+            key.secret,
+            region,
+            auto_retry=False,
+            pool_size=32,
+            verify=self.account.ca_bundle or None,
+            proxy=self._proxies(region),
+        )
+        client.session.trust_env = False  # a netrc entry would replace the signature
+        client.set_user_agent("duoyun")
+        if key.security_token:
+            # Handed to the constructor, it would lose against ALIYUN_ACCESS_KEY_ID in the environment.
+            client._signer = StsTokenSigner(StsTokenCredential(key.key_id, key.secret, key.security_token))
+        return client
+
+    def _proxies(self, region: str) -> dict[str, str]:
+        """Never empty: the SDK would then read HTTP_PROXY itself, without NO_PROXY, also for loopback."""
+        host = self._host.partition(":")[0] or f"ecs.{region}.aliyuncs.com"
+        if self._http or (not self.account.proxy_url and proxy_bypass(host)):
+            return {"http": "", "https": ""}
+        found = self.account.proxy_url or getproxies().get("https", "")
+        return {"http": "", "https": found}
+
+
+def _endpoint(account: Account) -> tuple[str, bool]:
+    """(host:port or "", whether plain http). Raises InvalidRequest for http anywhere but on loopback."""
+    if not account.endpoint:
+        return "", False
+    parts = urlsplit(account.endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidRequest(
+            f"account {account.name}: endpoint {account.endpoint!r} is no URL",
+            mend="write it as https://host[:port], or leave it out for the cloud's own",
+        )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise InvalidRequest(
+            f"account {account.name}: endpoint {account.endpoint!r} is plain http",
+            mend="use https; http is accepted for loopback only",
+        )
+    return parts.netloc.rpartition("@")[2], parts.scheme == "http"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _parse(body: Any, operation: str, region: str) -> Any:
+    try:
+        return json.loads(body) if body else {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as exc:
+        call = CallSite("alibaba", region=region, operation=operation)
+        raise Unreachable(f"{operation}: the answer is no JSON", call=call) from exc
+
+
+def flatten(params: Mapping[str, Any]) -> dict[str, str]:
+    """Structured parameters in the RPC style."""
+    flat: dict[str, str] = {}
+    for name, value in params.items():
+        if value is None or value == "":
+            continue
+        if isinstance(value, list | tuple):
+            for number, item in enumerate(value, 1):
+                nested = item if isinstance(item, Mapping) else {"": item}
+                flat |= {f"{name}.{number}{'.' if k else ''}{k}": _text(v) for k, v in nested.items() if v is not None}
+        else:
+            flat[name] = _text(value)
+    return flat
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def client_token(call: Call, *parts: object) -> str:
+    """A ClientToken of 64 ASCII characters: the same for the same key and parts, a new one where there is no key."""
+    if not call.key:
+        return new_token()
+    return hashlib.sha256("|".join([call.key, *map(str, parts)]).encode()).hexdigest()
+
+
+def new_token() -> str:
+    """A ClientToken for what may be repeated later with effect: it only spans the retries of one request."""
+    return uuid.uuid4().hex
