@@ -89,6 +89,10 @@ class LeaseKeeper:
         if lost is not None:
             raise lost
 
+    def give_up(self, refusal: LeaseLost) -> None:
+        """The store refused a write under our token: the lease is lost, before any clock or renewal could tell."""
+        self._lose_to(refusal)
+
     def renew(self) -> None:
         """One renewal now. Raises LeaseLost, StoreUnavailable."""
         with self._database:

@@ -82,16 +82,13 @@ class Record:
     consecutive_failures: int = 0
 
     @classmethod
-    def live(
-        cls, observed: Observed, desired: AnyResource, *, revision: int, action_id: str = "", **known: Any
-    ) -> Record:
-        """The record of a resource that the cloud says is ready. known: ownership, service, site, times."""
+    def live(cls, address: Address, observed: Observed, desired: AnyResource, *, revision: int, **known: Any) -> Record:
+        """The record of a resource that the cloud says is ready. known: action_id, ownership, service, site."""
         return cls(
-            address=observed.address,
+            address=address,
             desired=desired,
             state=RecordState.LIVE,
             revision=revision,
-            action_id=action_id,
             provider_id=observed.provider_id,
             config_hash=digest(desired),
             endpoints=observed.endpoints,

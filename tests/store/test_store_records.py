@@ -135,7 +135,7 @@ def test_a_record_goes_from_creating_to_live_to_gone(store, scope, token, addres
     assert (found.state, found.provider_id, found.last_sync_at_s) == (RecordState.CREATING, "", None)
     manual_clock.advance(10.0)
     seen = Observed(address=address, resource=network, provider_id="vpc-1", endpoints=("10.0.0.1:443",))
-    store.inventory.put(scope, token, Record.live(seen, network, revision=1, action_id="c-1", site="aws-cn/a"))
+    store.inventory.put(scope, token, Record.live(address, seen, network, revision=1, action_id="c-1", site="aws-cn/a"))
     live = store.inventory.get(scope, address)
     assert live == Record(
         address=address, desired=network, state=RecordState.LIVE, revision=1, action_id="c-1", provider_id="vpc-1",
@@ -153,7 +153,7 @@ def test_a_record_goes_from_creating_to_live_to_gone(store, scope, token, addres
 
 def test_observations_count_failures_in_a_row_and_are_not_audited(store, scope, token, address, network):
     seen = Observed(address=address, resource=network, provider_id="vpc-1")
-    store.inventory.put(scope, token, Record.live(seen, network, revision=1, ownership=Ownership.ADOPT))
+    store.inventory.put(scope, token, Record.live(address, seen, network, revision=1, ownership=Ownership.ADOPT))
     before = len(store.audit.entries(str(scope)))
     store.inventory.not_observed(scope, address)
     store.inventory.not_observed(scope, address)
@@ -169,12 +169,12 @@ def test_records_are_kept_per_scope_and_found_by_service(store, scope, token, ad
     other = Scope("prod", "blog")
     other_token = store.leases.acquire(other, "bob", 30.0).token
     seen = Observed(address=address, resource=network, provider_id="vpc-1")
-    store.inventory.put(scope, token, Record.live(seen, network, revision=1, service="web"))
-    store.inventory.put(other, other_token, Record.live(seen, network, revision=1))
+    store.inventory.put(scope, token, Record.live(address, seen, network, revision=1, service="web"))
+    store.inventory.put(other, other_token, Record.live(address, seen, network, revision=1))
     assert len(store.inventory.list(scope, service="web")) == 1 and store.inventory.list(scope, service="api") == ()
     assert set(store.inventory.owners(address)) == {scope, other}
     with pytest.raises(LeaseLost):
-        store.inventory.put(other, other_token + 1, Record.live(seen, network, revision=2))
+        store.inventory.put(other, other_token + 1, Record.live(address, seen, network, revision=2))
     with pytest.raises(LeaseLost):
         store.inventory.remove(other, other_token + 1, address, revision=2)
 
