@@ -45,9 +45,7 @@ class FakeClusters:
     def __init__(self) -> None:
         self.made: dict[str, FakeCluster] = {}
 
-    async def create(
-        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]
-    ) -> FakeCluster:
+    async def create(self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]) -> FakeCluster:
         self.made[cluster_id] = FakeCluster(f"http://127.0.0.1:1/{cluster_id}", authenticate)
         return self.made[cluster_id]
 
@@ -90,9 +88,7 @@ class Cloud:
             request.add_query_param(name.replace("__", "."), value)
         return self.send(used, request)
 
-    def roa(
-        self, method: str, path: str, body: Any = None, client: AcsClient | None = None, **query: Any
-    ) -> Any:
+    def roa(self, method: str, path: str, body: Any = None, client: AcsClient | None = None, **query: Any) -> Any:
         request = CommonRequest(product="CS", version="2015-12-15", uri_pattern=path)
         request.set_method(method)
         for name, value in query.items():
