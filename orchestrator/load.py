@@ -77,10 +77,17 @@ def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
 
 
 def _places(app_path: Path, fleet_path: Path | None) -> tuple[Path, Path]:
-    app = app_path / "app.yaml" if app_path.is_dir() else app_path
+    app = app_path / "app.yaml" if _is_folder(app_path) else app_path
     if fleet_path is None:
-        return app, app.with_name("fleet.yaml")
-    return app, fleet_path / "fleet.yaml" if fleet_path.is_dir() else fleet_path
+        return app, app.parent / "fleet.yaml"
+    return app, fleet_path / "fleet.yaml" if _is_folder(fleet_path) else fleet_path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # no name of anything; reading it says so
+        return False
 
 
 class _Reader:

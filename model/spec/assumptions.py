@@ -68,7 +68,7 @@ class Assumptions(Strict):
 
     @classmethod
     def none(cls) -> Assumptions:
-        return cls(apiVersion=API_VERSION, kind="Assumptions", metadata=Metadata(name="none"))
+        return cls.model_validate({"apiVersion": API_VERSION, "kind": "Assumptions", "metadata": {"name": "none"}})
 
     def to_plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

@@ -28,7 +28,7 @@ def check_fleet(fleet: Checked[Fleet], assumptions: Checked[Assumptions]) -> lis
     notes = Notes(fleet)
     spec = fleet.value.spec
     _accounts(notes, spec.accounts)
-    partitions = {a.name: a.partition for a in spec.accounts}
+    partitions: dict[str, str] = {a.name: a.partition for a in spec.accounts}
     priced = {r for row in assumptions.value.spec.prices for r in row.regions} if assumptions.value else set[str]()
     _regions(notes, fleet, partitions)
     for i, region in enumerate(spec.regions):
@@ -276,16 +276,16 @@ def _links(notes: Notes[Fleet], fleet: Checked[Fleet], partitions: dict[str, str
 
 def _money(notes: Notes[Fleet], fleet: Fleet) -> None:
     spec = fleet.spec
-    currencies = [(("spec", "currency"), spec.currency)]
+    currencies: list[tuple[Path, str]] = [(("spec", "currency"), spec.currency)]
     currencies += [(("spec", "exchange_rates", c), c) for c in spec.exchange_rates]
     if spec.budget:
         currencies.append((("spec", "budget", "currency"), spec.budget.currency))
-    for at, currency in currencies:
+    for where, currency in currencies:
         if not _CURRENCY.fullmatch(currency):
-            notes.error(at, f"{shown(currency)} is no currency", "three capital letters, for example CNY (ISO 4217)")
+            notes.error(where, f"{shown(currency)} is no currency", "three capital letters, for example CNY (ISO 4217)")
     for currency, rate in spec.exchange_rates.items():
         if rate <= 0:
-            at = ("spec", "exchange_rates", currency)
+            at: Path = ("spec", "exchange_rates", currency)
             notes.error(
                 at, f"the rate of {currency} is not above zero", f"what one {currency} is worth in {spec.currency}"
             )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
-from typing import Annotated, Any, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,15 +38,25 @@ _BOUNDS = {
 _PRIVATE = ("env", "credential", "url", "proxy_url", "parameters", "annotations")  # may hold what no log should show
 
 
-def explain(exc: ValidationError, document: Document, model: type[BaseModel]) -> list[tuple[Path, Diagnostic]]:
-    """One diagnostic per mistake, with the path it stands at, in the order of the file."""
+def explain(exc: ValidationError | None, document: Document, model: type[BaseModel]) -> list[tuple[Path, Diagnostic]]:
+    """One diagnostic per mistake, with the path it stands at, in the order of the file.
+
+    Also where exc is None: pydantic takes `true` for the number 1, and we do not.
+    """
     grouped: dict[tuple[Path, str], list[Any]] = {}
-    for error in exc.errors(include_url=False):
+    for error in exc.errors(include_url=False) if exc is not None else ():
         path = _real_path(error["loc"], document.root)
+        if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
+            continue  # pydantic counts only entries that hold; each of the others is told by itself
         missing = error["type"] == "missing"
         group = "" if _in_union(error["loc"], path, missing) else str(error["loc"])
         grouped.setdefault((path, group), []).append(error)
     found = [(path, _diagnostic(path, errors, document, model)) for (path, _), errors in grouped.items()]
+    told = {path for path, _ in found}
+    for path, value in _truths(document.root):
+        if path not in told and (kinds := _kinds(model, path)) and bool not in kinds and kinds & {int, float}:
+            what = f"{_owner(path, document.root)}{_name(path)} must be a number, not {_given(value)}"
+            found.append((path, Diagnostic(document.position(path), what, "")))
     return sorted(found, key=lambda row: _order(row[1].position))
 
 
@@ -58,16 +68,22 @@ def _order(position: str) -> tuple[int, int]:
 def _real_path(loc: Iterable[Any], root: Node) -> Path:
     """The part of pydantic's location that exists in the document; union branches are dropped."""
     path: list[str | int] = []
-    node: Node | None = root
+    node = root
     for part in loc:
-        if node is not None and isinstance(node.value, dict) and part in node.value:
-            node = node.value[part]
-        elif node is not None and isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-        else:
+        child = _child(node, part)
+        if child is None:
             break
         path.append(part)
+        node = child
     return tuple(path)
+
+
+def _child(node: Node, part: Any) -> Node | None:
+    if isinstance(node.value, dict):
+        return node.value.get(part)
+    if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+        return cast(Node, node.value[part])
+    return None
 
 
 def _in_union(loc: tuple[Any, ...], path: Path, missing: bool) -> bool:
@@ -75,44 +91,47 @@ def _in_union(loc: tuple[Any, ...], path: Path, missing: bool) -> bool:
 
 
 def _diagnostic(path: Path, errors: list[Any], document: Document, model: type[BaseModel]) -> Diagnostic:
-    error, name = errors[0], _name(path)
-    kind, context = error["type"], error.get("ctx", {})
+    kind = errors[0]["type"]
     if kind == "extra_forbidden":
         known = _fields(model, path[:-1])
-        at = document.position(path, of_key=True)
         mend = did_you_mean(str(path[-1]), known, f"known keys here: {', '.join(known)}" if known else "remove it")
-        return Diagnostic(at, f"unknown key {shown(path[-1])}{_inside(path[:-1])}", mend)
+        what = f"{_owner(path, document.root)}unknown key {shown(path[-1])}{_inside(path[:-1])}"
+        return Diagnostic(document.position(path, of_key=True), what, mend)
     if kind == "missing":
-        key = str(error["loc"][-1])
-        return Diagnostic(document.position(path), f"{name} has no {shown(key)}", f"add `{key}:`")
-    at = document.position(path)
-    given = "" if any(part in _PRIVATE for part in path) else f", not {_given(error['input'])}"
+        key = str(errors[0]["loc"][-1])
+        what = f"{_owner(path, document.root)}{_name(path)} has no {shown(key)}"
+        return Diagnostic(document.position(path), what, f"add `{key}:`")
+    what, mend = _sentence(errors, private=any(part in _PRIVATE for part in path))
+    return Diagnostic(document.position(path), f"{_owner(path, document.root)}{_name(path)} {what}", mend)
+
+
+def _sentence(errors: list[Any], *, private: bool) -> tuple[str, str]:
+    """What is wrong with a value, and the mend; the value itself is told unless it may be private."""
+    error = errors[0]
+    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
+    given = "" if private else f", not {_given(value)}"
+    what, mend = f"does not hold: {error['msg']}", ""
     if kind in ("enum", "literal_error"):
         options = _options(context.get("expected", ""))
-        return Diagnostic(
-            at, f"{name} is one of {', '.join(options)}{given}", did_you_mean(str(error["input"]), options)
-        )
-    if all(e["type"] in _KINDS for e in errors):
+        what, mend = f"must be one of {', '.join(options)}{given}", did_you_mean(str(value), options, "use one of them")
+    elif all(e["type"] in _KINDS for e in errors):
         wanted = " or ".join(dict.fromkeys(_KINDS[e["type"]] for e in errors))
-        return Diagnostic(at, f"{name} is {wanted}{given}", _type_mend(errors, error["input"]))
-    if kind in _BOUNDS:
+        what, mend = f"must be {wanted}{given}", _type_mend(errors, value)
+    elif kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return Diagnostic(at, f"{name} is {words} {context[key]}{given}", "change the number")
-    if kind in ("too_short", "string_too_short"):
+        what, mend = f"must be {words} {context[key]:g}{given}", "change the number"
+    elif kind in ("too_short", "string_too_short"):
         least = context.get("min_length", 1)
-        return Diagnostic(
-            at, f"{name} is empty or too short: at least {least}{_unit(kind, least)}", "add what is missing"
-        )
-    if kind in ("too_long", "string_too_long"):
+        what, mend = f"is empty or too short: at least {least}{_unit(kind, least)}", "add what is missing"
+    elif kind in ("too_long", "string_too_long"):
         most = context["max_length"]
-        return Diagnostic(at, f"{name} is too long: at most {most}{_unit(kind, most)}", "shorten it")
-    if kind == "string_pattern_mismatch":
-        form, example = _PATTERNS.get(context["pattern"], (f"text of the form {context['pattern']}", ""))
-        return Diagnostic(at, f"{name} is {form}{given}", example)
-    if kind == "value_error":
-        what = str(context["error"])
-        return Diagnostic(at, f"{name}: {what}" if given else f"{name} does not hold", "")
-    return Diagnostic(at, f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}", "")
+        what, mend = f"is too long: at most {most}{_unit(kind, most)}", "shorten it"
+    elif kind == "string_pattern_mismatch":
+        form, mend = _PATTERNS.get(context["pattern"], (f"text of the form {context['pattern']}", ""))
+        what = f"must be {form}{given}"
+    elif kind == "value_error":
+        what = "does not hold" if private else f"does not hold: {context['error']}"
+    return what, mend
 
 
 _PATTERNS: dict[str, tuple[str, str]] = {
@@ -177,20 +196,50 @@ def _name(path: Path) -> str:
     return f"`{path[-1]}`"
 
 
+def _owner(path: Path, root: Node) -> str:
+    """`web: ` where the path lies within a named entry of a list, such as a service; else nothing."""
+    node: Node | None = root
+    for part in path:
+        node = _child(node, part) if node is not None else None
+        if isinstance(part, int) and node is not None:
+            name = _child(node, "name") or _child(node, "region")
+            return (
+                f"{name.value}: " if name is not None and isinstance(name.value, str) and len(name.value) <= 60 else ""
+            )
+    return ""
+
+
 def _inside(path: Path) -> str:
-    return f" in {_name(path)}" if path else ""
+    return f" in {_name(path)}" if path and not isinstance(path[-1], int) else ""
 
 
 # -- which keys a place knows -----------------------------------------------------------------------------------
 
 
-def _fields(model: type[BaseModel], path: Path) -> list[str]:
-    """Keys that the model at path knows, as users write them."""
+def _truths(node: Node, path: Path = ()) -> Iterator[tuple[Path, bool]]:
+    """All `true` and `false` of a document."""
+    if isinstance(node.value, bool):
+        yield path, node.value
+    elif isinstance(node.value, dict):
+        for key, child in node.value.items():
+            yield from _truths(child, (*path, key))
+    elif isinstance(node.value, list):
+        for i, child in enumerate(node.value):
+            yield from _truths(child, (*path, i))
+
+
+def _kinds(model: type[BaseModel], path: Path) -> set[Any]:
+    """Types that the value at path may have; empty where the path is unknown."""
     here: set[Any] = {model}
     for part in path:
         here = {inner for kind in here for inner in _step(kind, part)}
+    return here
+
+
+def _fields(model: type[BaseModel], path: Path) -> list[str]:
+    """Keys that the model at path knows, as users write them."""
     names: list[str] = []
-    for kind in here:
+    for kind in _kinds(model, path):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             names += [info.alias or name for name, info in kind.model_fields.items()]
     return names

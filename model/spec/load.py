@@ -60,7 +60,7 @@ def load_documents(files: Sequence[tuple[str, str]]) -> Spec:
     return Spec(
         app=cast(Application, app.value),
         fleet=cast(Fleet, fleet.value),
-        assumptions=cast(Assumptions, assumptions.value or Assumptions.none()),
+        assumptions=assumptions.value or Assumptions.none(),
         warnings=tuple(_in_order(files, [d for d in seen if d.severity != "error"])),
         documents=found,
     )
@@ -68,7 +68,8 @@ def load_documents(files: Sequence[tuple[str, str]]) -> Spec:
 
 def json_schema(kind: str) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of `app`, `fleet` or `assumptions`, for editors. KeyError otherwise."""
-    model = {"app": Application, "fleet": Fleet, "assumptions": Assumptions}[kind]
+    models: dict[str, type[BaseModel]] = {"app": Application, "fleet": Fleet, "assumptions": Assumptions}
+    model = models[kind]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://{API_VERSION.split('/', maxsplit=1)[0]}/schema/v1/{kind}.json",
@@ -131,10 +132,14 @@ def _validate(model: type[M], document: Document | None, diagnostics: list[Diagn
     """The whole value; or, where entries are wrong, what is left without them, and what was left out."""
     if document is None:
         return Checked(None, None)
+    value, failure = None, None
     try:
-        return Checked(model.model_validate(document.root.plain()), document)
+        value = model.model_validate(document.root.plain())
     except ValidationError as exc:
-        rows = explain(exc, document, model)
+        failure = exc
+    rows = explain(failure, document, model)
+    if not rows and value is not None:
+        return Checked(value, document)
     diagnostics += [row for _, row in rows]
     return _without(model, document, [path for path, _ in rows])
 
@@ -143,21 +148,21 @@ def _without(model: type[M], document: Document, wrong: list[Path]) -> Checked[M
     data, root = document.root.plain(), document.root
     cut = {_entry(path) for path in wrong}
     kept: dict[Path, list[int]] = {}
-    missing: set[str] = set()
-    for path in cut:
-        if not path:
-            return Checked(None, document, partial=True)
-        missing.add(_name_of(root, path))
-    lists = {path[:-1] for path in cut if isinstance(path[-1], int)}
+    missing: set[str] = {_name_of(root, path) for path in cut}
+    lists = {path[:-1] for path in cut if path and isinstance(path[-1], int)}
     for path in lists:
         items = _at(data, path)
         kept[path] = [i for i in range(len(items)) if (*path, i) not in cut]
         items[:] = [items[i] for i in kept[path]]
     for path in cut:
-        if isinstance(path[-1], str):
+        if path and isinstance(path[-1], str):
             _at(data, path[:-1]).pop(path[-1], None)
+    head = data.get("metadata")
+    named = isinstance(head, dict) and "name" in head
     try:
-        value = model.model_validate(data)
+        value = model.model_validate(
+            {**data, "apiVersion": API_VERSION, "metadata": head if named else {"name": "unnamed"}}
+        )
     except ValidationError:
         return Checked(None, document, partial=True)
     return Checked(value, document, partial=True, left_out=frozenset(missing - {""}), kept=kept)

@@ -270,7 +270,7 @@ def _shown(tag: str) -> str:
 
 
 def _scalar(event: Any) -> Any:
-    if event.tag == "!" or event.tag == f"{_TAG}str" or (event.tag is None and not event.implicit[0]):
+    if event.tag in ("!", f"{_TAG}str") or (event.tag is None and not event.implicit[0]):
         return event.value
     value = _resolve(event)
     kinds = {"null": type(None), "bool": bool, "int": int, "float": (int, float)}
@@ -289,13 +289,15 @@ def _resolve(event: Any) -> Any:
         return None
     if text in _BOOL:
         return _BOOL[text]
-    if not text[0] in "-+.0123456789":
-        return text
-    if _NOT_FINITE.fullmatch(text):
-        raise _refused(event, f"`{text}` is no finite number", "write a number, or put text in quotes")
-    number = _INT.fullmatch(text) or _BASED.fullmatch(text) or _FLOAT.fullmatch(text)
-    if not number:
-        return text
+    if text[0] in "-+.0123456789":
+        if _NOT_FINITE.fullmatch(text):
+            raise _refused(event, f"`{text}` is no finite number", "write a number, or put text in quotes")
+        if _INT.fullmatch(text) or _BASED.fullmatch(text) or _FLOAT.fullmatch(text):
+            return _number(event, text)
+    return text
+
+
+def _number(event: Any, text: str) -> int | float:
     if len(text) > _MAX_DIGITS:
         raise _refused(event, f"a number of {len(text)} digits", "put text in quotes")
     if _INT.fullmatch(text):

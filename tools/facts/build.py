@@ -16,6 +16,7 @@ from typing import Any
 OUT = Path(__file__).resolve().parents[2] / "model" / "facts" / "tables"
 HERE = Path(__file__).resolve().parent
 CNY_PER_USD = 7.12
+PODS = 110  # per node, where the network plugin sets no lower limit
 
 AWS_TYPES = [
     *(f"t3.{s}" for s in ("medium", "large", "xlarge", "2xlarge")),
@@ -45,9 +46,8 @@ AZURE_PRICES, ALIBABA_PRICES, SKYPLANE_RTT = "azure-karpenter-prices", "priceser
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
-    opened = gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")
-    with opened as file:
-        yield from csv.DictReader(file)
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    yield from csv.DictReader(data.decode().splitlines())
 
 
 def regional_cpu(vcpu: int) -> int:
@@ -60,12 +60,19 @@ def aks_cpu(vcpu: int) -> int:
 
 
 def type_row(
-    cloud: str, name: str, vcpu: int, memory: int, arch: str, cpu: int, mem: int, pods: int, source: str, date: str
+    cloud: str,
+    name: str,
+    size: tuple[int, int],
+    arch: str,
+    allocatable: tuple[int, int],
+    pods: int,
+    origin: str,
+    date: str,
 ) -> dict[str, Any]:
     return {
-        "cloud": cloud, "instance_type": name, "vcpu": vcpu, "memory_mib": memory, "gpu": 0, "arch": arch,
-        "burstable": int(name.startswith(BURSTABLE)), "allocatable_cpu_millicores": cpu,
-        "allocatable_memory_mib": mem, "max_pods": pods, "source": source, "date": date,
+        "cloud": cloud, "instance_type": name, "vcpu": size[0], "memory_mib": size[1], "gpu": 0, "arch": arch,
+        "burstable": int(name.startswith(BURSTABLE)), "allocatable_cpu_millicores": allocatable[0],
+        "allocatable_memory_mib": allocatable[1], "max_pods": pods, "source": origin, "date": date,
     }  # fmt: skip
 
 
@@ -73,27 +80,24 @@ def types(data: Path) -> Iterator[dict[str, Any]]:
     karpenter = {r["instance"]: r for r in rows(data / "aws_prices_usd_us-east-1_2026-07.csv")}
     for name in AWS_TYPES:
         r = karpenter[name]
-        memory = round(float(r["memory_gib"]) * 1024)
-        cpu, mem = int(r["alloc_cpu"].rstrip("m")), int(r["alloc_mem"].removesuffix("Mi"))
-        yield type_row(
-            "aws", name, int(r["vcpu"]), memory, r["arch"], cpu, mem, int(r["alloc_pods"]), KARPENTER, "2026-07-01"
-        )
+        left = int(r["alloc_cpu"].rstrip("m")), int(r["alloc_mem"].removesuffix("Mi"))
+        yield type_row("aws", name, size_of(r), r["arch"], left, int(r["alloc_pods"]), KARPENTER, "2026-07-01")
     azure = {r["instance"]: r for r in rows(data / "catalog_aws_azure_alicloud.csv.gz") if r["vendor"] == "azure"}
     for name in AZURE_TYPES:
-        r = azure[name]
-        vcpu, memory = int(r["vcpu"]), round(float(r["memory_gib"]) * 1024)
-        mem = memory - min(20 * 110 + 50, memory // 4) - 100
-        arch = {"X86_64": "amd64", "ARM64": "arm64"}[r["arch"]]
-        yield type_row("azure", name, vcpu, memory, arch, vcpu * 1000 - aks_cpu(vcpu), mem, 110, AKS, "2026-06-18")
+        vcpu, memory = size_of(azure[name])
+        left = vcpu * 1000 - aks_cpu(vcpu), memory - min(20 * PODS + 50, memory // 4) - 100
+        arch = {"X86_64": "amd64", "ARM64": "arm64"}[azure[name]["arch"]]
+        yield type_row("azure", name, (vcpu, memory), arch, left, PODS, AKS, "2026-06-18")
     alibaba = {r["instance"]: r for r in rows(data / "alicloud_prices_CNY_2024-10.csv")}
     for name in ALIBABA_TYPES:
-        r = alibaba[name]
-        vcpu, memory = int(r["vcpu"]), round(float(r["memory_gib"]) * 1024)
-        mem = memory - min(255 + 11 * 110, memory // 4) - 100
-        arch = "arm64" if name.startswith(ALIBABA_ARM) else r["arch"]
-        yield type_row(
-            "alibaba", name, vcpu, memory, arch, vcpu * 1000 - regional_cpu(vcpu), mem, 110, ACK, "2024-10-01"
-        )
+        vcpu, memory = size_of(alibaba[name])
+        left = vcpu * 1000 - regional_cpu(vcpu), memory - min(255 + 11 * PODS, memory // 4) - 100
+        arch = "arm64" if name.startswith(ALIBABA_ARM) else alibaba[name]["arch"]
+        yield type_row("alibaba", name, (vcpu, memory), arch, left, PODS, ACK, "2024-10-01")
+
+
+def size_of(row: dict[str, str]) -> tuple[int, int]:
+    return int(row["vcpu"]), round(float(row["memory_gib"]) * 1024)
 
 
 def price(
@@ -110,6 +114,12 @@ def prices(data: Path) -> Iterator[dict[str, Any]]:
         (r["vendor"], r["region"], r["instance"]): float(r["usd_h"])
         for r in rows(data / "catalog_aws_azure_alicloud.csv.gz")
     }
+    yield from aws_prices(data, merged)
+    yield from azure_prices(merged)
+    yield from alibaba_prices(data)
+
+
+def aws_prices(data: Path, merged: dict[tuple[str, str, str], float]) -> Iterator[dict[str, Any]]:
     for region in ("ap-southeast-1", "ap-northeast-1", "eu-central-1"):
         for name in AWS_TYPES:
             if (value := merged.get(("aws", region, name))) is not None:
@@ -125,6 +135,9 @@ def prices(data: Path) -> Iterator[dict[str, Any]]:
         yield price(
             "aws-cn", "cn-northwest-1", name, value, "CNY", KARPENTER_CN, "2023-09-18", "the price of cn-north-1"
         )
+
+
+def azure_prices(merged: dict[tuple[str, str, str], float]) -> Iterator[dict[str, Any]]:
     for region in ("southeastasia", "eastasia", "japaneast", "westeurope"):
         for name in AZURE_TYPES:
             if (value := merged.get(("azure", region, name))) is not None:
@@ -132,23 +145,20 @@ def prices(data: Path) -> Iterator[dict[str, Any]]:
     formula = f"USD price of azure/southeastasia x {CNY_PER_USD} CNY per USD"
     for region in ("chinanorth3", "chinaeast2", "chinaeast3", "chinanorth2"):
         for name in AZURE_TYPES:
-            value = merged["azure", "southeastasia", name]
-            yield price("azure-cn", region, name, value * CNY_PER_USD, "CNY", AZURE_PRICES, "2026-06-18", formula)
-    places = {
-        "cn-hangzhou": "alibaba-cn", "cn-shanghai": "alibaba-cn", "cn-beijing": "alibaba-cn", "cn-shenzhen": "alibaba-cn",
-        "cn-chengdu": "alibaba-cn", "cn-guangzhou": "alibaba-cn",
-        "ap-southeast-1": "alibaba-intl", "ap-northeast-1": "alibaba-intl", "cn-hongkong": "alibaba-intl",
-    }  # fmt: skip
+            value = merged["azure", "southeastasia", name] * CNY_PER_USD
+            yield price("azure-cn", region, name, value, "CNY", AZURE_PRICES, "2026-06-18", formula)
+
+
+def alibaba_prices(data: Path) -> Iterator[dict[str, Any]]:
+    mainland = ("cn-hangzhou", "cn-shanghai", "cn-beijing", "cn-shenzhen", "cn-chengdu", "cn-guangzhou")
+    abroad = ("ap-southeast-1", "ap-northeast-1", "cn-hongkong")
     for r in rows(data / "alicloud_prices_CNY_2024-10.csv"):
-        if r["instance"] in ALIBABA_TYPES and r["region"] in places:
-            partition = places[r["region"]]
-            formula = (
-                "the mainland site's CNY list price; the international site bills USD"
-                if partition == "alibaba-intl"
-                else ""
-            )
-            value = float(r["ondemand_per_h_CNY?"])
-            yield price(partition, r["region"], r["instance"], value, "CNY", ALIBABA_PRICES, "2024-10-01", formula)
+        name, region, value = r["instance"], r["region"], float(r["ondemand_per_h_CNY?"])
+        if name in ALIBABA_TYPES and region in mainland:
+            yield price("alibaba-cn", region, name, value, "CNY", ALIBABA_PRICES, "2024-10-01")
+        elif name in ALIBABA_TYPES and region in abroad:
+            formula = "the mainland site's CNY list price; the international site bills USD"
+            yield price("alibaba-intl", region, name, value, "CNY", ALIBABA_PRICES, "2024-10-01", formula)
 
 
 def round_trips(data: Path) -> Iterator[dict[str, Any]]:
