@@ -69,13 +69,13 @@ def render_service(
     """All objects of a service in the one cluster that `sites` share, in the order in which they are to be applied.
 
     replicas_by_site: site id -> count; sites of other clusters and counts of 0 are ignored; nothing at all is
-    rendered where no replica falls on this cluster. image: replaces the spec's (resolved to a digest). The
+    rendered where no replica falls on this cluster, or where the service brings its own manifests. image: replaces the spec's (resolved to a digest). The
     `<service>-public` load balancer carries public_annotations. Raises InvalidInput with every mistake.
     """
     refuse(label_mistakes(app.metadata.labels, "metadata.labels") + _service_mistakes(app, service))
     cluster = cluster_of(sites)
     here = [s for s in sites if replicas_by_site.get(s.id, 0) > 0]
-    if not here:
+    if not here or service.manifests:
         return ()
     manifests = [_service_account(app, service), *_services(app, service, public_annotations or {})]
     if network_policy:

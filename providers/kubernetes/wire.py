@@ -1,0 +1,251 @@
+"""HTTP to one API server through the official client's transport: TLS, tokens, deadlines, watches.
+
+Callers: the other modules of this folder. Every request has a timeout bounded by the call's deadline, the client's
+own retries are off, and every failure leaves as one of model.errors. Nothing of a certificate stays on disk.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from kubernetes.client import Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTClientObject
+
+from model.errors import CallSite, DuoyunError, InvalidRequest, Unreachable
+from providers.base import Account, Call, ClusterAccess
+from providers.calls import Calls
+from providers.kubernetes.errors import map_error
+
+APPLY: Final = "application/apply-patch+yaml"
+_CONNECT_S = 10.0
+_READ_S = 60.0
+_LEAST_S = 0.02
+_TOKEN_LIFE_S = 600.0  # EKS tokens live 15 minutes; others are told to be asked for again as often
+_POOL = 16
+# client-go's defaults for a command line tool are of this order (kubectl: 50 requests/s, burst 300).
+_RATE_PER_S, _BURST = 100.0, 200.0
+
+Query = Mapping[str, str]
+
+
+class ClusterClient:
+    """Thread-safe. cluster: its name, for messages."""
+
+    def __init__(
+        self, account: Account, region: str, cluster: str, access: ClusterAccess, calls: Calls | None = None
+    ) -> None:
+        refuse_plain_http(access.server, f"{account.name}/{region}/{cluster}")
+        self.where = CallSite(cloud="kubernetes", account=account.name, region=f"{region}/{cluster}")
+        self._server = access.server.rstrip("/")
+        self._calls = calls or Calls(map_error, rate_per_s=_RATE_PER_S, burst=_BURST)
+        self._bucket = f"kubernetes {account.name} {region} {cluster}"
+        self._tokens = _Tokens(access.token)
+        self._rest = _transport(account, access)
+
+    def close(self) -> None:
+        self._rest.pool_manager.clear()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        call: Call,
+        operation: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        write: bool = False,
+    ) -> dict[str, Any]:
+        """The JSON object of the answer. operation is `verb resource object`, for messages. Retries what is worth it;
+        a write asks call.guard() before each attempt."""
+        headers = {"Accept": accept, "Content-Type": content_type}
+
+        def send() -> dict[str, Any]:
+            response = self._send(method, path, call, operation, query, headers, body, preload=True)
+            try:
+                parsed = json.loads(response.data)
+            except ValueError as exc:
+                raise map_error(exc, operation, self.where) from exc
+            if not isinstance(parsed, dict):
+                raise map_error(ValueError("no JSON object"), operation, self.where)
+            return parsed
+
+        return self._calls.run(operation, send, call, api=self._bucket, write=write)
+
+    def text(self, path: str, call: Call, operation: str, *, query: Query | None = None, limit: int = 65536) -> str:
+        """The answer as text, at most `limit` bytes of it."""
+
+        def send() -> str:
+            response = self._send("GET", path, call, operation, query, {"Accept": "*/*"}, None, preload=False)
+            return self._read(response, limit, operation).decode(errors="replace")
+
+        return self._calls.run(operation, send, call, api=self._bucket)
+
+    def proxied(self, path: str, call: Call, operation: str, *, limit: int = 65536) -> tuple[int, bytes, bool]:
+        """(status, body up to `limit` bytes, whether the API server itself answered) of a GET through its proxy.
+
+        The status is the backend's, whatever it is; only what keeps us from the API server is an exception. One try.
+        """
+        try:
+            response = self._send("GET", path, call, operation, None, {"Accept": "*/*"}, None, preload=False)
+        except DuoyunError as exc:
+            cause = exc.__cause__
+            if isinstance(cause, ApiException) and cause.status and cause.status != 401:
+                text = cause.body if isinstance(cause.body, bytes) else str(cause.body or "").encode()
+                from providers.kubernetes.errors import status_body
+
+                return int(cause.status), text[:limit], bool(status_body(cause))
+            raise
+        return int(response.status), self._read(response, limit, operation), False
+
+    def watch(self, path: str, call: Call, operation: str, query: Query, *, round_s: float) -> Iterator[dict[str, Any]]:
+        """Events of one watch request, until the server ends it after round_s seconds or the connection drops.
+
+        A drop ends the iteration quietly: the caller reads the object again. Refusals (401, 403, 410, ...) raise.
+        """
+        seconds = max(1, round(min(round_s, call.remaining_s())))
+        asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+        response = self._send(
+            "GET", path, call, operation, asked, {"Accept": "application/json"}, None, preload=False, read_s=seconds + 5
+        )
+        try:
+            buffer = b""
+            for chunk in response.stream(amt=None, decode_content=True):
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line) if line.strip() else None
+                    if isinstance(event, dict):
+                        yield event
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+            call.progress(f"{operation}: the watch broke off ({type(exc).__name__})")
+        finally:
+            response.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        call: Call,
+        operation: str,
+        query: Query | None,
+        headers: Mapping[str, str],
+        body: Any,
+        *,
+        preload: bool,
+        read_s: float = _READ_S,
+    ) -> Any:
+        remaining_s = call.remaining_s()
+        if remaining_s < _LEAST_S:
+            raise Unreachable(f"{operation}: no time left before the deadline", call=self.where, mend="raise --timeout")
+        timeout = (min(_CONNECT_S, remaining_s), min(read_s, remaining_s))
+        url = self._server + path + (f"?{urlencode(query)}" if query else "")
+        for attempt in (1, 2):
+            token = self._tokens.get(fresh=attempt == 2)
+            sent = {**headers, "User-Agent": "duoyun", **({"Authorization": f"Bearer {token}"} if token else {})}
+            try:
+                return self._rest.request(
+                    method, url, headers=sent, body=body, _preload_content=preload, _request_timeout=timeout
+                )
+            except ApiException as exc:
+                if exc.status == 401 and attempt == 1 and self._tokens.renewable:
+                    continue
+                raise map_error(exc, operation, self.where) from exc
+            except (urllib3.exceptions.HTTPError, OSError) as exc:
+                raise map_error(exc, operation, self.where) from exc
+        raise AssertionError("the second attempt returns or raises")
+
+    def _read(self, response: Any, limit: int, operation: str) -> bytes:
+        try:
+            return bytes(response.read(limit))
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise map_error(exc, operation, self.where) from exc
+        finally:
+            response.close()
+
+
+class _Tokens:
+    """Asks for a token again when it is older than _TOKEN_LIFE_S, or when told that it was refused."""
+
+    def __init__(self, source: Callable[[], str] | None) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._token = ""
+        self._at_s = float("-inf")
+
+    @property
+    def renewable(self) -> bool:
+        return self._source is not None
+
+    def get(self, *, fresh: bool = False) -> str:
+        if self._source is None:
+            return ""
+        with self._lock:
+            if fresh or time.monotonic() - self._at_s > _TOKEN_LIFE_S:
+                self._token, self._at_s = self._source(), time.monotonic()
+            return self._token
+
+
+def refuse_plain_http(server: str, cluster: str) -> None:
+    """A bearer token travels in clear over http: loopback only."""
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    if parts.scheme == "https" and host:
+        return
+    if parts.scheme == "http" and is_loopback(host):
+        return
+    raise InvalidRequest(
+        f"cluster {cluster}: {server!r} cannot be used as an API server",
+        mend="give an https:// URL; plain http is accepted on loopback only",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _transport(account: Account, access: ClusterAccess) -> RESTClientObject:
+    """The client's transport, with TLS made from the PEM texts in hand and without its retries and debug log."""
+    configuration = Configuration()
+    configuration.proxy = None  # what the environment says is for other programs; the fleet names a proxy
+    rest = RESTClientObject(configuration)
+    options: dict[str, Any] = {"num_pools": 2, "maxsize": _POOL, "retries": False}
+    if access.server.startswith("https:"):
+        options["ssl_context"] = _tls(account, access)
+    proxy = access.proxy_url or account.proxy_url
+    if proxy and not is_loopback(urlsplit(access.server).hostname or ""):
+        rest.pool_manager = urllib3.ProxyManager(proxy_url=proxy, **options)
+    else:
+        rest.pool_manager = urllib3.PoolManager(**options)
+    return rest
+
+
+def _tls(account: Account, access: ClusterAccess) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=access.ca_pem or None)
+    if account.ca_bundle:
+        context.load_verify_locations(cafile=account.ca_bundle)
+    if access.client_certificate_pem:
+        # The ssl module reads a key from files only: 0600, in a folder of our own, gone before the first request.
+        with tempfile.TemporaryDirectory(prefix="duoyun-") as folder:
+            path = Path(folder) / "client.pem"
+            path.touch(mode=0o600)
+            path.write_text(f"{access.client_certificate_pem}\n{access.client_key_pem}\n")
+            context.load_cert_chain(path)
+    return context
