@@ -1,0 +1,249 @@
+"""After a rollout: does each service answer, in each site, several times in a row?
+
+Callers: the engine, once a service's workloads are ready. A pod in a cluster is asked through the API server's proxy,
+so nothing needs a route to pods; a VM is asked directly at its private address. The question is the service's own
+readiness probe (path, port, timeout). Not here: judging latency or error rates (canaries), what to do about it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from model.errors import DuoyunError, Interrupted, NotFound, RolloutFailed, Throttled, Transient, Unreachable
+from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE
+from model.spec.app import Application, HttpProbe, Runtime, Service
+from model.spec.fleet import Site
+from orchestrator.render import site_label
+from providers.base import Call
+
+_BODY_SHOWN = 200
+_WORKERS = 8
+
+
+class ClusterHttp(Protocol):
+    """What verification needs of a cluster's adapter."""
+
+    def pods(self, namespace: str, labels: Mapping[str, str], call: Call) -> list[dict[str, Any]]: ...
+
+    def http_get_pod(self, namespace: str, pod: str, port: int, path: str, call: Call) -> tuple[int, bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyPolicy:
+    """successes in a row per target, at most `attempts` questions each, interval_s apart.
+
+    targets_per_site: pods or VMs asked in a site, spread over all that there are.
+    """
+
+    successes: int = 3
+    attempts: int = 10
+    interval_s: float = 0.2
+    targets_per_site: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: HTTP status (0: none came), the body's beginning, seconds it took."""
+
+    status: int
+    body: str
+    seconds: float
+    error: str = ""
+
+    @property
+    def good(self) -> bool:
+        """As the kubelet judges an HTTP probe: 200 to 399."""
+        return 200 <= self.status < 400
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A target that answered `successes` times in a row, and its last answer."""
+
+    service: str
+    site: str
+    target: str
+    questions: int
+    last: Answer
+
+
+def verify_service(
+    app: Application,
+    service: Service,
+    replicas_by_site: Mapping[str, int],
+    sites: Sequence[Site],
+    *,
+    cluster: Callable[[Site], ClusterHttp],
+    addresses: Callable[[Site], Sequence[str]],
+    call: Call,
+    policy: VerifyPolicy | None = None,
+) -> tuple[Verified, ...]:
+    """Asks the service in each of `sites` where it has replicas, all sites side by side.
+
+    cluster: the adapter of a site's cluster; addresses: private addresses of the service's VMs in a site; each is
+    called for its own runtime only. A service without readiness probe has nothing to ask: the answer is empty.
+    Raises RolloutFailed with what came instead; Unreachable where a VM could not be connected to at all (unknown, not
+    failed); what the cluster's adapter raises.
+    """
+    port = _port(service)
+    probe = service.probes.readiness
+    here = [s for s in sites if replicas_by_site.get(s.id, 0) > 0]
+    if port is None or probe is None or not here:
+        return ()
+    rules = policy or VerifyPolicy()
+
+    def at(site: Site) -> list[Verified]:
+        if service.runtime is Runtime.VM:
+            targets = _vm_targets(service, site, addresses(site), port)
+        else:
+            targets = _pod_targets(app, service, site, cluster(site), port, probe, call)
+        chosen = _spread(targets, rules.targets_per_site)
+        if not chosen:
+            raise RolloutFailed(
+                f"service {service.name} has nothing that could answer in {site.id}",
+                detail=f"{replicas_by_site[site.id]} replicas are wanted there",
+                mend="look at the workload's pods or instances in that site",
+            )
+        return [_ask_until_sure(service, site, name, ask, rules, call) for name, ask in chosen]
+
+    with ThreadPoolExecutor(min(_WORKERS, len(here)), thread_name_prefix="verify") as pool:
+        return tuple(v for found in pool.map(at, here) for v in found)
+
+
+Ask = Callable[[], Answer]
+
+
+def _port(service: Service) -> int | None:
+    """The readiness probe's port as a number; None where there is nothing to ask."""
+    probe = service.probes.readiness
+    if probe is None or not service.ports:
+        return None
+    if isinstance(probe.port, int):
+        return probe.port
+    return next((p.port for p in service.ports if p.name == probe.port), None)
+
+
+def _spread(targets: list[tuple[str, Ask]], most: int) -> list[tuple[str, Ask]]:
+    """At most `most`, evenly over the (sorted) list."""
+    if len(targets) <= most:
+        return targets
+    return [targets[i * len(targets) // most] for i in range(most)]
+
+
+def _pod_targets(
+    app: Application,
+    service: Service,
+    site: Site,
+    cluster: ClusterHttp,
+    port: int,
+    probe: HttpProbe,
+    call: Call,
+) -> list[tuple[str, Ask]]:
+    labels = {LABEL_APP: app.name, LABEL_SERVICE: service.name, LABEL_SITE: site_label(site.id)}
+    pods = cluster.pods(app.namespace, labels, call)
+    names = sorted(p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp") and _ready(p))
+
+    def asker(pod: str) -> Ask:
+        def ask() -> Answer:
+            began_s = time.monotonic()
+            try:
+                status, body = cluster.http_get_pod(app.namespace, pod, port, probe.path, call)
+            except (NotFound, Throttled, Transient, Unreachable) as exc:
+                return Answer(0, "", time.monotonic() - began_s, exc.summary)
+            return Answer(status, _shown(body), time.monotonic() - began_s)
+
+        return ask
+
+    return [(f"pod {name}", asker(name)) for name in names]
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def _vm_targets(service: Service, site: Site, addresses: Sequence[str], port: int) -> list[tuple[str, Ask]]:
+    probe = service.probes.readiness
+    path = probe.path if probe else "/"
+    timeout_s = max(1.0, probe.timeout if probe else 1.0)
+
+    def asker(address: str) -> Ask:
+        host = f"[{address}]" if ":" in address else address
+        return lambda: get_url(f"http://{host}:{port}{path}", timeout_s)
+
+    return [
+        (f"VM {address} of {service.name} in {site.id}", asker(address)) for address in sorted(addresses) if address
+    ]
+
+
+NO_ROUTE = "no connection"
+
+
+def get_url(url: str, timeout_s: float) -> Answer:
+    """One GET, no redirects followed, proxies of the environment ignored. error is NO_ROUTE where nothing was there to
+    refuse us (a timeout while connecting, no route): the caller may not be in that network."""
+    import httpx
+
+    began_s = time.monotonic()
+    try:
+        with httpx.Client(timeout=timeout_s, trust_env=False) as client, client.stream("GET", url) as response:
+            body = next(response.iter_bytes(_BODY_SHOWN * 4), b"")
+            return Answer(response.status_code, _shown(body), time.monotonic() - began_s)
+    except httpx.ConnectTimeout:
+        return Answer(0, "", time.monotonic() - began_s, NO_ROUTE)
+    except httpx.ConnectError as exc:
+        refused = "refused" in str(exc).lower()
+        return Answer(0, "", time.monotonic() - began_s, "connection refused" if refused else NO_ROUTE)
+    except httpx.HTTPError as exc:
+        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__)
+
+
+def _shown(body: bytes) -> str:
+    return " ".join(body[: _BODY_SHOWN * 4].decode(errors="replace").split())[:_BODY_SHOWN]
+
+
+def _ask_until_sure(service: Service, site: Site, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
+    """policy.successes in a row. Gives up when too few questions are left for that, or at the deadline."""
+    history: list[Answer] = []
+    in_a_row = 0
+    while True:
+        if call.cancelled():
+            raise Interrupted(f"verification of {service.name} stopped on request", mend="duoyun resume goes on")
+        history.append(ask())
+        in_a_row = in_a_row + 1 if history[-1].good else 0
+        if in_a_row >= policy.successes:
+            return Verified(service.name, site.id, target, len(history), history[-1])
+        left = policy.attempts - len(history)
+        if left < policy.successes - in_a_row or call.remaining_s() <= policy.interval_s:
+            raise _not_sure(service, site, target, history, policy)
+        _pause(policy.interval_s, call)
+
+
+def _pause(seconds: float, call: Call) -> None:
+    end_s = time.monotonic() + seconds
+    while not call.cancelled() and (left_s := end_s - time.monotonic()) > 0:
+        time.sleep(min(0.1, left_s))
+
+
+def _not_sure(
+    service: Service, site: Site, target: str, history: Sequence[Answer], policy: VerifyPolicy
+) -> DuoyunError:
+    bad = [a for a in history if not a.good]
+    if bad and all(a.error == NO_ROUTE for a in history):
+        return Unreachable(
+            f"service {service.name} in {site.id}: {target} cannot be reached from here",
+            detail=f"{len(history)} attempts without a connection",
+            mend="run the verification where private addresses are routed",
+        )
+    last = bad[-1] if bad else history[-1]
+    said = last.error or f"HTTP {last.status}" + (f", {last.body!r}" if last.body else "")
+    return RolloutFailed(
+        f"service {service.name} in {site.id} does not answer as it should: {said}",
+        detail=f"{target}: {len(history) - len(bad)} of {len(history)} answers were good, "
+        f"{policy.successes} in a row are wanted; last bad answer: {said}",
+        mend="look at the service's log; a rollback restores what ran before",
+    )
