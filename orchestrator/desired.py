@@ -374,7 +374,7 @@ def _kubernetes(
     """Yields the Deployments; what stands beside them (accounts, Services, policies) is in place before."""
     cluster = region.cluster.name
     used = {site for site, count in here.items() if count}
-    pools = (i.address for i in build.items.values() if i.address.kind is Kind.NODE_POOL and i.site in used)
+    pools = [i.address for i in build.items.values() if i.address.kind is Kind.NODE_POOL and i.site in used]
     namespace = _put_namespace(build, region)
     base = (namespace, region.address(Kind.CLUSTER, cluster), *pools)
     sites = {site_label(s.id): s.id for s in region.sites}

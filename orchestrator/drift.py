@@ -131,7 +131,7 @@ def _of_record(context: Context, record: Record, records: dict[Address, Record],
             owned,
             diffs=ours,
             changes=_changes(context, record),
-            findings=judge_live(context.loaded.fleet, context.loaded.bundles, seen, desired),
+            findings=judge_live(context.loaded, seen, desired),
             service=record.service,
         )
     if diffs:

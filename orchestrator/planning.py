@@ -87,6 +87,15 @@ def make_plan(context: Context, *, progress: Callable[[str], None] = lambda _lin
     return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
 
 
+def desired_now(context: Context) -> tuple[Item, ...]:
+    """What the files want, with the instances' addresses filled in as far as they are known. Asks no cloud."""
+    loaded, current = context.loaded, current_plan(context)
+    placement = place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+    records = context.store.inventory.list(context.scope)
+    ips = {r.address: (r.service, r.private_ip) for r in records}
+    return _bound(desired_items(loaded.app, loaded.fleet, placement, loaded.manifests), ips)
+
+
 def plan_of_revision(context: Context, number: int) -> Planned:
     """The plan that brings back exactly what revision `number` wanted."""
     revision = context.store.revisions.get(context.scope, number)
@@ -164,7 +173,7 @@ def plan_for(
         cost_before=before.placement.cost if before else None,
         warnings=tuple(map(str, loaded.warnings)),
     )
-    return Planned(replace(plan, gate=gate_plan(loaded.fleet, plan, loaded.bundles)), world, found.delegated)
+    return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
 
 
 def _reference_mend(address: Address) -> str:
@@ -275,6 +284,8 @@ __all__ = [
     "Context",
     "Planned",
     "compare",
+    "current_plan",
+    "desired_now",
     "make_plan",
     "observe_for",
     "plan_destroy",

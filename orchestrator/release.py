@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ from model.errors import (
 from model.plan import Action, GateReport, Op, Plan, Revision, RevisionState
 from model.ports import Clock, Event, EventSink
 from model.resources import Address, Kind
-from orchestrator.engine import Engine, Outcome
+from orchestrator.engine.engine import Engine
+from orchestrator.engine.options import EngineOptions
+from orchestrator.engine.outcome import ActionState, Outcome
 from orchestrator.planning import Context, Planned, plan_for, plan_of_revision
 from orchestrator.store import Lease, LeaseKeeper, Scope, Store
 
@@ -52,6 +54,7 @@ class Runner:
     clock: Clock
     events: EventSink
     actor: str
+    options: EngineOptions = field(default_factory=EngineOptions)
     on_phase: Callable[[str, Plan], None] = lambda _title, _plan: None
 
     @property
@@ -175,7 +178,7 @@ def resume(runner: Runner) -> Released:
     if revision is None:
         raise InvalidInput((), summary=f"{runner.scope.application}: no release is unfinished, nothing to resume")
     plan = runner.store.plans.load(revision.plan_sha256)
-    runner.store.revisions.set_state(runner.scope, runner.keeper.token, revision.number, RevisionState.RUNNING)
+    _set(runner, revision, RevisionState.RUNNING)
     return _finish(runner, plan, revision, auto_rollback=revision.rollback_of is None)
 
 
@@ -202,14 +205,16 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     began = time.monotonic()
     title = f"{plan.application} revision {revision.number}"
     runner.on_phase(title + (f", rolling back {revision.rollback_of}" if revision.rollback_of else ""), plan)
-    outcome = runner.engine.execute(plan, revision.number, runner.keeper, runner.context.cancelled)
+    # A destroy and a roll-back go on past a failure: each thing that can be put right is worth it by itself.
+    keep_going = not plan.items or revision.rollback_of is not None
+    outcome = _execute(runner, plan, revision, keep_going=keep_going)
     if outcome.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(
-            f"{title} was interrupted: {outcome.counts.get('done', 0)} of {len(plan.actions)} actions are done",
+            f"{title} was interrupted: {len(outcome.of(ActionState.DONE))} of {len(plan.actions)} actions are done",
             mend="`duoyun resume` goes on; `duoyun deploy` makes a new plan from here",
         )
-    if not outcome.failed:
+    if outcome.ok:
         state = RevisionState.DEPLOYED if plan.items else RevisionState.DESTROYED
         _set(runner, revision, state)
         if revision.rollback_of is not None:
@@ -219,7 +224,7 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         return Released(done, outcome, time.monotonic() - began)
     _set(runner, revision, RevisionState.FAILED)
     if not auto_rollback or not plan.items:
-        raise _failed(title, outcome, "nothing was rolled back")
+        raise _failed(plan, title, outcome, "nothing was rolled back")
     return _roll_back(runner, plan, revision, outcome, title)
 
 
@@ -228,37 +233,48 @@ def _set(runner: Runner, revision: Revision, state: RevisionState) -> None:
 
 
 def _set_number(runner: Runner, number: int, state: RevisionState) -> None:
-    runner.store.revisions.set_state(runner.scope, runner.keeper.token, number, state)
+    runner.store.revisions.set_state(runner.scope, runner.keeper.token, number, state, actor=runner.actor)
 
 
-def _failed(title: str, outcome: Outcome, tail: str, mend: str = "") -> ReleaseFailed:
+def _failed(plan: Plan, title: str, outcome: Outcome, tail: str, mend: str = "") -> ReleaseFailed:
     return ReleaseFailed(
         f"{title} failed; {tail}",
-        detail=evidence(outcome),
+        detail=evidence(plan, outcome),
         mend=mend or "`duoyun status` shows what is where; mend the cause and deploy again, or `duoyun rollback`",
     )
 
 
-def evidence(outcome: Outcome) -> str:
+def evidence(plan: Plan, outcome: Outcome) -> str:
     """What failed and why, an action a paragraph."""
+    addresses = {a.id: a.address for a in plan.actions}
     rows = []
-    for result in outcome.failures:
+    for result in outcome.of(ActionState.FAILED):
         error = result.error or {}
-        rows.append(f"{result.address}: {error.get('summary', 'failed')}")
+        rows.append(f"{addresses[result.id]}: {error.get('summary', 'failed')}")
         rows += [f"  {line}" for line in str(error.get("detail", "")).splitlines()[:8]]
         if error.get("mend"):
             rows.append(f"  mend: {error['mend']}")
     return "\n".join(rows)
 
 
+def _execute(runner: Runner, plan: Plan, revision: Revision, *, keep_going: bool) -> Outcome:
+    options = replace(runner.options, keep_going=keep_going)
+    outcome = runner.engine.execute(plan, revision.number, runner.keeper, runner.context.cancelled, options=options)
+    if outcome.lease_lost is not None:
+        # Whoever holds the lease now decides what becomes of this revision; we may not even write that we stopped.
+        raise outcome.lease_lost
+    return outcome
+
+
 # -- the way back ----------------------------------------------------------------------------------------------
 
 
 def _roll_back(runner: Runner, plan: Plan, failed: Revision, outcome: Outcome, title: str) -> Released:
-    runner.tell("rollback_started", f"{title} failed: {_first_line(outcome)}; rolling back what it changed")
+    runner.tell("rollback_started", f"{title} failed: {_first_line(plan, outcome)}; rolling back what it changed")
     stuck = _one_way(plan, outcome)
     if stuck:
         raise _failed(
+            plan,
             title,
             outcome,
             f"not rolled back: {', '.join(stuck)} went past a one-way step",
@@ -271,35 +287,38 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, outcome: Outcome, t
         back = replace(planned.plan, actions=backwards(planned.plan.actions))
         revision = _start(runner, back, f"rolls back revision {failed.number}", rollback_of=failed.number)
         runner.on_phase(f"{title}: rolling back", back)
-        undone = runner.engine.execute(back, revision.number, runner.keeper, runner.context.cancelled)
+        undone = _execute(runner, back, revision, keep_going=True)
     except DuoyunError as exc:
-        raise _failed(title, outcome, f"and the roll-back did not start: {exc.summary}", exc.mend) from exc
+        raise _failed(plan, title, outcome, f"and the roll-back did not start: {exc.summary}", exc.mend) from exc
     if undone.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(f"{title} failed; its roll-back was interrupted", mend="`duoyun resume` goes on with it")
-    if undone.failed:
+    if not undone.ok:
         _set(runner, revision, RevisionState.FAILED)
-        raise _failed(title, outcome, f"and its roll-back failed as well:\n{evidence(undone)}")
+        raise _failed(plan, title, outcome, f"and its roll-back failed as well:\n{evidence(back, undone)}")
     _set(runner, revision, RevisionState.DEPLOYED if previous else RevisionState.DESTROYED)
     _set(runner, failed, RevisionState.ROLLED_BACK)
     runner.tell("rollback_done", f"{title} is rolled back")
     where = f"revision {previous.number} is in place again" if previous else _kept(planned.plan)
     raise ReleaseRolledBack(
         f"{title} failed and was rolled back: {where}",
-        detail=evidence(outcome),
+        detail=evidence(plan, outcome),
         mend="mend the cause named above and deploy again",
     )
 
 
-def _first_line(outcome: Outcome) -> str:
-    for result in outcome.failures:
-        return f"{result.address.name.rsplit('/', 1)[-1]}: {(result.error or {}).get('summary', 'failed')}"
+def _first_line(plan: Plan, outcome: Outcome) -> str:
+    addresses = {a.id: a.address for a in plan.actions}
+    for result in outcome.of(ActionState.FAILED):
+        return f"{addresses[result.id].name.rsplit('/', 1)[-1]}: {(result.error or {}).get('summary', 'failed')}"
     return "no action says why"
 
 
 def _one_way(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
     services = {s["name"]: s for s in plan.app["spec"]["services"]}
-    passed = {a.service for a in plan.actions if a.op is not Op.ADOPT and outcome.results[a.id].state == "done"}
+    passed = {
+        a.service for a in plan.actions if a.op is not Op.ADOPT and outcome.actions[a.id].state is ActionState.DONE
+    }
     return tuple(sorted(s for s in passed if s in services and services[s].get("rollout", {}).get("one_way")))
 
 

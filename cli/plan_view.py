@@ -1,0 +1,187 @@
+"""How a plan, its cost and its gate look in a terminal. Draws values; decides nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from model.plan import Action, Cost, GateReport, Op, Placement, Plan
+from model.resources import FieldDiff, Kind
+
+_SIGNS = {
+    Op.CREATE: ("+", "green"),
+    Op.UPDATE: ("~", "yellow"),
+    Op.REPLACE: ("!", "bold red"),
+    Op.DELETE: ("-", "red"),
+    Op.ADOPT: ("=", "cyan"),
+}
+_MANY = 40
+
+
+def action_line(action: Action) -> str:
+    """`+ create deployment web-a in cn-north-1`, as markup."""
+    sign, colour = _SIGNS[action.op]
+    address = action.address
+    is_object = address.kind is Kind.KUBERNETES_OBJECT
+    kind = address.name.split("/")[2] if is_object else address.kind.value.replace("_", " ")
+    name = address.name.rsplit("/", 1)[-1]
+    text = f"[{colour}]{sign} {action.op.value} {kind}[/] {escape(name)} in {address.partition}/{address.region}"
+    return text + (f"  [bold red]REPLACED: {escape(action.reason)}[/]" if action.op is Op.REPLACE else "")
+
+
+def diff_line(diff: FieldDiff) -> str:
+    """`spec.replicas: 3 -> 5`, as markup; says who owns a delegated field."""
+    tail = f"  [dim](left to {escape(diff.actor or 'its manager')})[/]" if diff.delegated else ""
+    if diff.before is None:
+        return f"{escape(diff.path)}: [green]{escape(_short(diff.after))}[/]{tail}"
+    if diff.after is None:
+        return f"{escape(diff.path)}: [red]{escape(_short(diff.before))}[/] [dim]->[/] (none){tail}"
+    before, after = escape(_short(diff.before)), escape(_short(diff.after))
+    return f"{escape(diff.path)}: [red]{before}[/] [dim]->[/] [green]{after}[/]{tail}"
+
+
+def _short(value: Any, limit: int = 100) -> str:
+    text = str(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def show_plan(console: Console, plan: Plan, regions: Mapping[str, str], *, verbose: bool = False) -> None:
+    """Placement, what will change, the price and the gate's verdict. regions: site id -> partition/region."""
+    if plan.placement.services:
+        show_placement(console, plan.placement, regions)
+    show_actions(console, plan.actions, verbose=verbose)
+    show_cost(console, plan.placement, plan.cost_before)
+    if plan.gate:
+        show_gate(console, plan.gate)
+    for row in plan.unobserved:
+        console.print(f"[yellow]unknown:[/] {escape(row)}")
+    for row in plan.warnings:
+        console.print(f"[yellow]warning:[/] {escape(row)}")
+
+
+def show_placement(console: Console, placement: Placement, regions: Mapping[str, str]) -> None:
+    """Services x regions, one column a region, zones summed; then the node pools."""
+    used = sorted({regions.get(site, site) for s in placement.services for site, n in s.replicas.items() if n})
+    table = Table(title="services and where they run (replicas)", title_justify="left", pad_edge=False)
+    table.add_column("service", no_wrap=True)
+    for region in used:
+        table.add_column(region.replace("/", "\n", 1), justify="right")
+    for row in sorted(placement.services, key=lambda s: s.service):
+        counts: Counter[str] = Counter()
+        for site, count in row.replicas.items():
+            counts[regions.get(site, site)] += count
+        table.add_row(row.service, *(str(counts[r]) if counts[r] else "[dim].[/]" for r in used))
+    console.print(table)
+    pools = Table(title="nodes and instances", title_justify="left", pad_edge=False)
+    for name in ("site", "type", "for"):
+        pools.add_column(name, no_wrap=True)
+    pools.add_column("count", justify="right")
+    pools.add_column(f"each, {placement.cost.currency}/h", justify="right")
+    for pool in sorted(placement.pools, key=lambda p: (p.site, p.dedicated_to, p.instance_type)):
+        price = f"{pool.price_per_hour:.3f}{'*' if pool.assumed_price else ''}"
+        pools.add_row(pool.site, pool.instance_type, pool.dedicated_to or "[dim]pods[/]", str(pool.count), price)
+    console.print(pools)
+
+
+def show_actions(console: Console, actions: Sequence[Action], *, verbose: bool = False) -> None:
+    """Every action, or a count per kind where there are very many and nobody asked for all."""
+    if not actions:
+        console.print("[green]no change[/]: what is there is what the files want")
+        return
+    if len(actions) > _MANY and not verbose:
+        counts: Counter[tuple[Op, str]] = Counter()
+        for action in actions:
+            is_object = action.address.kind is Kind.KUBERNETES_OBJECT
+            kind = action.address.name.split("/")[2] if is_object else action.address.kind.value.replace("_", " ")
+            counts[(action.op, kind)] += 1
+        for (op, kind), count in sorted(counts.items()):
+            sign, colour = _SIGNS[op]
+            console.print(f"  [{colour}]{sign} {op.value} {count} x {kind}[/]")
+        for action in actions:
+            if action.op is Op.REPLACE:
+                console.print(f"  {action_line(action)}")
+    else:
+        for action in actions:
+            console.print(f"  {action_line(action)}")
+            for diff in action.diffs:
+                console.print(f"      {diff_line(diff)}")
+    totals = Counter(a.op.value for a in actions)
+    console.print(f"{len(actions)} actions: " + ", ".join(f"{n} to {op}" for op, n in sorted(totals.items())))
+
+
+def show_cost(console: Console, placement: Placement, before: Cost | None) -> None:
+    """List price per hour, its parts, what share is assumed, how far from the bound, and against what it was."""
+    cost = placement.cost
+    if not placement.services:
+        return
+    change = ""
+    if before is not None:
+        delta = cost.total_per_hour - before.total_per_hour
+        change = f" ({delta:+.2f} against now)" if abs(delta) >= 0.005 else " (as now)"
+    dated = f", list prices of {cost.price_date}" if cost.price_date else ""
+    console.print(
+        f"[bold]{cost.total_per_hour:.2f} {cost.currency}/h[/]{change}: compute {cost.compute_per_hour:.2f}, "
+        f"egress {cost.egress_per_hour:.2f}{dated}; {cost.assumed_share:.0%} of it rests on assumptions"
+    )
+    optimal = "proven optimal" if placement.proven_optimal else f"at most {placement.gap:.1%} above the optimum"
+    console.print(f"  {optimal} (lower bound {placement.lower_bound_per_hour:.2f} {cost.currency}/h)")
+
+
+def show_gate(console: Console, gate: GateReport) -> None:
+    """Stages, and every finding with its mend."""
+    stages = ", ".join(
+        f"{'[green]' if ok else '[bold red]'}{name} {'ok' if ok else 'DENIED'}[/]" for name, ok in gate.stages.items()
+    )
+    console.print(f"gate: {stages}  ({gate.rules_checked} rules over {gate.documents_checked} documents)")
+    grouped: dict[tuple[str, str], list[Any]] = {}
+    for finding in sorted(gate.findings, key=lambda f: (-f.severity, f.rule_id, f.address)):
+        grouped.setdefault((finding.rule_id, finding.waived_by), []).append(finding)
+    for (rule, waived), rows in grouped.items():
+        first = rows[0]
+        colour = "red" if first.severity >= 3 and not waived else "yellow"
+        note = f" [dim]waived by {escape(waived)}[/]" if waived else ""
+        more = f" [dim]and {len(rows) - 1} more[/]" if len(rows) > 1 else ""
+        console.print(f"  [{colour}]{rule} {first.severity.name.lower()}[/] {escape(first.title)}{note}")
+        console.print(f"    {escape(first.address)}: {escape(first.message)}{more}")
+        if first.mend and not waived:
+            console.print(f"    [green]mend:[/] {escape(first.mend)}")
+
+
+def plan_summary(plan: Plan) -> Mapping[str, Any]:
+    """The plan as a program reads it: counts, cost, gate; the whole is in `plan --save`."""
+    from model.codec import digest, to_data
+
+    cost = plan.placement.cost
+    return {
+        "plan_sha256": digest(plan),
+        "application": plan.application,
+        "fleet": plan.fleet,
+        "base_revision": plan.base_revision,
+        "changes": dict(Counter(a.op.value for a in plan.actions)),
+        "actions": [
+            {
+                "id": a.id,
+                "op": a.op.value,
+                "address": str(a.address),
+                "service": a.service,
+                "site": a.site,
+                "wave": a.wave,
+                "reason": a.reason,
+                "diffs": to_data(a.diffs),
+            }
+            for a in plan.actions
+        ],
+        "cost": to_data(cost) | {"total_per_hour": cost.total_per_hour},
+        "lower_bound_per_hour": plan.placement.lower_bound_per_hour,
+        "proven_optimal": plan.placement.proven_optimal,
+        "placement": {s.service: dict(s.replicas) for s in plan.placement.services},
+        "pools": to_data(plan.placement.pools),
+        "gate": to_data(plan.gate) if plan.gate else None,
+        "unobserved": list(plan.unobserved),
+        "warnings": list(plan.warnings),
+    }

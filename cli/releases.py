@@ -1,0 +1,381 @@
+"""plan, deploy, rollback, resume, destroy: what changes the world, or says how it would."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import (
+    DEFAULT_APP,
+    AppArgument,
+    FleetOption,
+    LocalStateOption,
+    LockTimeoutOption,
+    StoreOption,
+    TimeoutOption,
+    YesOption,
+    files,
+)
+from cli.output import Output
+from model.errors import InvalidInput, PlanStale, UsageError
+from model.exit_codes import ExitCode, gravest
+from model.units import duration_s
+
+if TYPE_CHECKING:
+    from cli.live import LiveView
+    from model.plan import Plan
+    from orchestrator.planning import Context, Planned
+    from orchestrator.release import Released, Runner
+
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Every action, however many.")]
+MessageOption = Annotated[str, typer.Option("--message", "-m", help="Why, for the history.", envvar="DUOYUN_MESSAGE")]
+
+
+def register(app: typer.Typer) -> None:
+    from cli import records
+
+    for command in (plan, deploy):
+        app.command()(command)
+    records.register(app)
+    for command in (rollback, resume, destroy):
+        app.command()(command)
+
+
+@contextmanager
+def context_for(
+    application: Path, fleet: Path | None, store: str | None, local_state: bool, timeout: str = "45m"
+) -> Iterator[Context]:
+    """Files, store and accounts of a command; Ctrl-C is turned into a clean stop while it runs."""
+    from cli.interrupt import Stop
+    from orchestrator.workspace import Options, opened
+
+    limit_s = seconds_of("--timeout", timeout)
+    with (
+        Stop(limit_s) as stop,
+        opened(*files(application, fleet), Options(store, local_state), cancelled=stop.asked) as context,
+    ):
+        yield context
+
+
+def seconds_of(flag: str, text: str) -> float:
+    try:
+        return duration_s(text)
+    except ValueError as exc:
+        raise UsageError(f"{flag}: {exc}") from exc
+
+
+def regions_of(context: Context) -> dict[str, str]:
+    return {site.id: site.region_id for site in context.loaded.fleet.sites()}
+
+
+def plan(
+    ctx: typer.Context,
+    application: AppArgument = DEFAULT_APP,
+    fleet: FleetOption = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the plan to this file, to deploy it later.")
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit 2 where there are changes.", envvar="DUOYUN_DETAILED_EXITCODE"),
+    ] = False,
+    verbose: VerboseOption = False,
+    store: StoreOption = None,
+    local_state: LocalStateOption = False,
+) -> None:
+    """Show what a deploy would do, what it would cost, and what the policies say. Changes nothing.
+
+    duoyun plan examples/miniprogram
+    duoyun plan examples/miniprogram --save plan.json --detailed-exitcode
+    """
+    from cli.plan_view import plan_summary, show_plan
+    from orchestrator.planning import make_plan
+
+    out: Output = ctx.obj
+    with context_for(application, fleet, store, local_state) as context:
+        planned = make_plan(context)
+        code = plan_exit_code(planned, detailed=detailed_exitcode)
+        if save:
+            save_plan(planned.plan, save)
+        out.result({"command": "plan", **plan_summary(planned.plan)}, code)
+        if not out.is_json:
+            show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+            if save:
+                out.console().print(f"saved to {save}: duoyun deploy --plan {save}")
+    raise typer.Exit(int(code))
+
+
+def plan_exit_code(planned: Planned, *, detailed: bool) -> ExitCode:
+    """The gravest of: not all could be observed, denied, changes present."""
+    codes = [ExitCode.OK]
+    if planned.world.unobserved:
+        codes.append(ExitCode.TEMPORARY)
+    if planned.plan.gate is not None and not planned.plan.gate.passed:
+        codes.append(ExitCode.DENIED)
+    if detailed and planned.plan.actions:
+        codes.append(ExitCode.DIFFERENCES)
+    return gravest(*codes)
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Whole and readable by its owner alone: it names every address and setting, though never a secret."""
+    from model.codec import canonical
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(canonical(plan) + "\n", encoding="utf-8")
+
+
+_MAX_PLAN_BYTES = 200 * 2**20
+
+
+def load_plan(path: Path) -> Plan:
+    """Raises InvalidInput where the file is no plan of this version."""
+    import json
+
+    from model.codec import from_data
+    from model.plan import SCHEMA_VERSION, Plan
+
+    try:
+        if path.stat().st_size > _MAX_PLAN_BYTES:
+            raise InvalidInput((), summary=f"{path} is larger than {_MAX_PLAN_BYTES // 2**20} MiB: no plan is")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version != SCHEMA_VERSION:
+            raise InvalidInput((), summary=f"{path} is no plan of version {SCHEMA_VERSION} (it says {version!r})")
+        return from_data(data, Plan)
+    except FileNotFoundError as exc:
+        raise InvalidInput((), summary=f"there is no file {path}") from exc
+    except (OSError, ValueError, KeyError) as exc:
+        raise InvalidInput((), summary=f"{path} is no plan that duoyun wrote: {type(exc).__name__}") from exc
+    except ExceptionGroup as exc:
+        raise InvalidInput((), summary=f"{path} is no plan that duoyun wrote: {exc.exceptions[0]}") from exc
+
+
+def deploy(
+    ctx: typer.Context,
+    application: AppArgument = DEFAULT_APP,
+    fleet: FleetOption = None,
+    plan_file: Annotated[Path | None, typer.Option("--plan", help="Execute this saved plan, and nothing else.")] = None,
+    yes: YesOption = False,
+    message: MessageOption = "",
+    no_rollback: Annotated[
+        bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
+    ] = False,
+    verbose: VerboseOption = False,
+    timeout: TimeoutOption = "45m",
+    lock_timeout: LockTimeoutOption = "0s",
+    store: StoreOption = None,
+    local_state: LocalStateOption = False,
+) -> None:
+    """Release the application: place, gate, execute in dependency order, verify; roll back where it fails.
+
+    duoyun deploy examples/miniprogram --yes -m "edge-gateway 1.1.0"
+    duoyun deploy --plan plan.json
+    """
+    from orchestrator.planning import make_plan
+
+    out: Output = ctx.obj
+    with (
+        context_for(application, fleet, store, local_state, timeout) as context,
+        executing(context, out, lock_timeout) as (runner, view),
+    ):
+        planned = _saved(context, plan_file) if plan_file else make_plan(context)
+        if planned.plan.empty:
+            _no_change(out, planned)
+            return
+        _consent(out, context, planned, yes=yes or plan_file is not None, verbose=verbose)
+        released = _release(runner, view, planned, message, auto_rollback=not no_rollback)
+        _show_released(out, context, released)
+
+
+def _saved(context: Context, path: Path) -> Planned:
+    """A saved plan with a fresh look at the world: executed only where nothing moved since it was made."""
+    from orchestrator.planning import plan_for
+
+    plan = load_plan(path)
+    if (plan.application, plan.fleet) != (context.scope.application, context.scope.fleet):
+        raise InvalidInput((), summary=f"{path} is a plan for {plan.fleet}/{plan.application}, not {context.scope}")
+    now = plan_for(context, plan.items, plan.placement, app=plan.app, app_sha256=plan.app_sha256)
+    if {a.id for a in now.plan.actions} != {a.id for a in plan.actions}:
+        raise PlanStale(
+            "what is there has changed since the plan was saved",
+            detail=f"the plan has {len(plan.actions)} actions, {len(now.plan.actions)} are needed now",
+            mend="make a new plan",
+        )
+    return now
+
+
+@contextmanager
+def executing(context: Context, out: Output, lock_timeout: str) -> Iterator[tuple[Runner, LiveView]]:
+    """The lease, the engine and a live view."""
+    from cli.live import LiveView
+    from orchestrator.registry import PARTITION_TITLES
+    from orchestrator.run import running
+
+    view = LiveView(out.console(sys.stderr), PARTITION_TITLES)
+    wait_s = seconds_of("--lock-timeout", lock_timeout)
+
+    def on_phase(title: str, plan: Plan) -> None:
+        view.plan(title, plan.actions)
+
+    with running(context, view, lock_timeout_s=wait_s, on_phase=on_phase) as runner:
+        yield runner, view
+
+
+def _release(runner: Runner, view: LiveView, planned: Planned, message: str, *, auto_rollback: bool) -> Released:
+    from orchestrator.release import release
+
+    with view:
+        return release(runner, planned, message=message, auto_rollback=auto_rollback)
+
+
+def _no_change(out: Output, planned: Planned) -> None:
+    planned.require_observed()
+    out.result({"changes": {}, "revision": planned.plan.base_revision})
+    if not out.is_json:
+        out.console().print("[green]no change[/]: what is there is what the files want")
+
+
+def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verbose: bool) -> None:
+    """Shows the plan and asks, where nobody said --yes. The gate, and what is unknown, are no question."""
+    from cli.plan_view import show_plan
+    from orchestrator.release import require_gate
+
+    if not out.is_json:
+        show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+    planned.require_observed()
+    require_gate(planned.plan.gate)
+    if yes:
+        return
+    if out.is_json or not sys.stdin.isatty():
+        raise UsageError("this would change the world and nobody can be asked here", mend="look at the plan; add --yes")
+    if not typer.confirm("carry this out?", err=True):
+        raise typer.Abort
+
+
+def _show_released(out: Output, context: Context, released: Released) -> None:
+    from orchestrator.records import endpoints
+
+    urls = endpoints(context)
+    data: dict[str, Any] = {
+        "revision": released.revision.number,
+        "state": released.revision.state.value,
+        "actions": len(released.outcome.actions),
+        "seconds": round(released.seconds, 1),
+        "endpoints": urls,
+    }
+    out.result(data)
+    if not out.is_json:
+        console = out.console()
+        console.print(
+            f"[green]revision {released.revision.number} is {released.revision.state.value}[/]: "
+            f"{len(released.outcome.actions)} actions in {released.seconds:.1f} s"
+        )
+        for row in urls:
+            console.print(f"  {row['service']} in {row['region']}: {row['url']}")
+
+
+def rollback(
+    ctx: typer.Context,
+    application: AppArgument = DEFAULT_APP,
+    fleet: FleetOption = None,
+    to: Annotated[int | None, typer.Option("--to", help="The revision to go back to; default: the one before.")] = None,
+    yes: YesOption = False,
+    message: MessageOption = "",
+    verbose: VerboseOption = False,
+    timeout: TimeoutOption = "45m",
+    lock_timeout: LockTimeoutOption = "0s",
+    store: StoreOption = None,
+    local_state: LocalStateOption = False,
+) -> None:
+    """Bring back exactly what an earlier revision wanted: workloads and placement, never data.
+
+    duoyun rollback examples/miniprogram --to 1 --yes
+    """
+    from dataclasses import replace
+
+    from orchestrator.planning import plan_of_revision
+    from orchestrator.records import previous_number
+    from orchestrator.release import backwards
+
+    out: Output = ctx.obj
+    with (
+        context_for(application, fleet, store, local_state, timeout) as context,
+        executing(context, out, lock_timeout) as (runner, view),
+    ):
+        number = to if to is not None else previous_number(context)
+        planned = plan_of_revision(context, number)
+        if planned.plan.empty:
+            _no_change(out, planned)
+            return
+        planned = replace(planned, plan=replace(planned.plan, actions=backwards(planned.plan.actions)))
+        _consent(out, context, planned, yes=yes, verbose=verbose)
+        text = message or f"back to revision {number}"
+        _show_released(out, context, _release(runner, view, planned, text, auto_rollback=False))
+
+
+def resume(
+    ctx: typer.Context,
+    application: AppArgument = DEFAULT_APP,
+    fleet: FleetOption = None,
+    timeout: TimeoutOption = "45m",
+    lock_timeout: LockTimeoutOption = "0s",
+    store: StoreOption = None,
+    local_state: LocalStateOption = False,
+) -> None:
+    """Go on with a release that was interrupted or killed; nothing is done twice.
+
+    duoyun resume examples/miniprogram
+    """
+    from orchestrator.release import resume as go_on
+
+    out: Output = ctx.obj
+    with (
+        context_for(application, fleet, store, local_state, timeout) as context,
+        executing(context, out, lock_timeout) as (runner, view),
+    ):
+        with view:
+            released = go_on(runner)
+        _show_released(out, context, released)
+
+
+def destroy(
+    ctx: typer.Context,
+    application: AppArgument = DEFAULT_APP,
+    fleet: FleetOption = None,
+    confirm: Annotated[str, typer.Option("--confirm", help="The application's name, typed out.")] = "",
+    timeout: TimeoutOption = "60m",
+    lock_timeout: LockTimeoutOption = "0s",
+    store: StoreOption = None,
+    local_state: LocalStateOption = False,
+) -> None:
+    """Delete everything that duoyun created for this application, and nothing else.
+
+    duoyun destroy examples/miniprogram --confirm miniprogram
+    """
+    from cli.plan_view import show_actions
+    from orchestrator.planning import plan_destroy
+
+    out: Output = ctx.obj
+    with (
+        context_for(application, fleet, store, local_state, timeout) as context,
+        executing(context, out, lock_timeout) as (runner, view),
+    ):
+        planned = plan_destroy(context)
+        if planned.plan.empty:
+            _no_change(out, planned)
+            return
+        if not out.is_json:
+            show_actions(out.console(), planned.plan.actions)
+        if confirm != context.scope.application:
+            raise UsageError(
+                f"destroying {context.scope.application} wants its name typed out",
+                mend=f"duoyun destroy ... --confirm {context.scope.application}",
+            )
+        _show_released(out, context, _release(runner, view, planned, "destroy", auto_rollback=False))

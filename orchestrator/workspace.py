@@ -1,0 +1,78 @@
+"""Opens what a command needs: files, store, accounts, engine; and closes it again. Callers: cli and the demo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import InvalidInput
+from model.resources import Address
+from model.spec.fleet import SANDBOX, Fleet
+from orchestrator.late import instance_addresses
+from orchestrator.load import Loaded, load
+from orchestrator.planning import Context
+from orchestrator.store import Scope, Store, SystemClock, open_store
+from orchestrator.targets import Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """store_url: --store or DUOYUN_STORE. local_state: consent to SQLite for real accounts."""
+
+    store_url: str | None = None
+    local_state: bool = False
+    timeout_s: float = 120.0
+
+
+def default_store_url(environ: Mapping[str, str] | None = None) -> str:
+    """SQLite in $XDG_STATE_HOME/duoyun (default ~/.local/state)."""
+    env = os.environ if environ is None else environ
+    state = env.get("XDG_STATE_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".local" / "state")
+    return f"sqlite:///{Path(state) / 'duoyun' / 'state.db'}"
+
+
+def store_url(fleet: Fleet, options: Options) -> str:
+    """Where the state lives. Raises InvalidInput for SQLite with real accounts, unless --local-state was typed."""
+    url = options.store_url or fleet.spec.state.url or default_store_url()
+    real = [a.name for a in fleet.spec.accounts if a.endpoint != SANDBOX]
+    if url.startswith("sqlite") and real and not options.local_state:
+        raise InvalidInput(
+            (),
+            summary=f"SQLite state is for the sandbox or for one person, and the fleet has real accounts: "
+            f"{', '.join(real[:5])}",
+        )
+    return url
+
+
+@contextmanager
+def opened(
+    app: Path,
+    fleet: Path,
+    options: Options | None = None,
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Context]:
+    """A context over the files; its store is closed at the end."""
+    opts = options or Options()
+    loaded = load(app, fleet)
+    with opened_for(loaded, opts, cancelled=cancelled) as context:
+        yield context
+
+
+@contextmanager
+def opened_for(loaded: Loaded, options: Options, *, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Context]:
+    """The same for files that are already loaded (or were changed in memory)."""
+    with open_store(store_url(loaded.fleet, options), SystemClock()) as store:
+        yield Context(loaded, store, Targets(loaded.fleet), cancelled=cancelled, timeout_s=options.timeout_s)
+
+
+def known_addresses(store: Store, scope: Scope) -> Mapping[tuple[str, str, str, str], tuple[str, ...]]:
+    """Private addresses of the instances, as the inventory has them now."""
+    rows: dict[Address, tuple[str, str]] = {r.address: (r.service, r.private_ip) for r in store.inventory.list(scope)}
+    return instance_addresses(rows)
+
+
+__all__ = ["Options", "default_store_url", "known_addresses", "opened", "opened_for", "store_url"]
