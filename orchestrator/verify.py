@@ -11,19 +11,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from model.errors import DuoyunError, Interrupted, NotFound, RolloutFailed, Throttled, Transient, Unreachable
-from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE
+from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE, KubernetesObject, Observed
 from model.spec.app import Application, HttpProbe, Runtime, Service
 from model.spec.fleet import Site
 from orchestrator.render import site_label
-from providers.base import Call
+from providers.base import Call, Provider
 
 _BODY_SHOWN = 200
 _WORKERS = 8
 
 
+@runtime_checkable
 class ClusterHttp(Protocol):
     """What verification needs of a cluster's adapter."""
 
@@ -41,8 +42,8 @@ class VerifyPolicy:
 
     successes: int = 3
     attempts: int = 10
-    interval_s: float = 0.2
-    targets_per_site: int = 3
+    interval_s: float = 0.1
+    targets_per_site: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,50 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A target that answered `successes` times in a row, and its last answer."""
+    """A target that answered enough times in a row, and its last answer. site: an id, its label, or a VM's name."""
 
     service: str
     site: str
     target: str
     questions: int
     last: Answer
+
+
+def verify_workload(
+    provider: Provider,
+    service: Service,
+    namespace: str,
+    observed: Observed,
+    call: Call,
+    policy: VerifyPolicy | None = None,
+) -> tuple[Verified, ...]:
+    """Asks ready pods of one Deployment (as its cluster's adapter observed it) through that cluster's API server.
+
+    Raises as verify_service does. Empty where the service has no port or readiness probe to ask.
+    """
+    if not isinstance(provider, ClusterHttp):
+        raise TypeError("a Deployment is verified through its cluster's adapter")
+    if not isinstance(observed.resource, KubernetesObject):
+        raise TypeError(f"{observed.address} is no Kubernetes object")
+    port, probe = _port(service), service.probes.readiness
+    if port is None or probe is None:
+        return ()
+    manifest = observed.resource.manifest
+    labels = ((manifest.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    targets = _pod_targets(namespace, labels, provider, port, probe, call)
+    where = str(labels.get(LABEL_SITE) or observed.address.name)
+    return _ask_all(service, where, targets, policy or VerifyPolicy(), call)
+
+
+def verify_instance(
+    service: Service, observed: Observed, call: Call, policy: VerifyPolicy | None = None
+) -> tuple[Verified, ...]:
+    """Asks one VM directly at its private address. Raises as verify_service does."""
+    port = _port(service)
+    if port is None:
+        return ()
+    targets = _vm_targets(service, (observed.private_ip,), port)
+    return _ask_all(service, observed.address.name, targets, policy or VerifyPolicy(), call)
 
 
 def verify_service(
@@ -96,19 +134,13 @@ def verify_service(
         return ()
     rules = policy or VerifyPolicy()
 
-    def at(site: Site) -> list[Verified]:
+    def at(site: Site) -> tuple[Verified, ...]:
         if service.runtime is Runtime.VM:
-            targets = _vm_targets(service, site, addresses(site), port)
+            targets = _vm_targets(service, addresses(site), port)
         else:
-            targets = _pod_targets(app, service, site, cluster(site), port, probe, call)
-        chosen = _spread(targets, rules.targets_per_site)
-        if not chosen:
-            raise RolloutFailed(
-                f"service {service.name} has nothing that could answer in {site.id}",
-                detail=f"{replicas_by_site[site.id]} replicas are wanted there",
-                mend="look at the workload's pods or instances in that site",
-            )
-        return [_ask_until_sure(service, site, name, ask, rules, call) for name, ask in chosen]
+            labels = {LABEL_APP: app.name, LABEL_SERVICE: service.name, LABEL_SITE: site_label(site.id)}
+            targets = _pod_targets(app.namespace, labels, cluster(site), port, probe, call)
+        return _ask_all(service, site.id, targets, rules, call)
 
     with ThreadPoolExecutor(min(_WORKERS, len(here)), thread_name_prefix="verify") as pool:
         return tuple(v for found in pool.map(at, here) for v in found)
@@ -134,24 +166,30 @@ def _spread(targets: list[tuple[str, Ask]], most: int) -> list[tuple[str, Ask]]:
     return [targets[i * len(targets) // most] for i in range(most)]
 
 
+def _ask_all(
+    service: Service, where: str, targets: list[tuple[str, Ask]], policy: VerifyPolicy, call: Call
+) -> tuple[Verified, ...]:
+    chosen = _spread(targets, policy.targets_per_site)
+    if not chosen:
+        raise RolloutFailed(
+            f"service {service.name} has nothing that could answer in {where}",
+            detail="no ready pod, or no instance with a private address",
+            mend="look at the workload's pods or instances there",
+        )
+    return tuple(_ask_until_sure(service, where, name, ask, policy, call) for name, ask in chosen)
+
+
 def _pod_targets(
-    app: Application,
-    service: Service,
-    site: Site,
-    cluster: ClusterHttp,
-    port: int,
-    probe: HttpProbe,
-    call: Call,
+    namespace: str, labels: Mapping[str, str], cluster: ClusterHttp, port: int, probe: HttpProbe, call: Call
 ) -> list[tuple[str, Ask]]:
-    labels = {LABEL_APP: app.name, LABEL_SERVICE: service.name, LABEL_SITE: site_label(site.id)}
-    pods = cluster.pods(app.namespace, labels, call)
+    pods = cluster.pods(namespace, labels, call)
     names = sorted(p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp") and _ready(p))
 
     def asker(pod: str) -> Ask:
         def ask() -> Answer:
             began_s = time.monotonic()
             try:
-                status, body = cluster.http_get_pod(app.namespace, pod, port, probe.path, call)
+                status, body = cluster.http_get_pod(namespace, pod, port, probe.path, call)
             except (NotFound, Throttled, Transient, Unreachable) as exc:
                 return Answer(0, "", time.monotonic() - began_s, exc.summary)
             return Answer(status, _shown(body), time.monotonic() - began_s)
@@ -166,7 +204,7 @@ def _ready(pod: Mapping[str, Any]) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def _vm_targets(service: Service, site: Site, addresses: Sequence[str], port: int) -> list[tuple[str, Ask]]:
+def _vm_targets(service: Service, addresses: Sequence[str], port: int) -> list[tuple[str, Ask]]:
     probe = service.probes.readiness
     path = probe.path if probe else "/"
     timeout_s = max(1.0, probe.timeout if probe else 1.0)
@@ -175,9 +213,7 @@ def _vm_targets(service: Service, site: Site, addresses: Sequence[str], port: in
         host = f"[{address}]" if ":" in address else address
         return lambda: get_url(f"http://{host}:{port}{path}", timeout_s)
 
-    return [
-        (f"VM {address} of {service.name} in {site.id}", asker(address)) for address in sorted(addresses) if address
-    ]
+    return [(f"VM {address}", asker(address)) for address in sorted(addresses) if address]
 
 
 NO_ROUTE = "no connection"
@@ -206,7 +242,7 @@ def _shown(body: bytes) -> str:
     return " ".join(body[: _BODY_SHOWN * 4].decode(errors="replace").split())[:_BODY_SHOWN]
 
 
-def _ask_until_sure(service: Service, site: Site, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
+def _ask_until_sure(service: Service, where: str, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
     """policy.successes in a row. Gives up when too few questions are left for that, or at the deadline."""
     history: list[Answer] = []
     in_a_row = 0
@@ -216,10 +252,10 @@ def _ask_until_sure(service: Service, site: Site, target: str, ask: Ask, policy:
         history.append(ask())
         in_a_row = in_a_row + 1 if history[-1].good else 0
         if in_a_row >= policy.successes:
-            return Verified(service.name, site.id, target, len(history), history[-1])
+            return Verified(service.name, where, target, len(history), history[-1])
         left = policy.attempts - len(history)
         if left < policy.successes - in_a_row or call.remaining_s() <= policy.interval_s:
-            raise _not_sure(service, site, target, history, policy)
+            raise _not_sure(service, where, target, history, policy)
         _pause(policy.interval_s, call)
 
 
@@ -230,19 +266,19 @@ def _pause(seconds: float, call: Call) -> None:
 
 
 def _not_sure(
-    service: Service, site: Site, target: str, history: Sequence[Answer], policy: VerifyPolicy
+    service: Service, where: str, target: str, history: Sequence[Answer], policy: VerifyPolicy
 ) -> DuoyunError:
     bad = [a for a in history if not a.good]
     if bad and all(a.error == NO_ROUTE for a in history):
         return Unreachable(
-            f"service {service.name} in {site.id}: {target} cannot be reached from here",
+            f"service {service.name} in {where}: {target} cannot be reached from here",
             detail=f"{len(history)} attempts without a connection",
             mend="run the verification where private addresses are routed",
         )
     last = bad[-1] if bad else history[-1]
     said = last.error or f"HTTP {last.status}" + (f", {last.body!r}" if last.body else "")
     return RolloutFailed(
-        f"service {service.name} in {site.id} does not answer as it should: {said}",
+        f"service {service.name} in {where} does not answer as it should: {said}",
         detail=f"{target}: {len(history) - len(bad)} of {len(history)} answers were good, "
         f"{policy.successes} in a row are wanted; last bad answer: {said}",
         mend="look at the service's log; a rollback restores what ran before",
