@@ -240,13 +240,14 @@ class _Addresses:
     next_int: int
     first_int: int
     used: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[str]:
         for _ in range(_LAST_ADDRESS - self.first_int):
             candidate = self.next_int
             self.next_int = candidate + 1 if candidate < _LAST_ADDRESS else self.first_int
             address = str(ipaddress.IPv4Address(candidate))
-            if candidate & 0xFF not in (0, 0xFF) and address not in self.used:
+            if candidate & 0xFF not in (0, 0xFF) and address not in self.used | self.held:
                 yield address
 
 
@@ -286,6 +287,14 @@ class Containers:
             self._running.discard(container)
             self._addresses.used.discard(container.ip)
         return container
+
+    def hold(self, address: str) -> None:
+        """Keeps an address from being handed out, also while nothing listens there: it is a pod's."""
+        self._addresses.held.add(address)
+
+    def release(self, address: str) -> None:
+        """Ends `hold`."""
+        self._addresses.held.discard(address)
 
     async def close(self) -> None:
         """Stops everything that still runs."""

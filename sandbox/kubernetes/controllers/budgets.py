@@ -1,0 +1,85 @@
+"""PodDisruptionBudgets: how many pods may be evicted now.
+
+Callers: the cluster; the eviction subresource reads what is written here.
+"""
+
+from __future__ import annotations
+
+from sandbox.kubernetes.api import Api
+from sandbox.kubernetes.controllers import rollout
+from sandbox.kubernetes.controllers.owners import controller_of
+from sandbox.kubernetes.controllers.queue import Queue
+from sandbox.kubernetes.controllers.replicaset import is_active, is_ready
+from sandbox.kubernetes.kinds import BUDGETS, PODS, REPLICASETS
+from sandbox.kubernetes.selectors import match_selector
+from sandbox.kubernetes.store import DELETED, Change, Key, Object
+
+MANAGER = "kube-controller-manager"
+
+
+class Budgets:
+    """The controller."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.queue: Queue[Key] = Queue("disruption-controller", self._reconcile)
+        api.store.subscribe(self._changed)
+
+    def start(self) -> None:
+        """Looks at everything that is there already."""
+        for obj in self._api.store.list(BUDGETS):
+            self.queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
+
+    def _changed(self, change: Change) -> None:
+        if change.kind is BUDGETS and change.type != DELETED:
+            self.queue.add(change.key)
+        elif change.kind in (PODS, REPLICASETS):
+            for budget in self._api.store.list(BUDGETS, change.key[0]):
+                self.queue.add((change.key[0], budget["metadata"]["name"]))
+
+    def _reconcile(self, key: Key) -> None:
+        budget = self._api.store.get(BUDGETS, *key)
+        if budget is None:
+            return
+        spec = budget["spec"]
+        pods = [
+            p
+            for p in self._api.store.list(PODS, key[0])
+            if is_active(p) and match_selector(spec.get("selector"), p["metadata"].get("labels") or {})
+        ]
+        expected = self._expected(pods)
+        if "maxUnavailable" in spec:
+            desired = max(0, expected - rollout.resolve(spec["maxUnavailable"], expected, up=True))
+        else:
+            desired = rollout.resolve(spec.get("minAvailable", 0), expected, up=True)
+        healthy = sum(is_ready(p) for p in pods)
+        allowed = max(0, healthy - desired)
+        conditions = (budget.get("status") or {}).get("conditions") or ()
+        word = "True" if allowed else "False"
+        same = next((c for c in conditions if c["type"] == "DisruptionAllowed" and c["status"] == word), None)
+        row = same or {
+            "type": "DisruptionAllowed",
+            "status": word,
+            "reason": "SufficientPods" if allowed else "InsufficientPods",
+            "message": "",
+            "lastTransitionTime": self._api.now(),
+        }
+        status: Object = {
+            "observedGeneration": budget["metadata"].get("generation", 1),
+            "disruptionsAllowed": allowed,
+            "currentHealthy": healthy,
+            "desiredHealthy": desired,
+            "expectedPods": expected,
+            "conditions": [row | {"observedGeneration": budget["metadata"].get("generation", 1)}],
+        }
+        self._api.system_status(BUDGETS, budget, status, MANAGER)
+
+    def _expected(self, pods: list[Object]) -> int:
+        """What the pods' controllers want; a pod without one counts for itself."""
+        wanted: dict[str, int] = {}
+        for pod in pods:
+            owner = controller_of(pod)
+            rs = self._api.store.get(REPLICASETS, pod["metadata"]["namespace"], owner["name"]) if owner else None
+            uid = rs["metadata"]["uid"] if rs else pod["metadata"]["uid"]
+            wanted[uid] = rs["spec"].get("replicas", 1) if rs else 1
+        return sum(wanted.values())
