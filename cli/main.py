@@ -9,8 +9,8 @@ import traceback
 from types import FrameType
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from cli.output import Format, Output
 from model.errors import DuoyunError, Interrupted, UsageError
@@ -72,19 +72,21 @@ def run(args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         _register()
-        code = app(args, standalone_mode=False)
+        code = app(args, prog_name="duoyun", standalone_mode=False)
         return int(code or 0)
-    except click.exceptions.Exit as exc:
+    except typer.Exit as exc:
         return int(exc.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         out.failure(Interrupted("interrupted", mend="what was begun goes on with `duoyun resume`"))
         return ExitCode.INTERRUPTED
     except _Terminated:
         out.failure(Interrupted("terminated", mend="what was begun goes on with `duoyun resume`"))
         return ExitCode.TERMINATED
-    except click.exceptions.UsageError as exc:
-        command = exc.ctx.command_path if exc.ctx else "duoyun"
-        out.failure(UsageError(exc.format_message(), mend=f"{command} --help"))
+    except TyperException as exc:  # everything that parsing the command line can object to
+        context = getattr(exc, "ctx", None)
+        command = context.command_path if context else "duoyun"
+        text = exc.format_message() if hasattr(exc, "format_message") else str(exc)
+        out.failure(UsageError(text, mend=f"{command} --help"))
         return ExitCode.USAGE
     except DuoyunError as exc:
         out.failure(exc)
