@@ -1,0 +1,175 @@
+"""Node pools: AKS agent pools in user mode. The system pool belongs to its cluster and is not listed.
+
+Callers: provider.py. AKS's names are short, so a pool's name is a hash; its tag `duoyun-name` holds the logical one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from model.errors import NotFound
+from model.resources import TAG_NAME, Address, AnyResource, Kind, NodePool, Observed
+from providers.azure.adapter import Adapter
+from providers.azure.cluster import SYSTEM_POOL, Clusters
+from providers.azure.names import (
+    ArmId,
+    merged_tags,
+    own_tags,
+    parse_id,
+    pool_name,
+    user_tags,
+    zone_name,
+    zone_number,
+)
+from providers.azure.session import Session
+from providers.base import Call
+
+MAX_PODS = 110
+
+
+class NodePools(Adapter):
+    """raw is the pair (managed cluster, agent pool), as _Pool."""
+
+    kind = Kind.NODE_POOL
+    fixed = ("cluster", "zone", "subnet", "instance_type")
+
+    def __init__(self, session: Session, clusters: Clusters) -> None:
+        super().__init__(session)
+        self.clusters = clusters
+
+    def read_all(self, region: str, call: Call) -> Iterator[_Pool]:
+        pools = self.session.aks.agent_pools
+        for cluster in self.clusters.read_all(region, call):
+            if cluster.location != region:
+                continue
+            where = parse_id(cluster.id)
+            try:
+                yield from (
+                    _Pool(cluster, pool)
+                    for pool in self.session.pages("aks.pools.list", pools.list, where.group, where.name, call=call)
+                    if not _is_ours_for_system(pool)
+                )
+            except NotFound:  # the cluster went away between the two lists
+                continue
+
+    def read(self, where: ArmId, call: Call) -> _Pool:
+        cluster = self.clusters.read(ArmId(where.group, where.parent), call)
+        pools = self.session.aks.agent_pools
+        pool = self.session.run("aks.pools.get", pools.get, where.group, where.parent, where.name, call=call)
+        return _Pool(cluster, pool)
+
+    def address(self, raw: _Pool) -> Address:
+        where = self.clusters.address(raw.cluster)
+        return replace(where, kind=Kind.NODE_POOL, name=(raw.tags or {}).get(TAG_NAME) or raw.name)
+
+    def find(self, address: Address, call: Call) -> _Pool:
+        """By our tag, else by AKS's name, in any cluster of the region. Raises NotFound."""
+        fallback = None
+        for raw in self.read_all(address.region, call):
+            if (raw.tags or {}).get(TAG_NAME) == address.name:
+                return raw
+            if raw.name in (address.name, pool_name(address.name)):
+                fallback = raw
+        if fallback is None:
+            raise NotFound(f"{address} is not there", address=str(address))
+        return fallback
+
+    def observe(self, raw: _Pool, _call: Call) -> Observed:
+        pool = raw.pool
+        resource = NodePool(
+            name=self.address(raw).name,
+            tags=user_tags(raw.tags),
+            cluster=self.clusters.address(raw.cluster).name,
+            zone=zone_name(raw.location, pool.availability_zones),
+            subnet=parse_id(pool.vnet_subnet_id).name,
+            instance_type=pool.vm_size or "",
+            count=pool.count or 0,
+            labels=dict(pool.node_labels or {}),
+        )
+        return self.observed(raw, resource)
+
+    def evidence(self, raw: Any, call: Call) -> str:
+        error = getattr(raw.pool.status, "provisioning_error", None) if raw.pool.status else None
+        return f"{error.code}: {error.message}" if error else super().evidence(raw, call)
+
+    def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
+        from azure.mgmt.containerservice.models import AgentPool
+
+        wanted = cast(NodePool, desired)
+        cluster = self.clusters.find(replace(address, kind=Kind.CLUSTER, name=wanted.cluster), call)
+        above = parse_id(cluster.id)
+        where = ArmId(above.group, pool_name(address.name), above.name)
+        raw = self._claim_in(where, address, call)
+        if raw is None:
+            zone = zone_number(wanted.zone, address.region)
+            network = parse_id(cluster.agent_pool_profiles[0].vnet_subnet_id)
+            subnet_id = f"{_network_id(cluster)}/subnets/{wanted.subnet}" if network.parent else None
+            body = AgentPool(
+                count=wanted.count,
+                vm_size=wanted.instance_type,
+                mode="User",
+                os_type="Linux",
+                type_properties_type="VirtualMachineScaleSets",
+                max_pods=MAX_PODS,
+                vnet_subnet_id=subnet_id,
+                availability_zones=[zone] if zone else None,
+                node_labels=dict(wanted.labels) or None,
+                tags=own_tags(address, wanted.tags, call),
+            )
+            self._put(where, body, call)
+            raw = self.read(where, call)
+        return self.pending(self.observe(raw, call))
+
+    def _claim_in(self, where: ArmId, address: Address, call: Call) -> _Pool | None:
+        """place() cannot know the cluster, so the look-up is by where the pool would lie."""
+        try:
+            raw = self.read(where, call)
+        except NotFound:
+            return None
+        if str(raw.provisioning_state).lower() == "deleting":
+            self.wait_gone(address, call)
+            return None
+        return raw
+
+    def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
+        """count, labels, tags; a count under an autoscaler is not ours to set."""
+        wanted = cast(NodePool, desired)
+        where = parse_id(observed.provider_id)
+        raw = self.read(where, call)
+        if not raw.pool.enable_auto_scaling:
+            raw.pool.count = wanted.count
+        raw.pool.node_labels = dict(wanted.labels)
+        raw.pool.tags = merged_tags(raw.tags, wanted.tags)
+        self._put(where, raw.pool, call)
+        return self.observe(self.read(where, call), call)
+
+    def _put(self, where: ArmId, body: Any, call: Call) -> None:
+        method = self.session.aks.agent_pools.begin_create_or_update
+        self.session.begin("aks.pools.put", method, where.group, where.parent, where.name, body, call=call)
+
+    def delete(self, observed: Observed, call: Call) -> None:
+        where = parse_id(observed.provider_id)
+        method = self.session.aks.agent_pools.begin_delete
+        try:
+            self.session.begin("aks.pools.delete", method, where.group, where.parent, where.name, call=call)
+        except NotFound:
+            return
+
+
+def _is_ours_for_system(pool: Any) -> bool:
+    return bool(pool.name == SYSTEM_POOL and str(pool.mode) == "System")
+
+
+def _network_id(cluster: Any) -> str:
+    return str(cluster.agent_pool_profiles[0].vnet_subnet_id).rsplit("/subnets/", 1)[0]
+
+
+class _Pool:
+    """An agent pool with its cluster; has the members that Adapter asks of any raw resource."""
+
+    def __init__(self, cluster: Any, pool: Any) -> None:
+        self.cluster, self.pool = cluster, pool
+        self.id, self.name, self.location, self.tags = pool.id, pool.name, cluster.location, pool.tags
+        self.provisioning_state = pool.provisioning_state
