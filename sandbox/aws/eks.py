@@ -105,7 +105,7 @@ class Eks:
         if cluster is None:
             return
         cluster_id = cluster_id_of(account_id, region, name)
-        handle = cloud.world.clusters.get(cluster_id) or await cloud.world.clusters.create(
+        handle = await cloud.world.clusters.create(  # one that a state folder brought back gets its authenticator
             cluster_id,
             version=cluster.version,
             authenticate=authenticator(cloud.identities, name, account_id),

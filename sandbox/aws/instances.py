@@ -83,6 +83,10 @@ class Instances:
         reservation = next(r for r in reversed(backend.reservations.values()) if r.id in body)
         for instance in reservation.instances:
             self._set(instance, PENDING)
+            nic = instance.nics[0]
+            instance.security_groups = list(nic.group_set)  # moto forgets those of the network interface
+            if nic.public_ip:
+                nic.public_ip = _nowhere(instance.id)
             self._log(instance.id, f"{instance.image_id} on {instance.instance_type} begins to boot")
             self._cloud.spawn(self._boot(incoming.account_id, incoming.region, instance.id))
         return reservation
@@ -237,6 +241,8 @@ class Instances:
     def _address(instance: Any, ip: str) -> None:
         nic = instance.nics[0]
         nic.private_ip_address = ip
+        if nic.public_ip:
+            nic.public_ip = ip
         for row in getattr(nic, "private_ip_addresses", ()):
             if row.get("Primary"):
                 row["PrivateIpAddress"] = ip

@@ -32,7 +32,11 @@ class Network:
             "ssm:GetParameter": self._parameter,
             "ssm:GetParameters": self._parameters,
         }
-        self.after: dict[str, After] = {"ec2:DeleteSecurityGroup": _deleted_group}
+        self.after: dict[str, After] = {
+            "ec2:DeleteSecurityGroup": _deleted_group,
+            "ec2:UpdateSecurityGroupRuleDescriptionsIngress": self._clear_descriptions,
+            "ec2:UpdateSecurityGroupRuleDescriptionsEgress": self._clear_descriptions,
+        }
 
     def _backend(self, incoming: Incoming) -> Any:
         return self._cloud.moto.ec2(incoming.account_id, incoming.region)
@@ -76,6 +80,20 @@ class Network:
         used = any(g.id == group_id for i in self._live(backend) for g in i.security_groups)
         if group_id and (used or any(group_id in groups for _, groups in self._cluster_uses(incoming))):
             raise _in_use(f"resource {group_id} has a dependent object")
+
+    def _clear_descriptions(self, incoming: Incoming, _answer: Answer) -> None:
+        """Leaving the description out removes it (EC2 API reference); moto keeps the old one."""
+        group = self._backend(incoming).get_security_group_from_id(incoming.params.get("GroupId", ""))
+        if group is None:
+            return
+        rules = group.egress_rules if incoming.operation.endswith("Egress") else group.ingress_rules
+        for permission in incoming.params.get("IpPermissions") or ():
+            ranges = [*(permission.get("IpRanges") or ()), *(permission.get("Ipv6Ranges") or ())]
+            bare = {r.get("CidrIp") or r.get("CidrIpv6") for r in ranges if not r.get("Description")}
+            for rule in rules:
+                cidr = rule.ip_range.get("CidrIp") or rule.ip_range.get("CidrIpv6")
+                if cidr in bare and str(rule.ip_protocol) == str(permission.get("IpProtocol")):
+                    rule.ip_range.pop("Description", None)
 
     def _detach_gateway(self, incoming: Incoming) -> None:
         vpc_id = incoming.params.get("VpcId", "")

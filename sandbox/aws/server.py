@@ -16,6 +16,7 @@ from aiohttp import web
 
 from sandbox.aws.cloud import After, Cloud, Handler
 from sandbox.aws.eks import Eks
+from sandbox.aws.iam import Iam
 from sandbox.aws.identity import denied
 from sandbox.aws.instances import Instances
 from sandbox.aws.inventory import inventory
@@ -44,7 +45,7 @@ class AwsServer:
             "cloudtrail:LookupEvents": self.cloud.trail.lookup,
         }
         self._after: dict[str, After] = {}
-        for part in (network, self._instances, self._eks, self._nodegroups):
+        for part in (network, Iam(self.cloud), self._instances, self._eks, self._nodegroups):
             self._before |= part.before
             self._after |= part.after
         self._runner: web.AppRunner | None = None

@@ -1,0 +1,174 @@
+"""The AWS adapter: providers.base.CloudProvider over boto3.
+
+Callers: orchestrator, through providers.aws.open. What each kind does is in its own file; here a call finds its kind,
+waits, and asks CloudTrail.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from model.errors import Forbidden, NotBuiltYet, RolloutFailed
+from model.resources import Address, AnyResource, Change, Kind, Observed, State
+from providers.aws.cluster import Clusters
+from providers.aws.firewall import FirewallGroups
+from providers.aws.instances import Instances
+from providers.aws.kinds import Handler, not_found
+from providers.aws.network import Networks, Subnets
+from providers.aws.nodepool import NodePools
+from providers.aws.session import Session
+from providers.base import Account, Call, Capability, ClusterAccess, Identity
+
+T = TypeVar("T")
+_VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
+_APPEARS_WITHIN_S = 5.0  # how long a fresh resource may be missing from reads (EC2 User Guide, eventual consistency)
+
+
+class AwsProvider:
+    """One AWS account. Thread-safe; nothing is sent before the first call."""
+
+    def __init__(self, account: Account) -> None:
+        self._session = Session(account)
+        networks = Networks(self._session)
+        subnets = Subnets(self._session, networks)
+        groups = FirewallGroups(self._session, networks)
+        self._clusters = Clusters(self._session, networks, subnets, groups)
+        self._kinds: Mapping[Kind, Handler] = {
+            Kind.NETWORK: networks,
+            Kind.SUBNET: subnets,
+            Kind.FIREWALL_GROUP: groups,
+            Kind.CLUSTER: self._clusters,
+            Kind.NODE_POOL: NodePools(self._session, self._clusters, subnets),
+            Kind.INSTANCE: Instances(self._session, subnets, groups),
+        }
+
+    @property
+    def account(self) -> Account:
+        return self._session.account
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        return tuple(Capability(kind, _VERBS) for kind in self._kinds)
+
+    def identity(self, call: Call) -> Identity:
+        """As STS says; it need not be the account that the fleet names."""
+        caller = self._session.caller(call)
+        return Identity(principal=caller["Arn"], account_id=caller["Account"])
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:
+        yield from self._kind(kind).list(region, call, fleet)
+
+    def get(self, address: Address, call: Call) -> Observed:
+        found = self._kind(address.kind).find(address, call)
+        if found is None:
+            raise not_found(self._session, address)
+        return found
+
+    def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
+        return self._kind(desired.KIND).needs_replace(before, desired)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
+        return self._kind(address.kind).create(address, desired, call)
+
+    def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
+        return self._kind(observed.address.kind).update(observed, desired, call)
+
+    def delete(self, observed: Observed, call: Call) -> None:
+        self._kind(observed.address.kind).delete(observed, call)
+
+    # -- waiting ----------------------------------------------------------------------------------------------
+
+    def wait_ready(self, address: Address, call: Call) -> Observed:
+        handler = self._kind(address.kind)
+        began = time.monotonic()
+
+        def ready() -> Observed | None:
+            found = handler.find(address, call)
+            if found is None:
+                if time.monotonic() - began > _APPEARS_WITHIN_S:
+                    raise not_found(self._session, address)
+                return None
+            if found.state in (State.FAILED, State.DELETING):
+                raise RolloutFailed(
+                    f"{address} is {found.state}: {found.detail or 'AWS gives no reason'}",
+                    detail=f"{found.provider_id} {found.detail}".strip(),
+                    address=str(address),
+                )
+            call.progress(f"{address}: {found.state} {found.detail}".rstrip())
+            return found if found.state is State.READY else None
+
+        return self._poll(address, ready, call)
+
+    def wait_gone(self, address: Address, call: Call) -> None:
+        handler = self._kind(address.kind)
+
+        def gone() -> bool | None:
+            found = handler.find(address, call)
+            if found is not None and found.state is State.FAILED:
+                raise RolloutFailed(f"{address} cannot be deleted: {found.detail}", address=str(address))
+            return True if found is None else None
+
+        self._poll(address, gone, call)
+
+    def _poll(self, address: Address, ready: Callable[[], T | None], call: Call) -> T:
+        every_s = 0.05 if self._session.loopback else 1.0
+        return self._session.calls("wait", address.region).poll(f"wait for {address}", ready, call, every_s=every_s)
+
+    # -- who changed it ---------------------------------------------------------------------------------------
+
+    def changes(self, address: Address, since_s: float, call: Call) -> tuple[Change, ...]:
+        """From CloudTrail's event history (90 days; events arrive within about 15 minutes)."""
+        handler = self._kind(address.kind)
+        found = handler.find(address, call)
+        name = _trail_name(found) if found is not None else address.name
+        try:
+            events = self._session.pages(
+                "cloudtrail",
+                address.region,
+                "lookup_events",
+                "Events",
+                call,
+                LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": name}],
+                StartTime=datetime.fromtimestamp(since_s, UTC),
+            )
+        except Forbidden as exc:
+            call.progress(f"{address}: CloudTrail may not be read, so nobody can say who changed it ({exc})")
+            return ()
+        rows = (_change(address, event, handler.events) for event in events)
+        return tuple(sorted((row for row in rows if row is not None), key=lambda c: -c.at_s))
+
+    def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
+        return self._clusters.access(observed, call)
+
+    def _kind(self, kind: Kind) -> Handler:
+        handler = self._kinds.get(kind)
+        if handler is None:
+            raise NotBuiltYet(f"the AWS adapter has no {kind}")
+        return handler
+
+
+def _trail_name(observed: Observed) -> str:
+    """How CloudTrail names it: EC2's id; for EKS the plain name."""
+    return str(observed.raw.get("nodegroup") or observed.raw.get("eks_name") or observed.provider_id)
+
+
+def _change(address: Address, event: Mapping[str, Any], wanted: str) -> Change | None:
+    """One event as a Change; None for reads, refused calls, and events that change something else."""
+    operation = str(event.get("EventName", ""))
+    if str(event.get("ReadOnly", "false")).lower() == "true" or not re.search(wanted, operation):
+        return None
+    record = json.loads(event.get("CloudTrailEvent") or "{}")
+    if record.get("errorCode"):
+        return None
+    identity = record.get("userIdentity") or {}
+    actor = identity.get("arn") or identity.get("invokedBy") or event.get("Username") or "unknown"
+    return Change(address=address, at_s=event["EventTime"].timestamp(), actor=str(actor), operation=operation)
