@@ -6,8 +6,8 @@ Callers: the driver. Knows no DBOS: a step runner is handed in. Raises model.err
 - update: update what is there; wait; record `live`.
 - adopt: wait until what is there is ready; record `live`.
 - delete: record `deleting`; delete, again while something still uses it; wait until gone; forget the record.
-- replace: delete, then create; a record in state `creating` under this action's id says that the first half is over,
-  so that a second run does not delete what the first has already made anew.
+- replace: delete, then create; a record in state `creating` or `live` under this action's id says that the first half
+  is over, so that a second run does not delete what the first has already made anew.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Work:
         record = self._known()
         made_anew = (
             record is not None
-            and record.state is RecordState.CREATING
+            and record.state is not RecordState.DELETING
             and (record.action_id, record.revision) == (self.action.id, self.revision)
         )
         if not made_anew:
@@ -167,11 +167,11 @@ class Work:
         if observed.owner == self.scope.fleet:
             return
         if record is not None and record.ownership is not Ownership.REFERENCE:
-            if not record.provider_id or record.provider_id == observed.provider_id:
+            if record.provider_id == observed.provider_id:
                 return
             raise Conflict(
-                f"{self.action.address} is not the one that we made ({observed.provider_id}, ours was "
-                f"{record.provider_id}): somebody made it anew",
+                f"{self.action.address} is not the one that we know ({observed.provider_id}, ours was "
+                f"{record.provider_id or 'never made'}): somebody else made it",
                 mend="look at it; `duoyun adopt` takes it over, or remove it yourself and deploy again",
                 address=str(self.action.address),
             )

@@ -72,10 +72,23 @@ def test_events_say_what_where_and_how_long(local_bench):
 
 
 def test_independent_actions_run_at_once_up_to_the_limit(local_bench):
-    local_bench.cloud.latency_s = 0.1
+    """A barrier lets five pass together and nobody alone; a sixth would be counted."""
+    barrier, lock, inside, most = threading.Barrier(5), threading.Lock(), [0], [0]
+
+    def meet(name: str) -> None:
+        with lock:
+            inside[0] += name.startswith("cloud before")
+            most[0] = max(most[0], inside[0])
+        if name.startswith("cloud before"):
+            barrier.wait(30)
+        else:
+            with lock:
+                inside[0] -= 1
+
+    local_bench.cloud.hook = meet
     local_bench.options = local_bench.options.__class__(parallelism=5, tick_s=0.02)
     assert local_bench.run(networks(15)).ok
-    assert local_bench.cloud.most_under_way == 5
+    assert most[0] == 5
 
 
 def test_the_key_of_a_call_is_the_action_and_its_revision(local_bench):
@@ -240,7 +253,17 @@ def test_what_somebody_made_anew_under_the_name_of_ours_is_not_deleted(local_ben
     plan = deletion(local_bench, "x", owner="", recorded=Ownership.ADOPT)
     local_bench.cloud.resources[str(at(Kind.NETWORK, "x"))]["id"] = "another"
     outcome = local_bench.run(plan)
-    assert isinstance(outcome.error, Conflict) and "made it anew" in outcome.error.summary
+    assert isinstance(outcome.error, Conflict) and "somebody else made it" in outcome.error.summary
+
+
+def test_what_we_only_meant_to_make_does_not_let_us_delete_anothers(local_bench):
+    plan = deletion(local_bench, "x", owner="", recorded=None)
+    record = Record(
+        address=plan.actions[0].address, desired=plan.actions[0].before, state=RecordState.CREATING, revision=1
+    )
+    local_bench.store.inventory.put(SCOPE, local_bench.keeper.token, record)
+    outcome = local_bench.run(plan)
+    assert isinstance(outcome.error, Conflict) and "never made" in outcome.error.summary
 
 
 def test_an_adopted_one_without_our_tag_can_be_deleted(local_bench):
