@@ -13,9 +13,12 @@ import inspect
 import json
 import os
 import secrets
-from collections.abc import Mapping
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +36,7 @@ CLOUDS: Mapping[str, str] = {
 }
 """Cloud -> module with `async def serve(world: World) -> Server`; the slowest to import comes first."""
 CLUSTERS_FILE = "clusters.json"
+_CLOSE_TIMEOUT_S = 10.0
 
 
 class SandboxError(Exception):
@@ -111,24 +115,26 @@ class Sandbox:
         self._stopping.set()
 
     async def close(self) -> None:
-        """Idempotent. The endpoints file goes first, so that nobody finds a sandbox that is about to end."""
+        """Idempotent. The endpoints file goes first, so that nobody finds a sandbox that is about to end.
+
+        Every part is stopped, whatever another one says. Raises SandboxError where something could not be kept.
+        """
         if self.endpoints and self.options.endpoints_file is not None:
             self.options.endpoints_file.unlink(missing_ok=True)
         self.endpoints = {}
-        if self._control is not None:
-            await self._control.close()
-            self._control = None
-        for server in self.servers.values():
-            await server.close()
+        parts: list[Callable[[], Awaitable[Any]]] = [self._control.close] if self._control is not None else []
+        parts += [server.close for server in self.servers.values()]
+        if (world := self.world) is not None:
+            parts.append(partial(self._save_clusters, world))
+            parts += [partial(_call, part, "close") for part in (world.clusters, world.containers)]
+        self._control, self.world = None, None
         self.servers.clear()
-        if self.world is not None:
-            await self._save_clusters(self.world)
-            for part in (self.world.clusters, self.world.containers):
-                await _call(part, "close")
-            self.world = None
+        failed = [error for part in parts if (error := await _attempt(part)) is not None]
         for file in self._locks:
             file.close()
         self._locks.clear()
+        if failed:
+            raise SandboxError(f"not everything could be stopped and kept: {failed[0]!r}") from failed[0]
 
     # -- parts ------------------------------------------------------------------------------------------------
 
@@ -241,6 +247,16 @@ async def _call(part: object, name: str, *args: Any) -> Any:
         return None
     result = method(*args)
     return await result if inspect.isawaitable(result) else result
+
+
+async def _attempt(part: Callable[[], Awaitable[Any]]) -> Exception | None:
+    """What part() raised, so that the next one gets its turn."""
+    try:
+        await asyncio.wait_for(part(), _CLOSE_TIMEOUT_S)
+    except Exception as exc:  # noqa: BLE001  handed to close(), which raises the first one
+        traceback.print_exception(exc, file=sys.stderr)
+        return exc
+    return None
 
 
 async def watch(pid: int, sandbox: Sandbox) -> None:

@@ -65,7 +65,7 @@ class Clusters:
             return None
         return row
 
-    def list(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
+    def all(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
         rows = self.rows(region, call)
         if fleet is not None:
             rows = [row for row in rows if row.get("tags", {}).get(TAG_FLEET) == fleet]
@@ -221,7 +221,7 @@ class Clusters:
             found.append(("UpdateClusterConfig", {"logging": _logging(desired.audit_logs)}))
         if desired.secrets_encrypted and not before.secrets_encrypted:
             key = roles.secrets_key(self.session, address.region, call)
-            encryption = [{"resources": ["secrets"], "provider": {"keyArn": key}}]
+            encryption: list[dict[str, Any]] = [{"resources": ["secrets"], "provider": {"keyArn": key}}]
             found.append(("AssociateEncryptionConfig", {"encryptionConfig": encryption}))
         return found
 

@@ -55,7 +55,7 @@ class Ec2Kind:
     def observe(self, region: str, rows: list[dict[str, Any]], call: Call) -> list[Observed]:
         raise NotImplementedError
 
-    def list(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
+    def all(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
         filters = tag_is(TAG_FLEET, fleet) if fleet is not None else []
         found = self.observe(region, self.rows(region, call, filters), call)
         return unique_names(found, _renamed)

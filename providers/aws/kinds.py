@@ -15,9 +15,9 @@ from providers.base import Call
 
 
 class Handler(Protocol):
-    """One kind. list yields foreign resources too; provider.py filters by fleet where asked."""
+    """One kind. all yields foreign resources too; provider.py filters by fleet where asked."""
 
-    def list(self, region: str, call: Call, fleet: str | None) -> Iterable[Observed]: ...
+    def all(self, region: str, call: Call, fleet: str | None) -> Iterable[Observed]: ...
     def find(self, address: Address, call: Call) -> Observed | None:
         """By our tags, else by name, else by id; None where there is none."""
         ...

@@ -45,7 +45,7 @@ class NodePools:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def list(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
+    def all(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
         rows = list(self._rows(region, call))
         if fleet is not None:
             rows = [pair for pair in rows if pair[1].get("tags", {}).get(TAG_FLEET) == fleet]

@@ -63,7 +63,7 @@ class AwsProvider:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:
-        yield from self._kind(kind).list(region, call, fleet)
+        yield from self._kind(kind).all(region, call, fleet)
 
     def get(self, address: Address, call: Call) -> Observed:
         found = self._kind(address.kind).find(address, call)

@@ -159,7 +159,8 @@ class Session:
 
     def _new_client(self, service: str, region: str, timeout_s: float) -> Any:
         account = self.account
-        return self.boto().client(
+        session: Any = self.boto()
+        return session.client(
             service,
             region_name=region,
             endpoint_url=account.endpoint or None,
@@ -173,16 +174,16 @@ class Session:
             proxies = {}
         elif self.account.proxy_url:
             proxies = {"http": self.account.proxy_url, "https": self.account.proxy_url}
-        return Config(
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=timeout_s / 3,
-            read_timeout=timeout_s * 2 / 3,
-            max_pool_connections=32,
-            proxies=proxies,
-            user_agent_appid="duoyun",
-            ignore_configured_endpoint_urls=True,  # only the fleet says where an account lives
-            parameter_validation=True,
-        )
+        options: dict[str, Any] = {
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+            "connect_timeout": timeout_s / 3,
+            "read_timeout": timeout_s * 2 / 3,
+            "max_pool_connections": 32,
+            "proxies": proxies,
+            "user_agent_appid": "duoyun",
+            "ignore_configured_endpoint_urls": True,  # only the fleet says where an account lives
+        }
+        return Config(**options)
 
     def boto(self) -> boto3.Session:
         """The boto3 session with this account's credentials. Raises Unauthenticated."""

@@ -19,7 +19,7 @@ from sandbox.aws.wire import Answer, Incoming
 from sandbox.files import write_private
 
 PRELOADED = ("ec2", "eks", "iam", "sts", "ssm")
-PERSISTED = (*PRELOADED, "kms", "elbv2", "autoscaling", "ecr", "route53", "cloudwatch")
+PERSISTED = ("ec2", "eks", "iam", "sts", "kms", "elbv2", "autoscaling")
 """moto services that a state folder keeps; the others begin empty after a restart (docs/sandbox-aws.md)."""
 DEBIAN_OWNER = {"aws": "136693071363", "aws-cn": "136693071363"}
 _DEBIAN = (("12", "bookworm", "20260302-2401"), ("13", "trixie", "20260316-2418"))
