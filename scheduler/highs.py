@@ -76,9 +76,8 @@ def solve_model(
 
     if not model.cost:
         return _without_columns(model)
-    solver: Any = highspy.Highs()
+    solver = _quiet_solver()
     for name, value in (
-        ("output_flag", False),
         ("threads", 1),
         ("parallel", "off"),
         ("random_seed", 0),
@@ -95,6 +94,19 @@ def solve_model(
         solver.setSolution(solution)
     solver.run()
     return _read(solver, highspy)
+
+
+def _quiet_solver() -> Any:
+    """A solver that never writes to standard output.
+
+    highspy.Highs() prints a banner while it is made (it switches its callbacks on), before any option can be set; its
+    base class does not, and has all that is used here.
+    """
+    from highspy._core import _Highs
+
+    solver: Any = _Highs()
+    solver.setOptionValue("output_flag", False)
+    return solver
 
 
 def _without_columns(model: MixedIntegerModel) -> Answer:

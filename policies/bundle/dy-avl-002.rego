@@ -1,0 +1,24 @@
+# METADATA
+# title: Public service in a single zone
+# description: >-
+#   Zones fail as a whole; a public entry in one of them goes with it.
+# custom:
+#   id: DY-AVL-002
+#   severity: low
+#   mend: >-
+#     Add placement.spread over zone, region or cloud.
+#   kinds: [service_placement]
+#   parameters:
+#     least_zones: 2
+package duoyun.rules.dy_avl_002
+
+import rego.v1
+
+violations contains {"address": doc.address, "message": message} if {
+	some doc in input.documents
+	doc.public == true
+	doc.replicas >= 2
+	zones := {site.site | some site in doc.sites}
+	count(zones) < input.parameters.least_zones
+	message := sprintf("all %d replicas are in %s", [doc.replicas, concat(", ", sort(zones))])
+}

@@ -1,0 +1,22 @@
+# METADATA
+# title: Host path mounted
+# description: >-
+#   A path of the node mounted into a pod is a way out of it, and ties it to that node.
+# custom:
+#   id: DY-K8S-003
+#   severity: high
+#   mend: >-
+#     Use a persistent volume, an emptyDir or a projected volume.
+#   kinds: [kubernetes_object]
+#   reads: [manifest.spec]
+package duoyun.rules.dy_k8s_003
+
+import data.duoyun.lib.k8s
+import rego.v1
+
+violations contains {"address": doc.address, "message": message} if {
+	some doc in input.documents
+	some volume in object.get(k8s.pod(doc), "volumes", [])
+	path := volume.hostPath.path
+	message := sprintf("%s mounts the node's %s", [k8s.name(doc), path])
+}

@@ -1,0 +1,47 @@
+# METADATA
+# title: Container may run as root
+# description: >-
+#   A process that is root in its container is root on the node as soon as it finds a way out.
+# custom:
+#   id: DY-K8S-004
+#   severity: medium
+#   mend: >-
+#     Set securityContext.runAsNonRoot: true for the pod or each container, and build the image with a
+#     user.
+#   kinds: [kubernetes_object]
+#   reads: [manifest.spec]
+package duoyun.rules.dy_k8s_004
+
+import data.duoyun.lib.k8s
+import rego.v1
+
+violations contains {"address": doc.address, "message": message} if {
+	some doc in input.documents
+	pod := k8s.pod(doc)
+	some container in k8s.containers(doc)
+	not non_root(pod, container)
+	message := sprintf("container %s of %s may run as root", [container.name, k8s.name(doc)])
+}
+
+# The container's word counts before the pod's.
+non_root(_, container) if {
+	setting(container, "runAsNonRoot", null) == true
+	setting(container, "runAsUser", 1) != 0
+}
+
+non_root(_, container) if setting(container, "runAsUser", 0) > 0
+
+non_root(pod, container) if {
+	setting(container, "runAsNonRoot", null) == null
+	setting(container, "runAsUser", null) == null
+	pod_non_root(pod)
+}
+
+pod_non_root(pod) if {
+	setting(pod, "runAsNonRoot", null) == true
+	setting(pod, "runAsUser", 1) != 0
+}
+
+pod_non_root(pod) if setting(pod, "runAsUser", 0) > 0
+
+setting(holder, field, otherwise) := object.get(object.get(holder, "securityContext", {}), field, otherwise)

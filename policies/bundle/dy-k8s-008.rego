@@ -1,0 +1,26 @@
+# METADATA
+# title: Dangerous capability added
+# description: >-
+#   Capabilities such as SYS_ADMIN or NET_ADMIN are most of root under another name.
+# custom:
+#   id: DY-K8S-008
+#   severity: high
+#   mend: >-
+#     Drop ALL, and add only what the process cannot do without.
+#   kinds: [kubernetes_object]
+#   parameters:
+#     allowed: [NET_BIND_SERVICE]
+#   reads: [manifest.spec]
+package duoyun.rules.dy_k8s_008
+
+import data.duoyun.lib.k8s
+import rego.v1
+
+violations contains {"address": doc.address, "message": message} if {
+	some doc in input.documents
+	some container in k8s.containers(doc)
+	some capability in container.securityContext.capabilities.add
+	plain := trim_prefix(upper(capability), "CAP_")
+	not plain in input.parameters.allowed
+	message := sprintf("container %s of %s adds %s", [container.name, k8s.name(doc), plain])
+}

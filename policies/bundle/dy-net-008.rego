@@ -1,0 +1,48 @@
+# METADATA
+# title: Public entry in the mainland without an ICP filing
+# description: >-
+#   A public entry in mainland China needs an ICP filing (Measures for the Administration of Internet
+#   Information Services, State Council decree 292); without it the cloud blocks it.
+# custom:
+#   id: DY-NET-008
+#   severity: high
+#   mend: >-
+#     Place the service where the fleet's region says icp: true, or file for the region and say so in the
+#     fleet.
+#   kinds: [kubernetes_object, service_placement]
+#   stage: network
+#   parameters:
+#     countries: [CN]
+#     internal_annotations: ["load-balancer-(internal|scheme|address-type)=(true|internal|intranet)$"]
+#   reads: [manifest.spec.type]
+package duoyun.rules.dy_net_008
+
+import rego.v1
+
+violations contains {"address": doc.address, "message": message} if {
+	some doc in input.documents
+	doc.kind == "kubernetes_object"
+	doc.manifest.kind == "Service"
+	doc.manifest.spec.type == "LoadBalancer"
+	not internal(doc)
+	doc.country in input.parameters.countries
+	doc.icp == false
+	message := sprintf("a public load balancer in %s, which has no ICP filing", [doc.region])
+}
+
+violations contains {"address": doc.address, "message": message} if {
+	some doc in input.documents
+	doc.kind == "service_placement"
+	doc.public == true
+	some site in doc.sites
+	site.country in input.parameters.countries
+	site.icp == false
+	message := sprintf("its public entry would be in %s, which has no ICP filing", [site.site])
+}
+
+# Load balancers that stay inside say so by an annotation; which ones is a parameter, so that no cloud is named here.
+internal(doc) if {
+	some key, value in object.get(doc.manifest.metadata, "annotations", {})
+	some pattern in input.parameters.internal_annotations
+	regex.match(pattern, sprintf("%s=%s", [key, value]))
+}

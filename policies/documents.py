@@ -1,0 +1,141 @@
+"""Values of the model as the documents that rules read.
+
+Callers: orchestrator.gating (plans) and drift (what is live). Pure. A document is plain data:
+
+- every resource: its own fields as model.codec gives them (`kind`, `name`, `tags`, ...), and `address`, `partition`,
+  `region`, `country`, `icp` (None where unknown), `service`, `site`, `public`, `ownership`, `position`;
+- `service_placement`: one service of a resolved plan: `data_class`, `zones`, `icp_required`, `public`, `replicas`,
+  `sites` (site, region, cloud, country, icp, replicas);
+- `cost`: `total_per_hour`, `currency`, `assumed_share`, and `budget_per_hour` in that currency (None where none is set,
+  or where no exchange rate tells it);
+- `application`: the application document as the user wrote it, under `spec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model.codec import to_data
+from model.plan import Cost, Item, Placement, Plan
+from model.resources import Address, AnyResource, Observed, Ownership
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a rule wants to know of a site: where it is, and whether a public entry there has an ICP filing."""
+
+    region: str
+    cloud: str
+    country: str
+    icp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Facts of the fleet. sites: site id -> place. budget_per_hour: in the placement's currency, None for none."""
+
+    sites: Mapping[str, Place] = field(default_factory=dict)
+    budget_per_hour: float | None = None
+
+    def of_region(self, region_id: str) -> Place | None:
+        """The first site's place in that region (`partition/region`): country and ICP are the region's."""
+        return next((p for _, p in sorted(self.sites.items()) if p.region == region_id), None)
+
+
+def of_plan(plan: Plan, surroundings: Surroundings) -> list[dict[str, Any]]:
+    """Documents of a whole resolved plan: its resources, where each service runs, what it costs."""
+    return [
+        *(of_item(item, surroundings) for item in plan.items),
+        *of_placement(plan.application, plan.app, plan.placement, surroundings),
+        of_cost(plan.application, plan.placement.cost, surroundings),
+        {"kind": "application", "address": f"application/{plan.application}", "spec": plan.app.get("spec", {})},
+    ]
+
+
+def of_item(item: Item, surroundings: Surroundings, position: str = "") -> dict[str, Any]:
+    """One desired resource."""
+    document = _of_resource(item.address, item.resource, item.ownership, surroundings)
+    return document | {"service": item.service, "site": item.site, "public": item.public, "position": position}
+
+
+def of_observed(
+    observed: Observed, surroundings: Surroundings, *, service: str = "", site: str = "", public: bool = False
+) -> dict[str, Any]:
+    """One live resource, as far as it was seen; what is ours carries our tag (`owner`)."""
+    ownership = Ownership.OWN if observed.owner else Ownership.REFERENCE
+    document = _of_resource(observed.address, observed.resource, ownership, surroundings)
+    return document | {"service": service, "site": site, "public": public, "position": observed.provider_id}
+
+
+def of_resource(address: Address, resource: AnyResource, surroundings: Surroundings) -> dict[str, Any]:
+    """One resource on its own, such as the recorded state that a live one is compared with."""
+    document = _of_resource(address, resource, Ownership.OWN, surroundings)
+    return document | {"service": "", "site": "", "public": False, "position": ""}
+
+
+def _of_resource(
+    address: Address, resource: AnyResource, ownership: Ownership, surroundings: Surroundings
+) -> dict[str, Any]:
+    place = surroundings.of_region(f"{address.partition}/{address.region}")
+    return to_data(resource) | {  # type: ignore[no-any-return]
+        "address": str(address),
+        "partition": address.partition,
+        "region": address.region,
+        "country": place.country if place else None,
+        "icp": place.icp if place else None,
+        "ownership": str(ownership),
+    }
+
+
+def of_placement(
+    application: str, app: Mapping[str, Any], placement: Placement, surroundings: Surroundings
+) -> Iterator[dict[str, Any]]:
+    """Where each service of the application document runs."""
+    replicas = {s.service: s.replicas for s in placement.services}
+    for spec in _services(app):
+        name = spec["name"]
+        sites = [
+            {"site": site, "replicas": count, **_place(surroundings, site)}
+            for site, count in sorted(replicas.get(name, {}).items())
+            if count
+        ]
+        yield {
+            "kind": "service_placement",
+            "address": f"application/{application}/service/{name}",
+            "service": name,
+            "runtime": spec.get("runtime", "kubernetes"),
+            "data_class": spec.get("data_class", ""),
+            "zones": list(spec.get("zones", ())),
+            "icp_required": bool(spec.get("icp", False)),
+            "public": any(p.get("public") for p in spec.get("ports", ())),
+            "replicas": sum(s["replicas"] for s in sites),
+            "sites": sites,
+        }
+
+
+def _services(app: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return app.get("spec", {}).get("services", ())  # type: ignore[no-any-return]
+
+
+def _place(surroundings: Surroundings, site: str) -> dict[str, Any]:
+    place = surroundings.sites.get(site)
+    if place is None:
+        return {"region": None, "cloud": None, "country": None, "icp": None}
+    return {"region": place.region, "cloud": place.cloud, "country": place.country, "icp": place.icp}
+
+
+def of_cost(application: str, cost: Cost, surroundings: Surroundings) -> dict[str, Any]:
+    """What a placement costs, beside the budget."""
+    return {
+        "kind": "cost",
+        "address": f"application/{application}/cost",
+        "total_per_hour": cost.total_per_hour,
+        "compute_per_hour": cost.compute_per_hour,
+        "egress_per_hour": cost.egress_per_hour,
+        "assumed_share": cost.assumed_share,
+        "currency": cost.currency,
+        "price_date": cost.price_date,
+        "budget_per_hour": surroundings.budget_per_hour,
+    }

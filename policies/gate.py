@@ -1,0 +1,256 @@
+"""The verdict: every rule over every document, with parameters, waivers and the severity from which it denies.
+
+Stages, each with its own verdict in one report: syntax (documents, parameters and waivers make sense), network (rules
+about who can reach what), policies (all other rules), approval. Callers: orchestrator.gating. Pure but for the engine.
+Fails closed: a rule that cannot be evaluated on a document denies it, whatever its severity.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from model.plan import Finding, GateReport, Severity
+from policies.engine import RuleError
+from policies.rules import NETWORK, POLICIES, Bundle, Rule, default_bundle
+from policies.waivers import Waiver
+
+SYNTAX, APPROVAL = "syntax", "approval"
+STAGES = (SYNTAX, NETWORK, POLICIES, APPROVAL)
+_GATE = "DY-GATE"  # prefix of what the gate itself finds
+
+Document = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Judgement:
+    """What one rule says of the documents. denied: something denies whatever its severity (an error)."""
+
+    findings: list[Finding] = field(default_factory=list)
+    denied: bool = False
+    approvals: list[Finding] = field(default_factory=list)
+
+
+def judge(
+    documents: Sequence[Document],
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    waivers: Sequence[Waiver] = (),
+    *,
+    today: datetime.date,
+    bundle: Bundle | None = None,
+    min_severity_to_deny: Severity = Severity.HIGH,
+) -> GateReport:
+    """Judge documents (policies.documents). parameters: rule id -> its parameters, over the rule's defaults.
+
+    today: the day on which waivers are judged. bundle: default_bundle(), or one extended by a user's own rules.
+    """
+    bundle = bundle or default_bundle()
+    given = parameters or {}
+    syntax = [*_document_mistakes(documents), *_parameter_mistakes(bundle, given)]
+    syntax += _waiver_mistakes(bundle, waivers, today)
+    by_stage: dict[str, list[_Judgement]] = {NETWORK: [], POLICIES: []}
+    for rule in bundle.rules:
+        by_stage[rule.stage].append(_apply(bundle, rule, documents, given.get(rule.id, {})))
+    live = [w for w in waivers if not w.expired(today)]
+    findings = list(syntax)
+    verdicts = {SYNTAX: not syntax}
+    for stage, judgements in by_stage.items():
+        found = [_waived(f, live) for j in judgements for f in j.findings]
+        denied = any(_denies(bundle, f, min_severity_to_deny) for f in found)
+        verdicts[stage] = not denied and not any(j.denied for j in judgements)
+        findings += found
+    approvals = [f for rows in by_stage.values() for j in rows for f in j.approvals]
+    verdicts[APPROVAL] = not approvals
+    findings += approvals
+    return GateReport(
+        stages={stage: verdicts[stage] for stage in STAGES},
+        findings=tuple(sorted(findings, key=lambda f: (-f.severity, f.rule_id, f.address, f.message))),
+        rules_checked=len(bundle.rules),
+        documents_checked=len(documents),
+    )
+
+
+def _denies(bundle: Bundle, finding: Finding, threshold: Severity) -> bool:
+    if finding.waived_by or finding.severity < threshold:
+        return False
+    return not finding.unknown or bundle.rule(finding.rule_id).unknown == "fail"
+
+
+def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
+    covering = next((w for w in waivers if w.covers(finding.rule_id, finding.address)), None)
+    return replace(finding, waived_by=covering.id) if covering else finding
+
+
+# -- one rule --------------------------------------------------------------------------------------------------
+
+
+def _apply(bundle: Bundle, rule: Rule, documents: Sequence[Document], given: Mapping[str, Any]) -> _Judgement:
+    chosen = [d for d in documents if "*" in rule.kinds or d.get("kind") in rule.kinds]
+    judgement = _Judgement()
+    if not chosen:
+        return judgement
+    parameters = {**rule.parameters, **given}
+    try:
+        _collect(rule, chosen, _evaluate(bundle, rule, chosen, parameters), judgement)
+    except RuleError:
+        judgement = _Judgement()
+        for document in chosen:  # one by one, so that one bad document hides nothing else
+            try:
+                _collect(rule, [document], _evaluate(bundle, rule, [document], parameters), judgement)
+            except RuleError as exc:
+                judgement.findings.append(_error(rule, document, exc))
+                judgement.denied = True
+    certain = {f.address for f in judgement.findings}
+    judgement.findings += [_unknown(rule, d) for d in chosen if _address(d) not in certain and _reads_unknown(rule, d)]
+    return judgement
+
+
+def _evaluate(
+    bundle: Bundle, rule: Rule, documents: Sequence[Document], parameters: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """The rule's violations. Raises RuleError, also where the answer is not a set of objects."""
+    value = bundle.engine.evaluate(rule.package, "violations", {"documents": documents, "parameters": parameters})
+    if not isinstance(value, list) or not all(isinstance(v, Mapping) for v in value):
+        raise RuleError(f"{rule.source}: `violations` is not a set of objects")
+    for row in value:
+        if not isinstance(row.get("address"), str) or not isinstance(row.get("message"), str):
+            raise RuleError(f"{rule.source}: a violation lacks its address or its message")
+    return value
+
+
+def _collect(
+    rule: Rule, documents: Sequence[Document], rows: Sequence[Mapping[str, Any]], judgement: _Judgement
+) -> None:
+    positions = {_address(d): str(d.get("position", "")) for d in documents}
+    for row in rows:
+        finding = Finding(
+            rule_id=rule.id,
+            title=rule.title,
+            severity=rule.severity,
+            address=row["address"],
+            message=row["message"],
+            mend=rule.mend,
+            position=str(row.get("position") or positions.get(row["address"], "")),
+        )
+        if row.get("approval"):
+            mend = "approvals are not built yet in this version: change what asks for one, or the rule"
+            judgement.approvals.append(replace(finding, mend=mend))
+        else:
+            judgement.findings.append(finding)
+
+
+def _error(rule: Rule, document: Document, exc: RuleError) -> Finding:
+    return Finding(
+        rule_id=rule.id,
+        title=rule.title,
+        severity=max(rule.severity, Severity.HIGH),
+        address=_address(document),
+        message=f"could not be judged, which counts as denied: {exc.summary}",
+        mend="mend the value that the message names; where the rule itself is wrong, mend the rule",
+        position=str(document.get("position", "")),
+    )
+
+
+def _unknown(rule: Rule, document: Document) -> Finding:
+    return Finding(
+        rule_id=rule.id,
+        title=rule.title,
+        severity=rule.severity,
+        address=_address(document),
+        message="cannot be judged yet: a value it looks at is known only after apply",
+        mend=rule.mend,
+        position=str(document.get("position", "")),
+        unknown=True,
+    )
+
+
+def _reads_unknown(rule: Rule, document: Document) -> bool:
+    """Whether a field that the rule reads is UNKNOWN (`{"$unknown": true}` in a document)."""
+    if not rule.reads:
+        return _holds_unknown(document)
+    return any(_holds_unknown(value) for path in rule.reads for value in _at(document, path.split(".")))
+
+
+def _at(value: Any, path: Sequence[str]) -> Iterator[Any]:
+    """Values at a dotted path; a list on the way is looked into, an UNKNOWN on the way is the answer."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _at(item, path)
+    elif not path or _is_unknown(value):
+        yield value
+    elif isinstance(value, Mapping) and path[0] in value:
+        yield from _at(value[path[0]], path[1:])
+
+
+def _is_unknown(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("$unknown") is True
+
+
+def _holds_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return _is_unknown(value) or any(_holds_unknown(v) for v in value.values())
+    return isinstance(value, list | tuple) and any(_holds_unknown(v) for v in value)
+
+
+# -- syntax ----------------------------------------------------------------------------------------------------
+
+
+def _address(document: Document) -> str:
+    return str(document.get("address", ""))
+
+
+def _gate_finding(code: str, title: str, address: str, message: str, mend: str = "") -> Finding:
+    return Finding(
+        rule_id=f"{_GATE}-{code}", title=title, severity=Severity.HIGH, address=address, message=message, mend=mend
+    )
+
+
+def _document_mistakes(documents: Sequence[Document]) -> Iterator[Finding]:
+    title = "A document that cannot be judged"
+    for index, document in enumerate(documents):
+        for key in ("kind", "address"):
+            if not isinstance(document.get(key), str) or not document[key]:
+                yield _gate_finding("001", title, _address(document) or f"document {index}", f"it has no {key}")
+    for address, count in Counter(map(_address, documents)).items():
+        if address and count > 1:
+            yield _gate_finding("001", title, address, f"{count} documents have this address")
+
+
+def _parameter_mistakes(bundle: Bundle, given: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    title = "Parameters that no rule knows"
+    ids = {r.id: r for r in bundle.rules}
+    for rule_id, values in sorted(given.items()):
+        if rule_id not in ids:
+            yield _gate_finding("002", title, f"parameters/{rule_id}", "there is no rule of that id")
+            continue
+        known = ids[rule_id].parameters
+        for name in sorted(set(values) - set(known)):
+            names = ", ".join(sorted(known)) or "none"
+            yield _gate_finding("002", title, f"parameters/{rule_id}/{name}", f"the rule's parameters are: {names}")
+        for name in sorted(set(values) & set(known)):
+            if not _same_shape(values[name], known[name]):
+                what = f"{values[name]!r} is not of the shape of its default {known[name]!r}"
+                yield _gate_finding("002", title, f"parameters/{rule_id}/{name}", what)
+
+
+def _same_shape(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, int | float):
+        return isinstance(value, int | float)
+    return default is None or isinstance(value, type(default))
+
+
+def _waiver_mistakes(bundle: Bundle, waivers: Sequence[Waiver], today: datetime.date) -> Iterator[Finding]:
+    ids = {r.id for r in bundle.rules}
+    for waiver in waivers:
+        where = f"waivers/{waiver.id}"
+        if waiver.rule not in ids:
+            yield _gate_finding("003", "A waiver for no rule", where, f"there is no rule {waiver.rule}")
+        if waiver.expired(today):
+            what = f"it expired on {waiver.expires}; {waiver.owner} answers for it: {waiver.reason}"
+            mend = "mend what it excused, or renew it; then take it off the list"
+            yield _gate_finding("004", "A waiver that has expired", where, what, mend)
