@@ -250,7 +250,7 @@ class _Builder:
         for src in regions:
             for dst in [*regions, *([INTERNET] if internet else [])]:
                 link = links.get(frozenset((src, dst)))
-                if src != dst and dst != INTERNET and link is None:
+                if dst not in (src, INTERNET) and link is None:
                     yield Route(src=src, dst=dst, reachable=False)
                     continue
                 yield self._route(src, dst, link.rtt_ms if link is not None else None)
