@@ -6,7 +6,7 @@ is listed, read and turned into the model; provider.py picks the kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from providers.azure.names import (
     owner_of,
     parse_id,
     state_of,
+    word,
 )
 from providers.azure.session import Session
 from providers.base import Call
@@ -28,6 +29,12 @@ T = TypeVar("T")
 _MISSES_TOLERATED = 3
 _CHANGES_TRIED = 4
 _GROUP_MISSING = "ResourceGroupNotFound"
+
+
+def visible(tags: Mapping[str, str] | None, call: Call, *, own: bool) -> bool:
+    """Whether a look-up under this call may answer with a resource that has these tags."""
+    owner = owner_of(tags)
+    return not call.fleet or owner == call.fleet or (not owner and not own)
 
 
 class Adapter:
@@ -68,7 +75,7 @@ class Adapter:
 
     def evidence(self, raw: Any, _call: Call) -> str:
         """Why it failed, in one line."""
-        return f"provisioning state {getattr(raw, 'provisioning_state', '')}"
+        return f"provisioning state {word(raw.provisioning_state)}"
 
     def after_delete(self, address: Address, call: Call) -> None:
         """Once it is gone: leftovers."""
@@ -101,11 +108,16 @@ class Adapter:
             if raw.location == region and (fleet is None or owner_of(raw.tags) == fleet):
                 yield self.observe(raw, call)
 
-    def find(self, address: Address, call: Call) -> Any:
-        """Our own, else by our tag, else by Azure's name. Raises NotFound."""
+    def find(self, address: Address, call: Call, *, own: bool = False) -> Any:
+        """Our own, else by our tag, else by Azure's name what belongs to no fleet. Raises NotFound.
+
+        What another fleet owns is never found: it may bear the same name. own: only what our fleet owns.
+        """
         if call.fleet or self.account.options.get("resource_group"):
             try:
-                return self.read(self.place(address, call), call)
+                raw = self.read(self.place(address, call), call)
+                if visible(raw.tags, call, own=own):
+                    return raw
             except NotFound:
                 pass
         by_name = None
@@ -113,7 +125,8 @@ class Adapter:
             if raw.location == address.region and self.address(raw).name == address.name:
                 if call.fleet and owner_of(raw.tags) == call.fleet:
                     return raw
-                by_name = by_name or raw
+                if visible(raw.tags, call, own=own):
+                    by_name = by_name or raw
         if by_name is None:
             raise NotFound(f"{address} is not there", address=str(address))
         return by_name
@@ -186,7 +199,7 @@ class Adapter:
 
     def wait_gone(self, address: Address, call: Call) -> None:
         try:
-            where = parse_id(self.find(address, call).id)
+            where = parse_id(self.find(address, call, own=True).id)
         except NotFound:
             where = None
 

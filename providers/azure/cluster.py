@@ -30,6 +30,7 @@ from providers.azure.names import (
     own_tags,
     parse_id,
     user_tags,
+    word,
 )
 from providers.azure.network import Networks, Subnets
 from providers.azure.session import Session
@@ -79,7 +80,7 @@ class Clusters(Adapter):
             public_endpoint=not (profile and profile.enable_private_cluster),
             public_access_cidrs=tuple(profile.authorized_ip_ranges or ()) if profile else (),
             secrets_encrypted=bool(
-                (encryption and encryption.infrastructure_encryption == "Enabled") or (kms and kms.enabled)
+                (encryption and word(encryption.infrastructure_encryption) == "Enabled") or (kms and kms.enabled)
             ),
             audit_logs=self.audit.enabled(raw.id, call),
         )

@@ -28,6 +28,7 @@ from providers.azure.names import (
     state_of,
     user_data_digest,
     user_tags,
+    word,
     zone_name,
     zone_number,
 )
@@ -97,7 +98,7 @@ class Instances(Adapter):
             zone=zone_name(raw.location, raw.zones),
             subnet=parse_id(config.subnet.id).name if config and config.subnet else "",
             firewall_group=logical_name(self.account, parse_id(group).name, raw.location) if group else "",
-            instance_type=str(raw.hardware_profile.vm_size) if raw.hardware_profile else "",
+            instance_type=word(raw.hardware_profile.vm_size) if raw.hardware_profile else "",
             machine_image=role_of(raw.storage_profile.image_reference if raw.storage_profile else None),
             user_data=(raw.tags or {}).get(TAG_USER_DATA, ""),
             disk_gib=_disk_gib(raw, disk),

@@ -44,7 +44,12 @@ STATES = {
 
 def state_of(provisioning_state: object) -> State:
     """Unknown words of a newer API count as an update under way."""
-    return STATES.get(str(provisioning_state or "Succeeded").lower(), State.UPDATING)
+    return STATES.get(word(provisioning_state).lower() or "succeeded", State.UPDATING)
+
+
+def word(value: object) -> str:
+    """The text of an enumeration's member or of plain text; the SDK gives members for words that it knows."""
+    return "" if value is None else str(getattr(value, "value", value))
 
 
 # -- ids ---------------------------------------------------------------------------------------------------------

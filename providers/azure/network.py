@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from model.errors import NotFound
 from model.resources import Address, AnyResource, Kind, Network, Observed, Subnet
-from providers.azure.adapter import Adapter
+from providers.azure.adapter import Adapter, visible
 from providers.azure.names import ArmId, arm_name, merged_tags, own_tags, owner_of, parse_id, state_of, user_tags
 from providers.azure.session import Session
 from providers.base import Call
@@ -129,12 +129,14 @@ class Subnets(Adapter):
             raw={"firewall_group_id": nsg.id if nsg else ""},
         )
 
-    def find(self, address: Address, call: Call) -> _Pair:
+    def find(self, address: Address, call: Call, *, own: bool = False) -> _Pair:
         """Among our own networks' subnets first. Raises NotFound."""
         found = [
             pair
             for pair in self.read_all(address.region, call)
-            if pair.network.location == address.region and pair.subnet.name.lower() == address.name.lower()
+            if pair.network.location == address.region
+            and pair.subnet.name.lower() == address.name.lower()
+            and visible(pair.network.tags, call, own=own)
         ]
         found.sort(key=lambda pair: owner_of(pair.network.tags) != call.fleet)
         if not found:

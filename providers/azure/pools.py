@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 from model.errors import NotFound
-from model.resources import TAG_NAME, Address, AnyResource, Kind, NodePool, Observed
-from providers.azure.adapter import Adapter
+from model.resources import TAG_NAME, Address, AnyResource, Kind, NodePool, Observed, State
+from providers.azure.adapter import Adapter, visible
 from providers.azure.cluster import SYSTEM_POOL, Clusters
 from providers.azure.names import (
     ArmId,
@@ -19,7 +19,9 @@ from providers.azure.names import (
     own_tags,
     parse_id,
     pool_name,
+    state_of,
     user_tags,
+    word,
     zone_name,
     zone_number,
 )
@@ -64,10 +66,12 @@ class NodePools(Adapter):
         where = self.clusters.address(raw.cluster)
         return replace(where, kind=Kind.NODE_POOL, name=(raw.tags or {}).get(TAG_NAME) or raw.name)
 
-    def find(self, address: Address, call: Call) -> _Pool:
+    def find(self, address: Address, call: Call, *, own: bool = False) -> _Pool:
         """By our tag, else by AKS's name, in any cluster of the region. Raises NotFound."""
         fallback = None
         for raw in self.read_all(address.region, call):
+            if not visible(raw.tags, call, own=own):
+                continue
             if (raw.tags or {}).get(TAG_NAME) == address.name:
                 return raw
             if raw.name in (address.name, pool_name(address.name)):
@@ -128,7 +132,7 @@ class NodePools(Adapter):
             raw = self.read(where, call)
         except NotFound:
             return None
-        if str(raw.provisioning_state).lower() == "deleting":
+        if state_of(raw.provisioning_state) is State.DELETING:
             self.wait_gone(address, call)
             return None
         return raw
@@ -159,7 +163,7 @@ class NodePools(Adapter):
 
 
 def _is_ours_for_system(pool: Any) -> bool:
-    return bool(pool.name == SYSTEM_POOL and str(pool.mode) == "System")
+    return bool(pool.name == SYSTEM_POOL and word(pool.mode) == "System")
 
 
 def _network_id(cluster: Any) -> str:

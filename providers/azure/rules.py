@@ -13,6 +13,7 @@ from typing import Any
 
 from model.errors import InvalidRequest
 from model.resources import Direction, FirewallRule, Verb
+from providers.azure.names import word
 
 AUTO = "duoyun-auto-"
 GIVEN = "duoyun-rule-"
@@ -29,10 +30,10 @@ def expand(rule: Any) -> list[FirewallRule]:
     Other service tags and application security groups stay as text in cidr. A rule that is narrower than the model
     can say (source ports, a certain destination) is reported with that in its description.
     """
-    inbound = str(rule.direction).lower() == "inbound"
+    inbound = word(rule.direction).lower() == "inbound"
     near = "destination" if inbound else "source"
     far = "source" if inbound else "destination"
-    protocol = {"*": "any"}.get(str(rule.protocol), str(rule.protocol).lower())
+    protocol = {"*": "any"}.get(word(rule.protocol), word(rule.protocol).lower())
     description = rule.description or ""
     limits = _limits(rule, near)
     if limits:
@@ -45,7 +46,7 @@ def expand(rule: Any) -> list[FirewallRule]:
             port_from=low,
             port_to=high,
             cidr=cidr,
-            action=Verb.ALLOW if str(rule.access).lower() == "allow" else Verb.DENY,
+            action=Verb.ALLOW if word(rule.access).lower() == "allow" else Verb.DENY,
             priority=0 if ours else int(rule.priority),
             description=description,
         )
@@ -112,14 +113,14 @@ def plan_rules(existing: Iterable[Any], desired: Iterable[FirewallRule]) -> list
         if fits and not said.keys() <= covered and not _limits_of(rule):
             kept.append(rule)
             covered |= said.keys()
-    taken = {(str(r.direction).lower(), int(r.priority)) for r in kept}
+    taken = {(word(r.direction).lower(), int(r.priority)) for r in kept}
     taken |= {(_direction(r).lower(), r.priority) for k, r in wanted.items() if k not in covered and r.priority}
     made = [_build(rule, _priority(rule, taken, len(wanted))) for key, rule in wanted.items() if key not in covered]
     return kept + made
 
 
 def _limits_of(rule: Any) -> str:
-    return _limits(rule, "destination" if str(rule.direction).lower() == "inbound" else "source")
+    return _limits(rule, "destination" if word(rule.direction).lower() == "inbound" else "source")
 
 
 def _direction(rule: FirewallRule) -> str:
