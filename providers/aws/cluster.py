@@ -161,7 +161,7 @@ class Clusters:
         config: dict[str, Any] = {"subnetIds": subnet_ids, **_access(desired)}
         if desired.firewall_group:
             config["securityGroupIds"] = [self._groups.id_of(address, desired.firewall_group, call)]
-        request = {
+        request: dict[str, Any] = {
             "name": address.name,
             "version": desired.version,
             "roleArn": roles.cluster_role(self.session, call),
@@ -172,7 +172,7 @@ class Clusters:
         }
         if desired.secrets_encrypted:
             key = roles.secrets_key(self.session, region, call)
-            request["encryptionConfig"] = [{"resources": ["secrets"], "provider": {"keyArn": key}}]
+            request["encryptionConfig"] = _encryption(key)
         return request
 
     # -- update -----------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Clusters:
             found.append(("UpdateClusterConfig", {"logging": _logging(desired.audit_logs)}))
         if desired.secrets_encrypted and not before.secrets_encrypted:
             key = roles.secrets_key(self.session, address.region, call)
-            encryption: list[dict[str, Any]] = [{"resources": ["secrets"], "provider": {"keyArn": key}}]
+            encryption = _encryption(key)
             found.append(("AssociateEncryptionConfig", {"encryptionConfig": encryption}))
         return found
 
@@ -311,6 +311,10 @@ def _access(cluster: Cluster) -> dict[str, Any]:
     if cluster.public_endpoint:
         config["publicAccessCidrs"] = sorted(cluster.public_access_cidrs) or list(_ANYWHERE)
     return config
+
+
+def _encryption(key_arn: str) -> list[dict[str, Any]]:
+    return [{"resources": ["secrets"], "provider": {"keyArn": key_arn}}]
 
 
 def _logging(audit: bool) -> dict[str, Any]:
