@@ -1,0 +1,103 @@
+"""The gate on a resolved plan, and the same rules on what is live. Reads the fleet's own bundles and waivers.
+
+Callers: planning (every plan is judged) and drift (which policy a change breaks).
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from model.errors import Diagnostic, InvalidInput
+from model.plan import Finding, GateReport, Plan
+from model.resources import AnyResource, Observed
+from model.spec.fleet import Fleet
+from model.spec.yaml_source import read_documents
+from orchestrator.load import Loaded
+from policies.documents import Place, Surroundings, of_observed, of_plan, of_resource
+from policies.gate import judge
+from policies.rules import Bundle, default_bundle
+from policies.waivers import Waiver, waivers_from_data
+
+_MAX_BYTES = 2 * 2**20
+
+
+def gate_plan(loaded: Loaded, plan: Plan) -> GateReport:
+    """Judges every item of the plan, its placement and its cost. Raises InvalidInput for bundles that do not load."""
+    documents = of_plan(plan, surroundings(loaded.fleet, plan.placement.cost.currency))
+    return judge(
+        documents,
+        loaded.fleet.spec.policies.parameters,
+        waivers_of(loaded),
+        today=_today(),
+        bundle=bundle_of(loaded),
+    )
+
+
+def judge_live(loaded: Loaded, seen: Observed, recorded: AnyResource) -> tuple[Finding, ...]:
+    """What the live resource breaks and the recorded one does not: what the drift itself did."""
+    facts = surroundings(loaded.fleet, loaded.fleet.spec.currency)
+    live = _findings(loaded, of_observed(seen, facts))
+    before = {(f.rule_id, f.message) for f in _findings(loaded, of_resource(seen.address, recorded, facts))}
+    return tuple(f for f in live if (f.rule_id, f.message) not in before and not f.unknown)
+
+
+def _findings(loaded: Loaded, document: dict[str, object]) -> tuple[Finding, ...]:
+    report = judge(
+        [document], loaded.fleet.spec.policies.parameters, waivers_of(loaded), today=_today(), bundle=bundle_of(loaded)
+    )
+    return tuple(f for f in report.findings if f.address == document["address"])
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def surroundings(fleet: Fleet, currency: str) -> Surroundings:
+    """What rules want to know of the fleet."""
+    sites = {
+        site.id: Place(site.region_id, site.cloud, site.region.country, site.region.icp) for site in fleet.sites()
+    }
+    budget = fleet.spec.budget
+    limit = None
+    if budget is not None:
+        if budget.currency == currency:
+            limit = budget.max_per_hour
+        elif currency == fleet.spec.currency and budget.currency in fleet.spec.exchange_rates:
+            limit = budget.max_per_hour * fleet.spec.exchange_rates[budget.currency]
+    return Surroundings(sites=sites, budget_per_hour=limit)
+
+
+def bundle_of(loaded: Loaded) -> Bundle:
+    """The shipped rules and the fleet's own. Raises InvalidInput for a folder that is not there."""
+    bundle = default_bundle()
+    modules: dict[str, str] = {}
+    for name in loaded.fleet.spec.policies.bundles:
+        folder = loaded.fleet_path.parent / name
+        if not folder.is_dir():
+            raise InvalidInput([Diagnostic("", f"the fleet's policy bundle {name} is no folder", f"make {folder}")])
+        for path in sorted(folder.rglob("*.rego")):
+            modules[str(path.relative_to(folder.parent))] = _text(path)
+    return bundle.extended(modules) if modules else bundle
+
+
+def waivers_of(loaded: Loaded) -> tuple[Waiver, ...]:
+    """The fleet's waivers file, read anew each time: a waiver that was withdrawn must not linger."""
+    name = loaded.fleet.spec.policies.waivers
+    if name is None:
+        return ()
+    path = loaded.fleet_path.parent / name
+    documents, mistakes = read_documents(str(path), _text(path))
+    if mistakes:
+        raise InvalidInput(mistakes)
+    return tuple(w for d in documents for w in waivers_from_data(d.root.plain()))
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise InvalidInput([Diagnostic(str(path), f"cannot be read: {exc.strerror}")]) from exc
+    if len(data) > _MAX_BYTES:
+        raise InvalidInput([Diagnostic(str(path), f"is larger than {_MAX_BYTES // 2**20} MiB")])
+    return data.decode("utf-8", errors="replace")
