@@ -179,7 +179,7 @@ class Adapter(ABC):
             row = self.by_id(region, provider_id, call)
             return (row,) if row is not None or time.monotonic() >= end else None
 
-        return self.session.calls.poll(f"{self.KIND} {provider_id} to appear", look, call)[0]
+        return self.session.calls.poll(f"{self.KIND} {provider_id} to appear", look, call, every_s=0.1)[0]
 
     def create_without_token(self, address: Address, call: Call, post: Callable[[], str]) -> str:
         """For APIs without client tokens: after a failed attempt, looks whether it was made all the same."""

@@ -26,6 +26,7 @@ from providers.base import Account, Call, Capability, ClusterAccess, Identity
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 HOME_REGION = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
 EVENT_PAGES = 10
+POLL_S = 0.1  # at first; it grows to 5 s
 EVENT_PAGE_SIZE = 50
 
 
@@ -160,7 +161,7 @@ class AlibabaProvider:
                 return None
             return seen
 
-        return self._session.calls.poll(f"{address} to become ready", look, call)
+        return self._session.calls.poll(f"{address} to become ready", look, call, every_s=POLL_S)
 
     def wait_gone(self, address: Address, call: Call) -> None:
         try:
@@ -172,7 +173,7 @@ class AlibabaProvider:
         def look() -> bool | None:
             return True if adapter.by_id(address.region, first.provider_id, call) is None else None
 
-        self._session.calls.poll(f"{address} to be gone", look, call)
+        self._session.calls.poll(f"{address} to be gone", look, call, every_s=POLL_S)
 
 
 def _utc(at_s: float) -> str:

@@ -38,6 +38,7 @@ VERSIONS: Mapping[str, str] = {
 }
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+URL_LIMIT = 2000  # characters of parameters before encoding; aiohttp and nginx take lines of 8 KiB
 PAGE_SIZE = 50  # VPC's limit; ECS allows 100
 
 # The SDK logs every failed request with its parameters; our own events tell what matters, without them.
@@ -75,8 +76,13 @@ class Session:
         def build() -> Any:
             request = CommonRequest(product=service, version=VERSIONS[service], action_name=action)
             request.set_method("POST")
-            for name, value in flatten({"RegionId": region, **(params or {})}).items():
-                request.add_query_param(name, value)
+            flat = flatten(params or {})
+            # The SDK puts parameters into the URL, which servers cut somewhere; the signature covers both places.
+            long = sum(len(k) + len(v) for k, v in flat.items()) > URL_LIMIT
+            add = request.add_body_params if long else request.add_query_param
+            for name, value in flat.items():
+                add(name, value)
+            request.add_query_param("RegionId", region)
             return request
 
         return dict(self._send(operation, service, region, call, build, write))

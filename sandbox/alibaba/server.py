@@ -158,6 +158,7 @@ class AlibabaServer:
         self._nonces = NonceBook()
         self._runner: web.AppRunner | None = None
         self._port = 0
+        self._delayed: set[asyncio.Task[Any]] = set()
 
     @property
     def url(self) -> str:
@@ -166,7 +167,8 @@ class AlibabaServer:
     async def start(self) -> None:
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{tail:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        # RPC parameters travel in the URL, user data among them.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=128 * 1024)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -174,6 +176,10 @@ class AlibabaServer:
 
     async def close(self) -> None:
         """Idempotent. Keeps the estates in the state folder where there is one."""
+        delayed = list(self._delayed)
+        for task in delayed:
+            task.cancel()
+        await asyncio.gather(*delayed, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -247,11 +253,21 @@ class AlibabaServer:
         if fault is None:
             return None
         if fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
+            await self._delay(fault.delay_s)
         if fault.status and not fault.drop_answer:
             message = fault.message or f"injected fault {fault.id}"
             raise ApiError(fault.status, fault.code or "InternalError", message, retry_after_s=fault.retry_after_s)
         return fault
+
+    async def _delay(self, seconds: float) -> None:
+        """As in life, the request is executed afterwards even if the client has given up; close() ends the waiting."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._delayed.add(task)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._delayed.discard(task)
 
     def _execute(self, raw: Raw, action: Action, path: dict[str, str], caller: Caller, request_id: str) -> Any:
         params = raw.params()

@@ -23,6 +23,11 @@ from model.resources import (
 )
 from providers.base import CloudProvider
 
+USER_DATA = """#cloud-config
+runcmd:
+  - [podman, run, --detach, --publish, "8080:8080", registry.example/gate:v1]
+"""
+
 
 def test_the_adapter_keeps_the_protocol(region: Any) -> None:
     assert isinstance(region.provider, CloudProvider)
@@ -103,6 +108,19 @@ def test_an_instance_runs_its_container(region: Any) -> None:
     p.delete(seen, region.call("k2"))
     p.wait_gone(at, region.call())
     assert list(p.list(Kind.INSTANCE, region.region, region.call())) == []
+
+
+def test_long_requests_go_in_the_body(region: Any, rule: Any) -> None:
+    region.make(region.network(), region.subnet(), region.group(*(rule(port) for port in range(1, 131))))
+    seen = region.provider.get(region.at(Kind.FIREWALL_GROUP, "web"), region.call())
+    assert len(seen.resource.rules) == 130
+    region.make(region.instance(user_data=USER_DATA + "# é\n" * 6000))
+    assert region.provider.get(region.at(Kind.INSTANCE, "gate-0"), region.call()).private_ip.startswith("127.")
+    emptied = region.provider.update(seen, region.group(), region.call("k"))
+    assert emptied.resource.rules == ()
+    with pytest.raises(InvalidRequest, match="32768"):
+        wanted = region.instance(name="gate-1", user_data="#" * 40_000)
+        region.provider.create(region.at(Kind.INSTANCE, "gate-1"), wanted, region.call("k2"))
 
 
 def test_an_instance_moves_to_another_group_in_place(region: Any) -> None:
