@@ -1,0 +1,273 @@
+"""Tells a slow link from a dead service. Pure: results and the time come in, orders to probe and verdicts come out.
+
+Callers: the prober's loop in production, simulators and tests with a clock of their own; both run this code.
+Success from any vantage clears suspicion. DOWN takes refusals in three rounds seen from two vantages; UNREACHABLE takes
+15 s without success seen by a majority; vantages that share a failure domain count once. Results are judged in the
+next `poll`, in an order of their own, so that their order of arrival within a tick changes nothing. Poll after results,
+and by `next_wake_s` at the latest: who comes much later stood still himself, and no silence of a target's is counted
+for it. Non-goals: opening sockets; finding out a vantage that lies (one that calls a dead target alive hides it).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+from model.rng import stream
+from probes.budget import Budget
+from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
+from probes.samples import Samples
+
+_EVER = float("-inf")
+_GRAVE = (Status.DOWN, Status.UNREACHABLE)
+
+
+@dataclass(slots=True)
+class _Target:
+    """What is held of one target. alive_s: the latest moment at which we know it to have been alive."""
+
+    name: str
+    samples: dict[str, Samples]
+    budget: Budget
+    status: Status = Status.UNKNOWN
+    since_s: float = 0.0
+    alive_s: float = _EVER
+    revived: bool = False
+    due_s: float = 0.0
+    wake_s: float = 0.0
+    round: int = 0
+    pending: list[Result] = field(default_factory=list)
+
+
+class Detector:
+    """Verdicts on any number of targets, seen from some vantages. Not thread-safe. Same inputs, same outputs."""
+
+    def __init__(self, policy: ProbePolicy, vantages: Sequence[Vantage], seed: int | str = 0) -> None:
+        """vantages: at least one, names unique; ValueError otherwise. seed: of the jitter."""
+        if not vantages or len({v.name for v in vantages}) != len(vantages):
+            raise ValueError("give at least one vantage, each with a name of its own")
+        self._policy = policy
+        self._vantages = tuple(v.name for v in vantages)
+        domains = {v.failure_domain or v.name for v in vantages}
+        self._domain = {v.name: v.failure_domain or v.name for v in vantages}
+        self._down_quorum = min(policy.down_vantages, len(domains))
+        self._majority = len(domains) // 2 + 1
+        self._seed = seed
+        self._targets: dict[str, _Target] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._budget = Budget(policy.global_budget_per_min)
+        self._now_s: float | None = None
+        self._expected_s = float("inf")
+        self.ignored = 0  # results that made no sense: unknown vantage or target, times that are no numbers
+
+    # -- what is watched -----------------------------------------------------------------------------------
+
+    def watch(self, target: str, now_s: float) -> None:
+        """Begins to look at a target; it is asked from all vantages at the next poll. Again is no change."""
+        if target in self._targets:
+            return
+        now_s = self._clamp(now_s)
+        self._expected_s = min(self._expected_s, now_s) if self._targets else now_s
+        samples = {v: Samples(self._policy) for v in self._vantages}
+        found = _Target(target, samples, Budget(self._policy.target_budget_per_min), since_s=now_s, due_s=now_s)
+        self._targets[target] = found
+        self._wake(found, now_s)
+
+    def forget(self, target: str) -> None:
+        """Stops looking; results that still come are ignored."""
+        self._targets.pop(target, None)
+
+    def status(self, target: str) -> Status:
+        """KeyError where nobody watches it."""
+        return self._targets[target].status
+
+    def soft_timeout_s(self, target: str, vantage: str) -> float:
+        """The soft timeout in force. KeyError where there is no such pair."""
+        return self._targets[target].samples[vantage].soft_s
+
+    @property
+    def next_wake_s(self) -> float:
+        """When polling is worth it next; infinity where nothing is watched."""
+        while self._heap:
+            wake_s, name = self._heap[0]
+            found = self._targets.get(name)
+            if found is not None and found.wake_s == wake_s:
+                return wake_s
+            heapq.heappop(self._heap)
+        return float("inf")
+
+    # -- results and time ----------------------------------------------------------------------------------
+
+    def on_result(self, result: Result) -> None:
+        """Keeps a result for the next poll. What makes no sense is counted in `ignored` and dropped."""
+        target = self._targets.get(result.target)
+        sane = isfinite(result.sent_s) and isfinite(result.elapsed_s) and result.elapsed_s >= 0
+        if target is None or result.vantage not in target.samples or not sane or not result.loop_lag_s >= 0:
+            self.ignored += 1
+            return
+        target.pending.append(result)
+        if target.wake_s > _EVER:
+            self._wake(target, _EVER)
+
+    def poll(self, now_s: float) -> list[Send | Verdict]:
+        """Judges what has come since, and says what to send now. A now_s before the last one counts as the last.
+
+        Verdicts come before sends; both in a fixed order.
+        """
+        now_s = self._clamp(now_s)
+        if now_s - self._expected_s > self._policy.stall_s:
+            for target in self._targets.values():
+                for samples in target.samples.values():
+                    samples.restart(now_s)
+        verdicts: list[Verdict] = []
+        sends: list[Send] = []
+        for target in self._due(now_s):
+            self._book(target)
+            verdict = self._judge(target, now_s)
+            if verdict is not None:
+                verdicts.append(verdict)
+            if target.due_s <= now_s:
+                sends += self._probe(target, now_s)
+            self._wake(target, self._next_wake(target, now_s))
+        self._expected_s = max(now_s, self.next_wake_s)
+        return [*sorted(verdicts, key=lambda v: v.target), *sorted(sends)]
+
+    def _clamp(self, now_s: float) -> float:
+        if not isfinite(now_s):
+            raise ValueError("now_s is a finite number of seconds")
+        self._now_s = now_s if self._now_s is None else max(now_s, self._now_s)
+        return self._now_s
+
+    def _wake(self, target: _Target, wake_s: float) -> None:
+        target.wake_s = wake_s
+        heapq.heappush(self._heap, (wake_s, target.name))
+
+    def _due(self, now_s: float) -> list[_Target]:
+        """Targets to look at, those first whose probe has waited longest, so that a spent budget starves nobody."""
+        found: dict[str, _Target] = {}
+        while self._heap and self._heap[0][0] <= now_s:
+            wake_s, name = heapq.heappop(self._heap)
+            target = self._targets.get(name)
+            if target is not None and target.wake_s == wake_s:
+                found[name] = target
+        return sorted(found.values(), key=lambda t: (t.due_s, t.name))
+
+    # -- judging -------------------------------------------------------------------------------------------
+
+    def _book(self, target: _Target) -> None:
+        results = sorted(
+            target.pending, key=lambda r: (r.sent_s + r.elapsed_s, r.vantage, r.sent_s, r.outcome, r.loop_lag_s)
+        )
+        target.pending = []
+        for result in results:
+            target.samples[result.vantage].book(result)
+            if result.outcome is Outcome.OK:
+                # Somewhere between asking and hearing it answered: half way is our guess, so that an answer that
+                # was long under way does not outweigh a refusal that came after it.
+                target.alive_s = max(target.alive_s, result.sent_s + result.elapsed_s / 2)
+                target.revived = True
+        for samples in target.samples.values():
+            samples.alive(target.alive_s)
+
+    def _judge(self, target: _Target, now_s: float) -> Verdict | None:
+        failing = {
+            vantage: since_s
+            for vantage, samples in target.samples.items()
+            if (since_s := samples.failing_since_s(target.alive_s, now_s)) is not None
+        }
+        refusing = [v for v, s in target.samples.items() if len(s.refused) >= self._policy.down_rounds]
+        silent = [
+            vantage
+            for vantage, since_s in failing.items()
+            if now_s >= since_s + self._policy.unreachable_after_s
+            and target.samples[vantage].distrusted_until_s <= now_s
+        ]
+        revived, target.revived = target.revived, False
+        if self._domains(refusing) >= self._down_quorum:
+            status = Status.DOWN
+        elif self._domains(silent) >= self._majority and target.status is not Status.DOWN:
+            status = Status.UNREACHABLE
+        elif target.status in _GRAVE and not revived:
+            status = target.status
+        elif failing:
+            status = Status.SUSPECT
+        elif target.alive_s > _EVER and (revived or target.status is Status.UP):
+            status = Status.UP
+        else:
+            status = target.status
+        if status is target.status:
+            return None
+        if target.status is Status.UP:
+            target.due_s = min(target.due_s, now_s)  # ask from everywhere at once
+        target.status, target.since_s = status, now_s
+        return Verdict(target.name, status, now_s, *self._evidence(target, status, failing, refusing, silent, now_s))
+
+    def _domains(self, vantages: Iterable[str]) -> int:
+        return len({self._domain[v] for v in vantages})
+
+    def _evidence(
+        self,
+        target: _Target,
+        status: Status,
+        failing: dict[str, float],
+        refusing: list[str],
+        silent: list[str],
+        now_s: float,
+    ) -> tuple[str, dict[str, float]]:
+        numbers = {"vantages": float(len(self._vantages)), "failing": float(len(failing))}
+        if failing:
+            numbers["failing_for_s"] = round(now_s - min(failing.values()), 3)
+        soft = {v: s.soft_s for v, s in target.samples.items() if s.ring}
+        if soft:
+            numbers["soft_timeout_s"] = round(max(soft.values()), 3)
+        if status is Status.DOWN:
+            rounds = min(len(target.samples[v].refused) for v in refusing)
+            numbers["refused_rounds"] = float(rounds)
+            return f"refused or unhealthy in {rounds} rounds, seen from {', '.join(sorted(refusing))}", numbers
+        if status is Status.UNREACHABLE:
+            words = f"no answer for {numbers['failing_for_s']:g} s, seen from {', '.join(sorted(silent))}"
+            return words, numbers
+        if status is Status.SUSPECT:
+            first = min(failing, key=lambda v: (failing[v], v))
+            why = "came to nothing" if target.samples[first].failed else "is later than it ever was"
+            return f"a probe from {first} {why}; asking from everywhere", numbers
+        return "it answers", numbers
+
+    # -- probing -------------------------------------------------------------------------------------------
+
+    def _probe(self, target: _Target, now_s: float) -> list[Send]:
+        """One vantage in turn while all is well, all of them otherwise, as far as the budgets go."""
+        calm = target.status is Status.UP
+        turn = target.round % len(self._vantages)
+        order = self._vantages[turn:] + self._vantages[:turn]
+        wanted = order[:1] if calm else order
+        room = min(self._budget.left(now_s), target.budget.left(now_s))
+        if room <= 0:
+            return []
+        target.round += 1
+        sends = []
+        for vantage in wanted[:room]:
+            self._budget.take(now_s)
+            target.budget.take(now_s)
+            target.samples[vantage].sent(now_s, target.round)
+            sends.append(Send(now_s, target.name, vantage, fresh=not calm, timeout_s=self._policy.hard_timeout_s))
+        target.due_s = now_s + (self._stable_interval_s(target) if calm else self._policy.suspect_interval_s)
+        return sends
+
+    def _stable_interval_s(self, target: _Target) -> float:
+        spread = stream(self._seed, target.name, target.round).uniform(-1.0, 1.0) * self._policy.jitter
+        return self._policy.stable_interval_s * (1.0 + spread)
+
+    def _next_wake(self, target: _Target, now_s: float) -> float:
+        probe_s = target.due_s
+        if probe_s <= now_s:  # the budget is spent
+            probe_s = max(self._budget.free_at_s(now_s), target.budget.free_at_s(now_s))
+        times = [probe_s]
+        for samples in target.samples.values():
+            times.append(samples.next_soft_s(target.alive_s))
+            since_s = samples.failing_since_s(target.alive_s, now_s)
+            if since_s is not None:
+                times.append(max(since_s + self._policy.unreachable_after_s, samples.distrusted_until_s))
+        return min((t for t in times if t > now_s), default=now_s + self._policy.suspect_interval_s)

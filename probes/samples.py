@@ -1,0 +1,97 @@
+"""What one vantage knows of one target: its last response times, and what is still unanswered."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import deque
+from dataclasses import dataclass, field
+from math import ceil
+from statistics import median
+
+from probes.policy import Outcome, ProbePolicy, Result
+
+MAD_TO_SIGMA = 1.4826  # a normal distribution's sigma over its median absolute deviation
+MAX_IN_FLIGHT = 64
+
+
+def soft_timeout_s(times_s: list[float], policy: ProbePolicy) -> float:
+    """1.25 x max(q98, largest of the last 8) + 4 x 1.4826 x MAD, within the policy's bounds (defaults named here).
+
+    times_s: oldest first. The initial value where there are fewer samples than `soft_recent`.
+    """
+    if len(times_s) < policy.soft_recent:
+        return policy.soft_initial_s
+    ordered = sorted(times_s)
+    quantile = ordered[max(0, ceil(policy.soft_quantile * len(ordered)) - 1)]
+    middle = median(ordered)
+    mad = median(abs(t - middle) for t in ordered)
+    wide = policy.soft_factor * max(quantile, *times_s[-policy.soft_recent :])
+    return min(policy.soft_max_s, max(policy.soft_min_s, wide + policy.soft_mad_factor * MAD_TO_SIGMA * mad))
+
+
+@dataclass(slots=True)
+class Samples:
+    """Response times in seconds, newest last; sends without an answer; failures since the target was last alive."""
+
+    policy: ProbePolicy
+    ring: deque[float] = field(init=False)
+    in_flight: dict[float, tuple[float, int]] = field(default_factory=dict)  # sent_s -> soft timeout then, round
+    refused: dict[int, float] = field(default_factory=dict)  # round -> sent_s of a probe that was refused in it
+    failed: list[float] = field(default_factory=list)  # sent_s of probes that came to nothing, oldest first
+    distrusted_until_s: float = float("-inf")
+    _soft_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.ring = deque(maxlen=self.policy.ring_size)
+
+    @property
+    def soft_s(self) -> float:
+        """The soft timeout in force."""
+        if self._soft_s is None:
+            self._soft_s = soft_timeout_s(list(self.ring), self.policy)
+        return self._soft_s
+
+    def sent(self, sent_s: float, round_number: int) -> None:
+        """Remembers a probe. A prober that never reports does not fill the memory: the oldest is given up."""
+        while len(self.in_flight) >= MAX_IN_FLIGHT:
+            del self.in_flight[min(self.in_flight)]
+        self.in_flight[sent_s] = (self.soft_s, round_number)
+
+    def book(self, result: Result) -> None:
+        """Takes an answer into the ring and among the failures; being alive is the caller's to say."""
+        _, round_number = self.in_flight.pop(result.sent_s, (0.0, 0))
+        trusted = result.loop_lag_s <= self.policy.lag_limit_s
+        if not trusted:
+            until_s = result.sent_s + result.elapsed_s + self.policy.distrust_s
+            self.distrusted_until_s = max(self.distrusted_until_s, until_s)
+        # A refusal says nothing about how long an answer takes. A timeout says "at least so long": leaving it out
+        # would make the next soft timeout too small.
+        if trusted and result.outcome in (Outcome.OK, Outcome.UNHEALTHY, Outcome.TIMEOUT):
+            self.ring.append(result.elapsed_s)
+            self._soft_s = None
+        if result.outcome in (Outcome.REFUSED, Outcome.UNHEALTHY):
+            self.refused[round_number] = max(result.sent_s, self.refused.get(round_number, result.sent_s))
+        if result.outcome is not Outcome.OK and len(self.failed) < MAX_IN_FLIGHT:
+            insort(self.failed, result.sent_s)
+
+    def alive(self, at_s: float) -> None:
+        """The target was alive at at_s: what was sent until then and failed is no evidence any more."""
+        del self.failed[: bisect_right(self.failed, at_s)]
+        self.refused = {r: sent_s for r, sent_s in self.refused.items() if sent_s > at_s}
+        overdue_s = at_s - 2 * self.policy.hard_timeout_s  # the prober will not report these any more
+        for sent_s in [s for s in self.in_flight if s < overdue_s]:
+            del self.in_flight[sent_s]
+
+    def failing_since_s(self, alive_s: float, now_s: float) -> float | None:
+        """When the first probe after alive_s was sent that failed or is late; None where all is well."""
+        late = [s for s, (soft_s, _) in self.in_flight.items() if s > alive_s and now_s >= s + soft_s]
+        return min([*self.failed[:1], *late], default=None)
+
+    def next_soft_s(self, alive_s: float) -> float:
+        """When the next soft timeout passes; infinity where nothing is in flight."""
+        return min((s + soft for s, (soft, _) in self.in_flight.items() if s > alive_s), default=float("inf"))
+
+    def restart(self, now_s: float) -> None:
+        """We ourselves stood still: what is in flight tells nothing, and silence counts from now."""
+        self.in_flight.clear()
+        self.failed = [now_s] if self.failed else []

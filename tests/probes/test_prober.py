@@ -1,0 +1,222 @@
+"""Real sockets on loopback: what each kind of server makes of a probe."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from probes.detector import Detector
+from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
+from probes.prober import Prober, ProbeTarget, probe_once, watch
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def server(handler: Handler) -> AsyncIterator[int]:
+    """Listens on a free port of loopback; connections are closed with it."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await handler(reader, writer)
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+        for writer in writers:
+            writer.close()
+        for writer in writers:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+def answering(status: str, body: bytes = b"ok", header: str = "") -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(f"HTTP/1.1 {status}\r\n{header}content-length: {len(body)}\r\n\r\n".encode() + body)
+            await writer.drain()
+
+    return handle
+
+
+async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"\x00\xffnot http at all\r\n\r\n")
+    await writer.drain()
+
+
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+        await writer.drain()
+
+
+async def ask(
+    port: int, *, path: str = "/healthz", fresh: bool = True, timeout_s: float = 5.0, host: str = "127.0.0.1"
+) -> Result:
+    async with Prober("here") as prober:
+        return await prober.probe(ProbeTarget("t", host, port, path), Send(1.0, "t", "here", fresh, timeout_s))
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("handler", "outcome"),
+    [
+        (answering("200 OK"), Outcome.OK),
+        (answering("204 No Content", b""), Outcome.OK),
+        (answering("302 Found", b"", "location: http://192.0.2.1/\r\n"), Outcome.OK),
+        (answering("404 Not Found"), Outcome.UNHEALTHY),
+        (answering("503 Service Unavailable"), Outcome.UNHEALTHY),
+        (garbage, Outcome.UNHEALTHY),
+        (closes, Outcome.UNHEALTHY),
+        (endless, Outcome.OK),
+    ],
+)
+def test_http_outcomes(handler: Handler, outcome: Outcome) -> None:
+    async def scene() -> None:
+        async with server(handler) as port:
+            for fresh in (True, False):
+                result = await ask(port, fresh=fresh)
+                assert result.outcome is outcome
+                assert (result.vantage, result.target, result.sent_s) == ("here", "t", 1.0)
+                assert 0 < result.elapsed_s < 5
+
+    asyncio.run(scene())
+
+
+def test_a_server_that_says_nothing_times_out() -> None:
+    async def scene() -> None:
+        async with server(mute) as port:
+            result = await ask(port, timeout_s=0.2)
+            assert result.outcome is Outcome.TIMEOUT
+            assert result.elapsed_s >= 0.2
+
+    asyncio.run(scene())
+
+
+def test_nobody_listens() -> None:
+    port = free_port()
+    assert asyncio.run(ask(port)).outcome is Outcome.REFUSED
+    assert asyncio.run(ask(port, path="")).outcome is Outcome.REFUSED
+
+
+def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_args: object, **_kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    for path in ("/healthz", ""):
+        assert asyncio.run(ask(80, host="no-such-host.invalid", path=path)).outcome is Outcome.ERROR
+
+
+def test_a_name_that_is_none() -> None:
+    for path in ("/healthz", ""):
+        assert asyncio.run(ask(80, host="x" * 70, path=path, timeout_s=60)).outcome is Outcome.ERROR
+
+
+def test_tcp() -> None:
+    async def scene() -> None:
+        async with server(mute) as port:
+            assert (await ask(port, path="")).outcome is Outcome.OK
+
+    asyncio.run(scene())
+
+
+def test_connections_are_kept_unless_fresh_ones_are_wanted() -> None:
+    async def scene() -> None:
+        opened = 0
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal opened
+            opened += 1
+            await answering("200 OK")(reader, writer)
+
+        async with server(handle) as port, Prober("here") as prober:
+            target = ProbeTarget("t", "127.0.0.1", port)
+            for _ in range(5):
+                assert (await prober.probe(target, Send(0.0, "t", "here"))).outcome is Outcome.OK
+            assert opened == 1
+            for _ in range(3):
+                await prober.probe(target, Send(0.0, "t", "here", fresh=True))
+            assert opened == 4
+
+    asyncio.run(scene())
+
+
+def test_a_blocked_loop_is_noticed() -> None:
+    async def scene() -> None:
+        async with server(mute) as port, Prober("here") as prober:
+            probe = asyncio.create_task(
+                prober.probe(ProbeTarget("t", "127.0.0.1", port), Send(0.0, "t", "here", True, 0.5))
+            )
+            await asyncio.sleep(0.1)
+            time.sleep(0.3)  # what a busy process does to its loop
+            result = await probe
+            assert result.loop_lag_s > 0.2
+
+    asyncio.run(scene())
+
+
+def test_urls() -> None:
+    assert ProbeTarget("t", "127.0.0.1", 80).url == "http://127.0.0.1:80/healthz"
+    assert ProbeTarget("t", "::1", 443, "/x", tls=True).url == "https://[::1]:443/x"
+
+
+def test_one_look_at_several() -> None:
+    port = free_port()
+    results = probe_once([ProbeTarget("a", "127.0.0.1", port), ProbeTarget("b", "127.0.0.1", port, "")])
+    assert [(r.target, r.outcome) for r in results] == [("a", Outcome.REFUSED), ("b", Outcome.REFUSED)]
+
+
+def test_the_detector_drives_the_prober() -> None:
+    """A server that is there and then is not: up, then down, with real sockets."""
+
+    async def scene() -> list[Status]:
+        policy = ProbePolicy(stable_interval_s=0.3, suspect_interval_s=0.3, unreachable_after_s=5.0)
+        vantages = (Vantage("a"), Vantage("b"))
+        found: list[Status] = []
+        stop = asyncio.Event()
+        changed = asyncio.Event()
+
+        def on_verdict(verdict: Verdict) -> None:
+            found.append(verdict.status)
+            changed.set()
+            if verdict.status is Status.DOWN:
+                stop.set()
+
+        async with Prober("a") as a, Prober("b") as b:
+            async with server(answering("200 OK")) as port:
+                targets = [ProbeTarget("t", "127.0.0.1", port)]
+                watching = asyncio.create_task(
+                    watch(Detector(policy, vantages), targets, {"a": a, "b": b}, on_verdict, stop)
+                )
+                await asyncio.wait_for(changed.wait(), 30)
+            await asyncio.wait_for(watching, 60)
+        return found
+
+    assert asyncio.run(scene()) == [Status.UP, Status.SUSPECT, Status.DOWN]
