@@ -137,7 +137,8 @@ def build(cloud: Cloud, account: SandboxAccount, cluster: AckCluster) -> None:
 
 
 async def open_api(cloud: Cloud, account: SandboxAccount, cluster: AckCluster) -> None:
-    version = cluster.version.partition("-")[0]
+    """Makes the API, or tells one that is there already (after a restore) whom it may let in."""
+    version = ".".join(cluster.version.split(".")[:2])
     await cloud.world.clusters.create(cluster.id, version=version, authenticate=authenticator(account, cluster.id))
 
 

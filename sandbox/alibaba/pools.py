@@ -13,13 +13,14 @@ from typing import Any
 from sandbox.alibaba import machines
 from sandbox.alibaba.catalogue import IMAGES, InstanceType, instance_type
 from sandbox.alibaba.clusters import find_cluster, pairs, running_cluster, task_id
-from sandbox.alibaba.state import AckCluster, Cloud, Ctx, Estate, Machine, Pool, iso
+from sandbox.alibaba.state import Cloud, Ctx, Estate, Machine, Pool, iso
 from sandbox.alibaba.vpc import usable_vswitch
 from sandbox.alibaba.wire import ApiError
 from sandbox.world import ClusterHandle, NodeSpec
 
 log = logging.getLogger(__name__)
 TYPE = "ACS::CS::NodePool"
+POLL_S = 0.02
 _HEX = "0123456789abcdef"
 
 
@@ -196,31 +197,55 @@ def reconcile(cloud: Cloud, estate: Estate, pool: Pool) -> None:
 
 async def _step(cloud: Cloud, estate: Estate, pool: Pool) -> bool:
     """One round; True once nothing is left to do."""
-    cluster = estate.clusters.get(pool.cluster)
     handle = cloud.world.clusters.get(pool.cluster)
-    if cluster is None or handle is None or cluster.state == "deleting" or pool.id not in estate.pools:
+    if handle is None or not _wanted(estate, pool):
         return True  # the cluster's own deletion takes its pools along
     verb = {"initial": "create", "deleting": "delete"}.get(pool.state, "update")
     await asyncio.sleep(cloud.duration_s(f"nodepool.{verb}"))
-    present = [m for m in estate.machines_of(pool.id) if m.status != "Deleting"]
+    present = _staying(estate, pool)
     for _ in range(pool.desired - len(present)):
-        await _add(cloud, estate, cluster, handle, pool)
-    for machine in present[pool.desired :]:
-        await handle.remove_node(_node_name(machine))
-        machines.remove(cloud, estate, machine)
-    if pool.state != "deleting":
-        settled = len([m for m in estate.machines_of(pool.id) if m.status != "Deleting"]) == pool.desired
-        if settled:
+        await _add(cloud, estate, handle, pool)
+    await asyncio.gather(*(_drop(cloud, estate, handle, machine) for machine in present[pool.desired :]))
+    if pool.state == "deleting":
+        while estate.machines_of(pool.id):
+            await asyncio.sleep(POLL_S)
+        estate.pools.pop(pool.id, None)
+        return True
+    return await _settled(estate, handle, pool)
+
+
+def _wanted(estate: Estate, pool: Pool) -> bool:
+    cluster = estate.clusters.get(pool.cluster)
+    return cluster is not None and cluster.state != "deleting" and pool.id in estate.pools
+
+
+def _staying(estate: Estate, pool: Pool) -> list[Machine]:
+    return [m for m in estate.machines_of(pool.id) if m.status != "Deleting"]
+
+
+async def _settled(estate: Estate, handle: ClusterHandle, pool: Pool) -> bool:
+    """Waits until every node is ready; False where another size was asked for meanwhile."""
+    while _wanted(estate, pool) and pool.state != "deleting":
+        ready = set(await handle.ready_nodes())
+        present = _staying(estate, pool)
+        for machine in present:
+            machine.status = "Running" if _node_name(machine) in ready else machine.status
+        if len(present) != pool.desired:
+            return False
+        if all(machine.status == "Running" for machine in present):
             pool.state = "active"
-        return settled
-    while estate.machines_of(pool.id):
-        await asyncio.sleep(0.02)
-    estate.pools.pop(pool.id, None)
-    return True
+            return True
+        await asyncio.sleep(POLL_S)
+    return not _wanted(estate, pool)
 
 
-async def _add(cloud: Cloud, estate: Estate, cluster: AckCluster, handle: ClusterHandle, pool: Pool) -> None:
-    number = len(estate.machines_of(pool.id))
+async def _drop(cloud: Cloud, estate: Estate, handle: ClusterHandle, machine: Machine) -> None:
+    await handle.remove_node(_node_name(machine))
+    machines.remove(cloud, estate, machine)
+
+
+async def _add(cloud: Cloud, estate: Estate, handle: ClusterHandle, pool: Pool) -> None:
+    cluster, number = estate.clusters[pool.cluster], len(estate.machines_of(pool.id))
     switch = estate.vswitches[pool.vswitches[number % len(pool.vswitches)]]
     kind = instance_type(pool.types[0])
     picture = next(
@@ -237,16 +262,14 @@ async def _add(cloud: Cloud, estate: Estate, cluster: AckCluster, handle: Cluste
         "acs:autoscaling:scalingGroupId": f"asg-{pool.id[2:22]}",
     }
     machine.private_ip = machines.address_in(cloud, machine)
-    machine.status = "Running"
     await handle.add_node(node_spec(machine, pool, kind))
 
 
 async def rejoin(cloud: Cloud, estate: Estate, machine: Machine) -> None:
-    """After a restore: the node joins its cluster again where that does not know it."""
+    """After a restore: the node joins its cluster again; one that the cluster remembers stays as it is."""
     handle, pool = cloud.world.clusters.get(machine.cluster), estate.pools.get(machine.pool)
-    if handle is None or pool is None or _node_name(machine) in await handle.ready_nodes():
-        return
-    await handle.add_node(node_spec(machine, pool, instance_type(machine.type)))
+    if handle is not None and pool is not None:
+        await handle.add_node(node_spec(machine, pool, instance_type(machine.type)))
 
 
 def node_spec(machine: Machine, pool: Pool, kind: InstanceType) -> NodeSpec:
@@ -260,8 +283,14 @@ def node_spec(machine: Machine, pool: Pool, kind: InstanceType) -> NodeSpec:
         cpu_millicores=cpu,
         memory_mib=memory,
         pods=kind.pods,
-        labels={**pool.labels, "alibabacloud.com/nodepool-id": pool.id, "ack.aliyun.com": pool.cluster},
+        labels={
+            "kubernetes.io/arch": "arm64" if kind.architecture == "ARM" else "amd64",
+            "alibabacloud.com/nodepool-id": pool.id,
+            "ack.aliyun.com": pool.cluster,
+            **pool.labels,
+        },
         provider_id=f"{machine.region}.{machine.id}",
+        taints=tuple(f"{t['key']}={t.get('value', '')}:{t.get('effect', 'NoSchedule')}" for t in pool.taints),
     )
 
 

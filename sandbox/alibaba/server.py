@@ -364,8 +364,7 @@ async def _resume(cloud: Cloud, estate: Estate, account: SandboxAccount) -> None
         elif cluster.state == "initial":
             clusters.build(cloud, account, cluster)
         elif cluster.state != "failed":
-            if cloud.world.clusters.get(cluster.id) is None:
-                await clusters.open_api(cloud, account, cluster)
+            await clusters.open_api(cloud, account, cluster)
             cluster.state = "running"
     for machine in list(estate.machines.values()):
         if machine.status == "Deleting":
