@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from model.errors import InvalidRequest
@@ -115,7 +115,12 @@ def plan_rules(existing: Iterable[Any], desired: Iterable[FirewallRule]) -> list
             covered |= said.keys()
     taken = {(word(r.direction).lower(), int(r.priority)) for r in kept}
     taken |= {(_direction(r).lower(), r.priority) for k, r in wanted.items() if k not in covered and r.priority}
-    made = [_build(rule, _priority(rule, taken, len(wanted))) for key, rule in wanted.items() if key not in covered]
+    step = STEP if len(wanted) <= (LAST_PRIORITY - FIRST_PRIORITY) // STEP else 1
+    free = {way: _free_priorities(way, taken, step) for way in ("inbound", "outbound")}
+    made = []
+    for key, rule in wanted.items():
+        if key not in covered:
+            made.append(_build(rule, rule.priority or next(free[_direction(rule).lower()])))
     return kept + made
 
 
@@ -127,15 +132,10 @@ def _direction(rule: FirewallRule) -> str:
     return "Inbound" if rule.direction is Direction.INGRESS else "Outbound"
 
 
-def _priority(rule: FirewallRule, taken: set[tuple[str, int]], count: int) -> int:
-    if rule.priority:
-        return rule.priority
-    step = STEP if count <= (LAST_PRIORITY - FIRST_PRIORITY) // STEP else 1
+def _free_priorities(direction: str, taken: set[tuple[str, int]], step: int) -> Iterator[int]:
     for priority in range(FIRST_PRIORITY, LAST_PRIORITY + 1, step):
-        place = (_direction(rule).lower(), priority)
-        if place not in taken:
-            taken.add(place)
-            return priority
+        if (direction, priority) not in taken:
+            yield priority
     raise InvalidRequest("a security group has room for no more rules", mend="merge rules, or split the group")
 
 
