@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from orchestrator.planning import Context, Planned
     from orchestrator.release import Released, Runner
 
+ReplanOption = Annotated[
+    bool,
+    typer.Option("--replan", help="Place everything anew, even what need not move.", envvar="DUOYUN_REPLAN"),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Every action, however many.")]
 MessageOption = Annotated[str, typer.Option("--message", "-m", help="Why, for the history.", envvar="DUOYUN_MESSAGE")]
 
@@ -84,6 +88,7 @@ def plan(
         bool,
         typer.Option("--detailed-exitcode", help="Exit 2 where there are changes.", envvar="DUOYUN_DETAILED_EXITCODE"),
     ] = False,
+    replan: ReplanOption = False,
     verbose: VerboseOption = False,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
@@ -98,7 +103,7 @@ def plan(
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state) as context:
-        planned = make_plan(context)
+        planned = make_plan(context, replan=replan)
         code = plan_exit_code(planned, detailed=detailed_exitcode)
         if save:
             save_plan(planned.plan, save)
@@ -164,6 +169,7 @@ def deploy(
     plan_file: Annotated[Path | None, typer.Option("--plan", help="Execute this saved plan, and nothing else.")] = None,
     yes: YesOption = False,
     message: MessageOption = "",
+    replan: ReplanOption = False,
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
     ] = False,
@@ -185,7 +191,7 @@ def deploy(
         context_for(application, fleet, store, local_state, timeout) as context,
         executing(context, out, lock_timeout) as (runner, view),
     ):
-        planned = _saved(context, plan_file) if plan_file else make_plan(context)
+        planned = _saved(context, plan_file) if plan_file else make_plan(context, replan=replan)
         if planned.plan.empty:
             _no_change(out, planned)
             return

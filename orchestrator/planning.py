@@ -30,6 +30,7 @@ from orchestrator.load import Loaded
 from orchestrator.observe import World, observe, regions_of
 from orchestrator.placing import place
 from orchestrator.reconcile import Reconciled, Recorded, reconcile
+from orchestrator.stability import kept_placement
 from orchestrator.store import Record, RecordState, Scope, Store
 from orchestrator.targets import Targets
 
@@ -72,25 +73,31 @@ class Context:
         return Scope(self.loaded.fleet.name, self.loaded.app.name)
 
 
-def make_plan(context: Context, *, progress: Callable[[str], None] = lambda _line: None) -> Planned:
-    """What a deploy of the loaded files would do now.
+def make_plan(context: Context, *, replan: bool = False) -> Planned:
+    """What a deploy of the loaded files would do now. replan: place anew even where nothing asks for it.
 
     Raises Infeasible, InvalidInput (missing references, bad manifests), Unauthenticated; an account that cannot be
     reached is in Planned.world.unobserved.
     """
     loaded = context.loaded
     current = current_plan(context)
-    progress("placing")
-    placement = place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
-    progress("rendering")
+    placement = _placement(context, current, replan=replan)
     items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
     return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
 
 
+def _placement(context: Context, current: Plan | None, *, replan: bool = False) -> Placement:
+    loaded = context.loaded
+    kept = None if replan else kept_placement(current, loaded.app.to_plain(), loaded.fleet_sha256)
+    if kept is not None:
+        return kept
+    return place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+
+
 def desired_now(context: Context) -> tuple[Item, ...]:
     """What the files want, with the instances' addresses filled in as far as they are known. Asks no cloud."""
-    loaded, current = context.loaded, current_plan(context)
-    placement = place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+    loaded = context.loaded
+    placement = _placement(context, current_plan(context))
     records = context.store.inventory.list(context.scope)
     ips = {r.address: (r.service, r.private_ip) for r in records}
     return _bound(desired_items(loaded.app, loaded.fleet, placement, loaded.manifests), ips)
@@ -259,9 +266,9 @@ def _bound(items: tuple[Item, ...], ips: Mapping[Address, tuple[str, str]]) -> t
 def compare(observed: Observed, desired: AnyResource, recorded: AnyResource | None) -> tuple[FieldDiff, ...]:
     """The comparison that fits a resource: fields for clouds, field ownership for clusters."""
     if isinstance(desired, KubernetesObject):
-        from providers.kubernetes import diff as kubernetes_diff
+        from providers.kubernetes import diff_manifests
 
-        return diff_resource(observed, desired, recorded, kubernetes_diff=kubernetes_diff)
+        return diff_resource(observed, desired, recorded, kubernetes_diff=diff_manifests)
     return diff_resource(observed, desired, recorded)
 
 
