@@ -37,7 +37,6 @@ from providers.kubernetes.wire import APPLY, ClusterClient
 _WORKERS = 8
 _PAGE = "500"
 BODY_MAX: Final = 64 * 1024
-_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 
 
@@ -128,11 +127,7 @@ class KubernetesProvider:
     def secret_exists(self, namespace: str, name: str, call: Call) -> bool:
         """Whether a Secret is there. Its data is not asked for."""
         target = _Target(BUILT_IN["Secret"], namespace, name)
-        try:
-            self._client.request("GET", target.path, call, target.operation("get"), accept=_METADATA_ONLY)
-        except NotFound:
-            return False
-        return True
+        return self._client.exists(target.path, call, target.operation("get"))
 
     def pods(self, namespace: str, labels: Mapping[str, str], call: Call) -> builtins.list[dict[str, Any]]:
         """Pods with these labels, as the API gives them."""

@@ -22,12 +22,13 @@ from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject
 
-from model.errors import CallSite, DuoyunError, InvalidRequest, Unreachable
+from model.errors import CallSite, DuoyunError, InvalidRequest, NotFound, Unreachable
 from providers.base import Account, Call, ClusterAccess
 from providers.calls import Calls
-from providers.kubernetes.errors import map_error
+from providers.kubernetes.errors import map_error, status_body
 
 APPLY: Final = "application/apply-patch+yaml"
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _CONNECT_S = 10.0
 _READ_S = 60.0
 _LEAST_S = 0.02
@@ -85,6 +86,18 @@ class ClusterClient:
 
         return self._calls.run(operation, send, call, api=self._bucket, write=write)
 
+    def exists(self, path: str, call: Call, operation: str) -> bool:
+        """Whether a GET would find something. Metadata is asked for, and no byte of the answer is read."""
+
+        def send() -> bool:
+            self._send("GET", path, call, operation, None, {"Accept": _METADATA_ONLY}, None, preload=False).close()
+            return True
+
+        try:
+            return self._calls.run(operation, send, call, api=self._bucket)
+        except NotFound:
+            return False
+
     def text(self, path: str, call: Call, operation: str, *, query: Query | None = None, limit: int = 65536) -> str:
         """The answer as text, at most `limit` bytes of it."""
 
@@ -105,8 +118,6 @@ class ClusterClient:
             cause = exc.__cause__
             if isinstance(cause, ApiException) and cause.status and cause.status != 401:
                 text = cause.body if isinstance(cause.body, bytes) else str(cause.body or "").encode()
-                from providers.kubernetes.errors import status_body
-
                 return int(cause.status), text[:limit], bool(status_body(cause))
             raise
         return int(response.status), self._read(response, limit, operation), False
@@ -222,7 +233,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _transport(account: Account, access: ClusterAccess) -> RESTClientObject:
-    """The client's transport, with TLS made from the PEM texts in hand and without its retries and debug log."""
+    """The client's transport, with TLS made from the PEM texts in hand and without its own retries."""
     configuration = Configuration()
     configuration.proxy = None  # what the environment says is for other programs; the fleet names a proxy
     rest = RESTClientObject(configuration)
