@@ -14,12 +14,13 @@ from model.plan import PoolChoice
 from scheduler.check import NodeLoad, spare_pod
 from scheduler.eligibility import room
 from scheduler.formulation import Draft, Formulation, PackingCut
+from scheduler.mixes import cheapest_mix
 from scheduler.packing import Group, Node, Outcome, Packing, pack
-from scheduler.problem import InstanceOffer, Problem, ServiceDemand
+from scheduler.problem import Problem, ServiceDemand, SiteOffer
+from scheduler.pruning import pool_types
 from scheduler.traffic import Assignment
 
 SPARE = ""  # name of the pod that stands for a rolling update's extra replica
-MAX_ADDED_NODES = 8
 
 Counts = Mapping[str, int]  # instance type -> nodes, of one site
 
@@ -42,7 +43,7 @@ class Completion:
 
 
 def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Completion:
-    """Pack every site; where one does not pack, say so as a cut and add the cheapest nodes that mend it."""
+    """Pack every site; where one does not pack, say so as a cut and buy the cheapest nodes that do."""
     cuts: list[tuple[PackingCut, bool]] = []
     loads: list[NodeLoad] = []
     counts = {site.id: _counts(draft, site.id) for site in formulation.sites}
@@ -55,7 +56,7 @@ def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Comple
         if packed.outcome is not Outcome.PACKED:
             cut = _cut(problem, formulation, site.id, draft.assignment, counts[site.id])
             cuts.append((cut, packed.outcome is Outcome.IMPOSSIBLE))
-            mended = _add_nodes(problem, site.id, groups, counts, draft)
+            mended = _mend(problem, site.id, groups, counts, draft)
             if mended is None:
                 return Completion(None, cuts)
             counts[site.id], packed = mended
@@ -173,48 +174,25 @@ def _cut(
     return PackingCut(alike, tuple(sorted(here.items())), tuple(sorted(counts.items())))
 
 
-def _add_nodes(
+def _mend(
     problem: Problem, site_id: str, groups: list[Group], counts: Mapping[str, Counts], draft: Draft
 ) -> tuple[Counts, Packing] | None:
-    """The cheapest single node that makes it pack, else the roomiest affordable one and again; None where none is."""
-    mine = dict(counts[site_id])
-    for _ in range(MAX_ADDED_NODES):
-        offers = [
-            t for t in _by_price(problem, site_id) if _allowed(problem, site_id, t, counts, mine, draft)
-        ]  # fmt: skip
-        if not offers:
-            return None
-        for offer in offers:
-            more = mine | {offer.name: mine.get(offer.name, 0) + 1}
-            packed = pack(groups, _nodes(problem, site_id, more), 500)
-            if packed.outcome is Outcome.PACKED:
-                return more, packed
-        widest = max(offers, key=lambda t: (t.cpu_millicores * t.memory_mib, t.name))
-        mine[widest.name] = mine.get(widest.name, 0) + 1
-    return None
-
-
-def _by_price(problem: Problem, site_id: str) -> list[InstanceOffer]:
-    return sorted(problem.site_by_id[site_id].types, key=lambda t: (t.price_per_hour, t.name))
-
-
-def _allowed(
-    problem: Problem,
-    site_id: str,
-    offer: InstanceOffer,
-    counts: Mapping[str, Counts],
-    mine: Counts,
-    draft: Draft,
-) -> bool:
-    """Whether one more machine of that type keeps the site's limit and the region's quota."""
+    """The cheapest machines that do pack there, within what the zone's limit and the region's quota leave."""
     site = problem.site_by_id[site_id]
+    tenants = [problem.service_by_name[g.name] for g in groups if g.name != SPARE]
+    offers = {t: room(problem, t) for t in pool_types(problem, site, tenants)}
     own = sum(n for (_, s, _), n in draft.dedicated.items() if s == site_id)
-    if site.max_machines is not None and sum(mine.values()) + own + 1 > site.max_machines:
-        return False
-    used = offer.vcpu
-    pools = {**counts, site_id: mine}
+    machines = math.inf if site.max_machines is None else site.max_machines - own
+    quota = problem.region_quota_vcpu.get(site.region, math.inf) - _vcpu_elsewhere(problem, site, counts, draft)
+    return cheapest_mix(groups, offers, machines, quota)
+
+
+def _vcpu_elsewhere(problem: Problem, site: SiteOffer, counts: Mapping[str, Counts], draft: Draft) -> float:
+    """vCPUs that the region's quota already counts beside this site's pool."""
+    used = 0.0
     for other in (s for s in problem.sites if s.region == site.region):
         vcpu = {t.name: t.vcpu for t in other.types}
-        used += sum(vcpu[name] * n for name, n in pools.get(other.id, {}).items())
+        if other.id != site.id:
+            used += sum(vcpu[name] * n for name, n in counts.get(other.id, {}).items())
         used += sum(vcpu[name] * n for (_, s, name), n in draft.dedicated.items() if s == other.id)
-    return used <= problem.region_quota_vcpu.get(site.region, math.inf)
+    return used
