@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,3 +60,31 @@ def running(options: Options, *, start_timeout_s: float = 60.0) -> Iterator[Runn
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+_SHARED_LOCK = threading.Lock()
+_SHARED = ExitStack()
+_shared: list[Running] = []
+_users = 0
+
+
+@contextmanager
+def shared() -> Iterator[Running]:
+    """One sandbox with all clouds for everything in this process that asks; it ends with its last user.
+
+    moto keeps its state in globals, so two sandboxes of AWS in one process would be one. Tests that share it keep
+    apart by fleet, account and region, and take back the faults that they put in.
+    """
+    global _users  # noqa: PLW0603  (one per process is the point)
+    with _SHARED_LOCK:
+        if not _users:
+            _shared.append(_SHARED.enter_context(running(Options())))
+        _users += 1
+    try:
+        yield _shared[0]
+    finally:
+        with _SHARED_LOCK:
+            _users -= 1
+            if not _users:
+                _shared.clear()
+                _SHARED.close()

@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,28 @@ _STATE_VERSION = 1
 
 
 class Moto:
-    """Every method but load() must run under the cloud's lock: moto is not made for threads."""
+    """Every method but load() must run under the cloud's lock: moto is not made for threads.
+
+    moto's backends are global to the process, so there is one of these at a time.
+    """
+
+    _one = threading.Lock()
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._app: Any = None
+        self._loaded = False
         self._images: set[tuple[str, str]] = set()
         self.regions: dict[str, frozenset[str]] = {}
         self.zones: dict[str, tuple[str, ...]] = {}
 
     def load(self) -> None:
-        """Imports moto and builds the applications that are used most."""
+        """Imports moto and builds the applications that are used most. RuntimeError where another one lives."""
+        if not self._one.acquire(blocking=False):
+            raise RuntimeError(
+                "this process has a sandbox AWS already: moto's state is global (sandbox.threaded.shared)"
+            )
+        self._loaded = True
         import botocore.session
         from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
         from moto.moto_api._internal import mock_random
@@ -167,6 +179,8 @@ class Moto:
 
     def save(self, path: Path, extra: dict[str, Any]) -> None:
         """Everything of PERSISTED and `extra` in one file. OSError where it cannot be written."""
+        if not self._loaded:
+            return
         import moto
 
         backends: dict[str, dict[str, dict[str, Any]]] = {}
@@ -205,10 +219,14 @@ class Moto:
 
     def reset(self) -> None:
         """Forgets everything, so that the next sandbox in this process begins empty."""
+        if not self._loaded:
+            return
         from moto.core.base_backend import BackendDict
 
         BackendDict.reset()
         self._images.clear()
+        self._loaded = False
+        self._one.release()
 
 
 def debian_image(release: str, debian_architecture: str, region: str) -> str:
