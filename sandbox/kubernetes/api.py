@@ -283,10 +283,12 @@ class Api:
     # -- controllers' writes -----------------------------------------------------------------------------------
 
     def system_create(self, kind: ResourceKind, obj: Object, manager: str) -> Object:
-        """Creates for a controller: defaults and ownership, no validation. ApiError 409 where it exists."""
+        """Creates for a controller: defaults and ownership, no validation. ApiError 409 where it exists, 403 where
+        its namespace is being deleted."""
         meta = obj["metadata"]
         if not meta.get("name"):
             meta["name"] = meta["generateName"] + self.random_name()
+        admission.check_namespace(self.store, kind, meta.get("namespace", ""), meta["name"])
         if self.store.get(kind, meta.get("namespace", ""), meta["name"]) is not None:
             raise already_exists(kind, meta["name"])
         new = copy.deepcopy(obj) | {"apiVersion": kind.api_version, "kind": kind.kind}

@@ -29,7 +29,7 @@ from sandbox.kubernetes.kinds import NAMESPACES, NODES, PODS
 from sandbox.kubernetes.nodes import machines
 from sandbox.kubernetes.nodes.kubelet import Kubelets
 from sandbox.kubernetes.nodes.worker import Backoff
-from sandbox.kubernetes.routes import Target
+from sandbox.kubernetes.routes import TOKEN_PREFIX, Target
 from sandbox.kubernetes.services import ApiProxy, Backends, LoadBalancers
 from sandbox.kubernetes.store import Object, Store
 from sandbox.kubernetes.subresources import evict
@@ -157,6 +157,10 @@ class Cluster:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    def kubectl_url(self, token: str = "") -> str:
+        """A server URL for kubectl, which sends no token over plain HTTP: the token is part of it."""
+        return f"{self.url}{TOKEN_PREFIX}{token or self._token}"
 
     @property
     def admin_token(self) -> str:

@@ -22,7 +22,7 @@ from sandbox.kubernetes.errors import (
     unauthorized,
     unknown_path,
 )
-from sandbox.kubernetes.routes import Target, parse
+from sandbox.kubernetes.routes import Target, is_true, parse, split_token
 from sandbox.kubernetes.selectors import parse_fields, parse_labels
 from sandbox.kubernetes.store import Object
 from sandbox.kubernetes.tables import table
@@ -69,10 +69,12 @@ class Guard:
     authenticate: Callable[[str], str | None]
     faults: FaultTable
 
-    def user(self, request: web.BaseRequest) -> str:
-        """The caller's name. ApiError 401 without a valid bearer token."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+    def user(self, request: web.BaseRequest, token: str) -> str:
+        """The caller's name, by the token of the URL or the bearer token. ApiError 401 without a valid one."""
+        if not token:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            token = token if scheme.lower() == "bearer" else ""
+        if not token:
             raise unauthorized()
         if hmac.compare_digest(token.encode(), self.admin_token.encode()):
             return ADMIN
@@ -99,31 +101,33 @@ class HttpApi:
             return refusal(ApiError(500, "InternalError", "Internal error occurred: see the sandbox's log"))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.rel_url.path
-        user = "" if path in _PUBLIC else self._guard.user(request)
+        token, path = split_token(request.rel_url.path)
+        user = "" if path in _PUBLIC else self._guard.user(request, token)
         target = parse(path)
         write = request.method not in ("GET", "HEAD") and not path.startswith("/apis/authorization.k8s.io/")
         if user.startswith("reader:") and write and target is not None:
             verb = _VERBS.get(request.method, request.method.lower())
             raise admission.read_only(user, verb, target.kind, target.namespace, target.name)
-        fault = self._fault(request, target, write)
+        fault = self._fault(request.method, target, path, write)
         if fault is not None:
             if fault.delay_s > 0:
                 await asyncio.sleep(fault.delay_s)
             if fault.status and not fault.drop_answer:
                 raise fault_error(fault)
-        answer = await self._dispatch(request, target, user)
-        if fault is not None and fault.drop_answer and request.transport is not None:
-            request.transport.abort()
-        return answer
+        try:
+            return await self._dispatch(request, target, path, user)
+        finally:
+            if fault is not None and fault.drop_answer and request.transport is not None:
+                request.transport.abort()
 
-    def _fault(self, request: web.BaseRequest, target: Target | None, write: bool) -> Fault | None:
-        what = target.resource if target else request.rel_url.path
+    def _fault(self, method: str, target: Target | None, path: str, write: bool) -> Fault | None:
+        what = target.resource if target else path
         where = f"{self._guard.cluster_id}/{target.namespace}/{target.name}" if target else self._guard.cluster_id
-        return self._guard.faults.check("kubernetes", f"{request.method} {what}", detail=where, write=write)
+        return self._guard.faults.check("kubernetes", f"{method} {what}", detail=where, write=write)
 
-    async def _dispatch(self, request: web.BaseRequest, target: Target | None, user: str) -> web.StreamResponse:
-        path = request.rel_url.path
+    async def _dispatch(
+        self, request: web.BaseRequest, target: Target | None, path: str, user: str
+    ) -> web.StreamResponse:
         if target is not None:
             return await self._resource(request, target)
         if path in _PUBLIC and path != "/version":
@@ -160,7 +164,7 @@ class HttpApi:
     async def _collection(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         kind, query = target.kind, request.query
         match request.method:
-            case "GET" if query.get("watch") in ("true", "1"):
+            case "GET" if is_true(query, "watch"):
                 return await self._watch(request, target)
             case "GET":
                 return shaped(request, kind, self._list(target, query), self._api)
@@ -232,7 +236,7 @@ class HttpApi:
         kind, namespace, name = target.kind, target.namespace, target.name
         match request.method:
             case "GET":
-                if request.query.get("watch") in ("true", "1"):
+                if is_true(request.query, "watch"):
                     return await self._watch(request, target)
                 return shaped(request, kind, self._api.get(kind, namespace, name), self._api)
             case "PUT":

@@ -8,6 +8,7 @@ somebody else owns it; an update takes over what it changes.
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -172,21 +173,24 @@ def _merge(live: Any, applied: Mapping[str, Any], model: str, path: Path = ()) -
 
 
 def _merge_lists(live: Sequence[Any], applied: Sequence[Any], n: Node) -> list[Any]:
-    """Items of both: the applied order wins, items that only live has keep their place before their successor."""
+    """Items of both: what only live has comes where it stood, the rest in the applied order."""
     before, after = keyed_items(live, n.keys), keyed_items(applied, n.keys)
-    waiting = [k for k in before if k not in after]
-    order = list(before)
-    merged: list[Any] = []
+    waiting = deque(before)
+    merged: dict[str, Any] = {}
+
+    def take_live() -> None:
+        while waiting and (waiting[0] not in after or waiting[0] in merged):
+            key = waiting.popleft()
+            merged.setdefault(key, before[key])
+
     for key, item in after.items():
-        if key in before:
-            ahead = [k for k in waiting if order.index(k) < order.index(key)]
-            merged += [before[k] for k in ahead]
-            waiting = [k for k in waiting if k not in ahead]
+        take_live()
         if n.shape is Shape.KEYED and isinstance(item, dict):
-            merged.append(_merge(before.get(key, {}), item, n.item))
+            merged[key] = _merge(before.get(key, {}), item, n.item)
         else:
-            merged.append(item)
-    return merged + [before[k] for k in waiting]
+            merged[key] = item
+    take_live()
+    return list(merged.values())
 
 
 # -- removing what its applier dropped -----------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
             return _add(_cut(document, path), path, copy.deepcopy(operation.get("value")))
         case "move":
             source = _pointer(operation.get("from", ""))
-            return _add(_cut(document, source), path, _lookup(document, source))
+            moved = _lookup(document, source)
+            return _add(_cut(document, source), path, moved)
         case "copy":
             return _add(document, path, copy.deepcopy(_lookup(document, _pointer(operation.get("from", "")))))
         case "test":

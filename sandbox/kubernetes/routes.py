@@ -5,6 +5,7 @@ Forms: kubernetes.io/docs/reference/using-api/api-concepts, "Resource URIs".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.kubernetes.kinds import BY_PATH, NAMESPACES, ResourceKind
@@ -24,6 +25,26 @@ class Target:
     def resource(self) -> str:
         """`deployments` or `deployments/scale`, as rules and faults name it."""
         return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
+
+
+_TRUE = frozenset({"1", "t", "T", "true", "True", "TRUE"})
+
+
+def is_true(query: Mapping[str, str], name: str) -> bool:
+    """A query's flag, in any of the spellings that Go accepts; the official client writes `True`."""
+    return query.get(name, "") in _TRUE
+
+
+TOKEN_PREFIX = "/as/"  # noqa: S105  (a path)
+
+
+def split_token(path: str) -> tuple[str, str]:
+    """`/as/TOKEN/api/v1` -> (TOKEN, `/api/v1`). kubectl sends no credentials over plain HTTP, but keeps the path of
+    its server URL; the official client uses the header, and has no such prefix."""
+    if not path.startswith(TOKEN_PREFIX):
+        return "", path
+    token, _, rest = path.removeprefix(TOKEN_PREFIX).partition("/")
+    return token, f"/{rest}"
 
 
 def parse(path: str) -> Target | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sandbox.kubernetes.errors import ApiError, bad_request
 from sandbox.kubernetes.kinds import ResourceKind
+from sandbox.kubernetes.routes import is_true
 from sandbox.kubernetes.store import ADDED, DELETED, MODIFIED, Change, Object, Store
 
 Matches = Callable[[Mapping[str, Any]], bool]
@@ -34,7 +35,7 @@ class WatchOptions:
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> WatchOptions:
         """ApiError 400 where a number is none."""
-        raw, initial = query.get("resourceVersion", ""), query.get("sendInitialEvents", "") in ("true", "1")
+        raw, initial = query.get("resourceVersion", ""), is_true(query, "sendInitialEvents")
         if not (raw == "" or raw.isdigit()):
             raise bad_request(f"invalid resource version {raw!r}")
         timeout = query.get("timeoutSeconds", "")
@@ -43,7 +44,7 @@ class WatchOptions:
         return cls(
             version=None if raw in ("", "0") or initial else int(raw),
             timeout_s=min(float(timeout or _LONGEST_S), _LONGEST_S),
-            bookmarks=query.get("allowWatchBookmarks", "") in ("true", "1"),
+            bookmarks=is_true(query, "allowWatchBookmarks"),
             initial_events=initial,
         )
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from sandbox.kubernetes.api import Api, Deletion, Write
 from sandbox.kubernetes.errors import ApiError, bad_request
 from sandbox.kubernetes.kinds import ResourceKind
-from sandbox.kubernetes.routes import Target
+from sandbox.kubernetes.routes import Target, is_true
 from sandbox.kubernetes.store import Object
 from sandbox.kubernetes.tables import table
 from sandbox.world import Fault
@@ -61,7 +61,7 @@ def write_options(request: web.BaseRequest, target: Target) -> Write:
     dry_run = query.get("dryRun", "")
     if dry_run not in ("", "All"):
         raise bad_request(f'dryRun: Unsupported value: "{dry_run}": supported values: "All"')
-    return Write(manager, target.subresource, dry_run == "All", validation, query.get("force") in ("true", "1"))
+    return Write(manager, target.subresource, dry_run == "All", validation, is_true(query, "force"))
 
 
 def delete_options(request: web.BaseRequest, body: Any) -> Deletion:

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from sandbox.kubernetes.errors import ApiError
+
 K = TypeVar("K")
 _RETRY_S = 0.5
 _log = logging.getLogger(__name__)
@@ -60,6 +62,10 @@ class Queue(Generic[K]):
         for key in waiting:
             try:
                 again_s = self._reconcile(key)
+            except ApiError as exc:
+                # A refusal is part of life here (a namespace that is being deleted): try again a little later.
+                _log.debug("%s: %s: %s", self._name, key, exc)
+                again_s = _RETRY_S
             except Exception:  # noqa: BLE001  (one object's mishap must not stop the others)
                 _log.exception("%s: %s", self._name, key)
                 again_s = _RETRY_S

@@ -15,6 +15,7 @@ from sandbox.kubernetes.errors import ApiError, bad_request
 from sandbox.kubernetes.kinds import NODES, PODS
 from sandbox.kubernetes.nodes import status as status_of
 from sandbox.kubernetes.nodes.worker import Backoff, Worker
+from sandbox.kubernetes.routes import is_true
 from sandbox.kubernetes.store import DELETED, Change, Key, Object
 from sandbox.world import ContainerHost
 
@@ -161,7 +162,7 @@ class Kubelets:
         if name not in names:
             raise bad_request(f"container {name} is not valid for pod {pod['metadata']['name']}")
         worker = self.worker_of(pod)
-        previous = query.get("previous") in ("true", "1")
+        previous = is_true(query, "previous")
         found = (worker.previous if previous else worker.containers).get(name) if worker else None
         if found is None:
             state = "not found" if previous else "waiting to start: ContainerCreating"
@@ -171,7 +172,7 @@ class Kubelets:
         tail = query.get("tailLines", "")
         if tail.isdigit():
             rows = rows[len(rows) - min(int(tail), len(rows)) :]
-        stamped = query.get("timestamps") in ("true", "1")
+        stamped = is_true(query, "timestamps")
         return "".join(f"{timestamp(at_s)} {text}\n" if stamped else f"{text}\n" for at_s, text in rows)
 
 
