@@ -44,11 +44,17 @@ def _resource_out(conv: Any) -> Any:
 
 
 def _resource_in(conv: Any, data: Mapping[str, Any]) -> AnyResource:
+    rest = dict(data)
+    kind = Kind(rest.pop("kind"))
+    return cast(AnyResource, _structurer(conv, kind)(rest, KINDS[kind]))
+
+
+@cache
+def _structurer(conv: Any, kind: Kind) -> Any:
+    """Generated code, compiled once per kind: compiling takes longer than structuring a whole plan."""
     from cattrs.gen import make_dict_structure_fn
 
-    rest = dict(data)
-    cls = KINDS[Kind(rest.pop("kind"))]
-    return cast(AnyResource, make_dict_structure_fn(cls, conv, _cattrs_forbid_extra_keys=True)(rest, cls))
+    return make_dict_structure_fn(KINDS[kind], conv, _cattrs_forbid_extra_keys=True)
 
 
 def to_data(value: Any) -> Any:
