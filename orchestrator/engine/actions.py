@@ -28,7 +28,11 @@ from providers.base import Call, Provider
 
 T = TypeVar("T")
 Step = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
-"""Runs a named step and journals its answer, which is plain JSON and holds no secret."""
+"""Runs a named cloud call and journals its answer, which is plain JSON and holds no secret.
+
+Records are no steps: each is a transaction of its own in the same database, and a second journal entry beside it would
+cost a second fsync and say nothing new.
+"""
 
 CANCEL_SLICE_S = 0.2
 
@@ -98,7 +102,7 @@ class Work:
                 self.scope, self.token, self.action.address, revision=self.revision, action_id=self.action.id
             )
 
-        self._step("forget", lambda: self._patiently(forget))
+        self._within("forget", lambda: self._patiently(forget))
         return gone
 
     def _replace(self) -> dict[str, Any]:
@@ -135,9 +139,14 @@ class Work:
             raise PlanStale(f"{self.action.address}: nothing is known of what should go", mend="plan again")
         provider_id = record.provider_id if record is not None else ""
         self._record("record deleting", self._intent(RecordState.DELETING, kept, provider_id=provider_id))
-        answer = self._step("delete", lambda: self._delete_from_cloud(record))
+        answer = self.step("delete", lambda: self._within("delete", lambda: self._delete_from_cloud(record)))
         if answer["found"]:
-            self._step("wait until gone", lambda: self.targets(self.action.address).wait_gone(*self._at()))
+
+            def wait(provider: Provider) -> dict[str, Any]:
+                provider.wait_gone(self.action.address, self.call)
+                return {}
+
+            self._cloud("wait until gone", wait)
         if self.action.address.kind is Kind.CLUSTER:
             self.forget_target(self.action.address)
         return answer
@@ -196,10 +205,10 @@ class Work:
     # -- steps -------------------------------------------------------------------------------------------------
 
     def _cloud(self, name: str, fn: Callable[[Provider], dict[str, Any]]) -> dict[str, Any]:
-        return self._step(name, lambda: fn(self.targets(self.action.address)))
+        return self.step(name, lambda: self._within(name, lambda: fn(self.targets(self.action.address))))
 
     def _record(self, name: str, record: Record) -> None:
-        self._step(name, lambda: self._patiently(lambda: self.store.inventory.put(self.scope, self.token, record)))
+        self._within(name, lambda: self._patiently(lambda: self.store.inventory.put(self.scope, self.token, record)))
 
     def _patiently(self, write: Callable[[], None]) -> None:
         """Repeats a write while the database is away: what was done in the cloud is not given up for a restart there.
@@ -216,17 +225,13 @@ class Work:
                 attempt += 1
                 self._back_off(attempt, exc)
 
-    def _step(self, name: str, fn: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
-        where = f"{self.action.id}: {name}"
-
-        def body() -> dict[str, Any]:
-            self.options.checkpoint(f"before {where}")
-            self._go_on()
-            answer = fn() or {}
-            self.options.checkpoint(f"after {where}")
-            return answer
-
-        return self.step(name, body)
+    def _within(self, name: str, fn: Callable[[], T]) -> T:
+        """fn() between its checkpoints, where the lease and the user still allow it."""
+        self.options.checkpoint(f"before {self.action.id}: {name}")
+        self._go_on()
+        answer = fn()
+        self.options.checkpoint(f"after {self.action.id}: {name}")
+        return answer
 
     def _go_on(self) -> None:
         """Raises LeaseLost or Interrupted where nothing more may be begun."""
@@ -240,9 +245,6 @@ class Work:
         if self.action.desired is None:
             raise PlanStale(f"{self.action.id}: the plan does not say what {self.action.address} should be")
         return self.action.desired
-
-    def _at(self) -> tuple[Address, Call]:
-        return self.action.address, self.call
 
     def _known(self) -> Record | None:
         return self.store.inventory.get(self.scope, self.action.address)

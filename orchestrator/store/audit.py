@@ -46,15 +46,8 @@ class Audit:
 
         data: plain values, never secrets. Call it last in a transaction: it locks the chain until the commit.
         """
-        conn.execute(
-            self._db.insert(audit_head)
-            .values(chain=chain, seq=0, hash=GENESIS)
-            .on_conflict_do_nothing(index_elements=[audit_head.c.chain])
-        )
-        head = conn.execute(
-            sa.select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.chain == chain).with_for_update()
-        ).one()
-        seq, previous = int(head.seq) + 1, str(head.hash)
+        last, previous = self._locked_head(conn, chain)
+        seq = last + 1
         text = canonical(
             {"chain": chain, "seq": seq, "at_s": at_s, "actor": actor, "kind": kind, "data": data, "previous": previous}
         )
@@ -62,6 +55,16 @@ class Audit:
         conn.execute(sa.insert(audit).values(chain=chain, seq=seq, entry=text, hash=hashed))
         conn.execute(sa.update(audit_head).where(audit_head.c.chain == chain).values(seq=seq, hash=hashed))
         return AuditEntry(chain, seq, at_s, actor, kind, data, previous, hashed)
+
+    def _locked_head(self, conn: sa.Connection, chain: str) -> tuple[int, str]:
+        """Number and hash of the chain's last entry, locked until the commit."""
+        query = sa.select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.chain == chain).with_for_update()
+        head = conn.execute(query).one_or_none()
+        if head is None:
+            first = self._db.insert(audit_head).values(chain=chain, seq=0, hash=GENESIS)
+            conn.execute(first.on_conflict_do_nothing(index_elements=[audit_head.c.chain]))
+            head = conn.execute(query).one()
+        return int(head.seq), str(head.hash)
 
     def entries(self, chain: str, *, after_seq: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:
         """In order, after_seq excluded."""

@@ -211,6 +211,7 @@ def main() -> int:
     parser.add_argument("url")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sample", type=int, default=0, help="how many places; 0: all")
+    parser.add_argument("--boundaries", action="store_true", help="only between actions, not inside them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--twice", action="store_true", help="the resuming run is killed too, somewhere")
     args = parser.parse_args()
@@ -227,6 +228,8 @@ def main() -> int:
     expected = json.loads(json.dumps(FakeCloud(path=undisturbed.cloud).inventory()))
     failures = {"undisturbed": problems(undisturbed, expected)} if problems(undisturbed, expected) else {}
     names = sorted(set(names_file.read_text().splitlines()))
+    if args.boundaries:
+        names = [n for n in names if n.startswith("after ") and ":" not in n]
     chosen = rng.sample(names, args.sample) if args.sample else names
     killed = 0
     for name in chosen:

@@ -1,6 +1,7 @@
 """SIGKILL at the boundaries of every action, then a resume: the cloud ends as if nothing had happened.
 
-A sample of the places in every run, all of them (and second kills during the resume) in the soak.
+All boundaries between actions and a sample of those inside them in every run; all of them, and second kills during the
+resume, in the soak.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ def kill_run(url: str, folder: Path, *options: str, timeout_s: float) -> dict:
     return report
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_sample_of_places_on_sqlite(tmp_path, seed):
-    report = kill_run(f"sqlite:///{tmp_path}", tmp_path / "kill", "--sample", "12", "--seed", str(seed), timeout_s=110)
-    assert report["places"] > 100 and report["killed"] == report["runs"] == 12
+def test_every_boundary_between_actions(tmp_path):
+    report = kill_run(f"sqlite:///{tmp_path}", tmp_path / "kill", "--boundaries", timeout_s=110)
+    assert report["killed"] == report["runs"] == 12
+
+
+def test_a_sample_of_places_inside_actions(tmp_path):
+    report = kill_run(f"sqlite:///{tmp_path}", tmp_path / "kill", "--sample", "8", "--seed", "1", timeout_s=110)
+    assert report["places"] > 100 and report["killed"] == 8
 
 
 @pytest.mark.postgres
 def test_a_sample_of_places_on_postgres(tmp_path, postgres_url):
-    report = kill_run(postgres_url, tmp_path / f"kill{postgres_url[-8:]}", "--sample", "10", timeout_s=110)
-    assert report["places"] > 100 and report["killed"] == 10
+    report = kill_run(postgres_url, tmp_path / f"kill{postgres_url[-8:]}", "--sample", "5", timeout_s=110)
+    assert report["places"] > 100 and report["killed"] == 5
 
 
 @pytest.mark.soak
