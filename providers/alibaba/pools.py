@@ -14,6 +14,7 @@ from model.resources import TAG_FLEET, Address, Kind, NodePool, Observed, State
 from providers.alibaba.common import (
     Adapter,
     Identified,
+    References,
     Row,
     changed_tags,
     gone_is_fine,
@@ -21,6 +22,7 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
+from providers.alibaba.session import Session
 from providers.base import Call
 
 _STATES = {
@@ -37,6 +39,10 @@ DISK_GIB = 120  # what ACK itself proposes for nodes
 class NodePools(Adapter):
     KIND = Kind.NODE_POOL
     HAS_TOKEN = False
+
+    def __init__(self, session: Session, references: References) -> None:
+        super().__init__(session, references)
+        self._zones: dict[str, str] = {}  # vSwitch id -> zone
 
     def rows(self, region: str, call: Call, *, tags: Mapping[str, str] | None = None, name: str = "") -> Iterator[Row]:
         for cluster in self.references.adapters[Kind.CLUSTER].rows(region, call):
@@ -87,9 +93,9 @@ class NodePools(Adapter):
             labels=tags_of(labels),
         )
         state = _STATES.get(status.get("state", ""), State.UPDATING)
-        if state is State.READY and healthy < count:
-            state = State.UPDATING
         failed = int(status.get("failed_nodes") or 0)
+        if state is State.READY and healthy < count:
+            state = State.FAILED if failed else State.UPDATING
         return Observed(
             address=self.address(region, who.logical_name),
             resource=pool,
@@ -101,8 +107,13 @@ class NodePools(Adapter):
         )
 
     def _zone(self, region: str, switch_id: str, call: Call) -> str:
-        row = self.references.adapters[Kind.SUBNET].by_id(region, switch_id, call) if switch_id else None
-        return str(row.get("ZoneId", "")) if row else ""
+        """A vSwitch never changes its zone, so each is asked for once."""
+        if switch_id and switch_id not in self._zones:
+            row = self.references.adapters[Kind.SUBNET].by_id(region, switch_id, call)
+            if row is None:
+                return ""
+            self._zones[switch_id] = str(row.get("ZoneId", ""))
+        return self._zones.get(switch_id, "")
 
     def make(self, address: Address, desired: NodePool, call: Call, token: Callable[[Mapping[str, Any]], str]) -> str:
         del token  # CreateClusterNodePool has none

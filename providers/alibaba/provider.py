@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from model.errors import CloudError, NotBuiltYet, NotFound, RolloutFailed
+from model.errors import CloudError, NotBuiltYet, NotFound, RolloutFailed, Unreachable
 from model.resources import Address, AnyResource, Change, Cluster, Kind, Observed, State
 from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
@@ -26,7 +26,7 @@ from providers.base import Account, Call, Capability, ClusterAccess, Identity
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 HOME_REGION = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
 EVENT_PAGES = 10
-POLL_S = 0.1  # at first; it grows to 5 s
+POLL_S = 0.05  # at first; it grows to 5 s
 EVENT_PAGE_SIZE = 50
 
 
@@ -142,26 +142,31 @@ class AlibabaProvider:
     # -- waiting -----------------------------------------------------------------------------------------------
 
     def wait_ready(self, address: Address, call: Call) -> Observed:
-        adapter, first = self._of(address.kind), self.get(address, call)
+        adapter, last = self._of(address.kind), self.get(address, call)
 
         def look() -> Observed | None:
-            row = adapter.by_id(address.region, first.provider_id, call)
+            nonlocal last
+            row = adapter.by_id(address.region, last.provider_id, call)
             if row is None:
                 raise NotFound(f"{address} went away while it was waited for", address=str(address))
-            seen = adapter.observe(address.region, row, call)
-            if seen.state is State.FAILED:
+            last = adapter.observe(address.region, row, call)
+            if last.state is State.FAILED:
                 raise RolloutFailed(
                     f"{address} cannot become ready",
-                    detail=seen.detail or f"{seen.provider_id} has failed",
+                    detail=last.detail or f"{last.provider_id} has failed",
                     mend="look at it in the console, remove it, and deploy again",
                     address=str(address),
                 )
-            if seen.state is not State.READY:
-                call.progress(f"{address}: {seen.state}{f', {seen.detail}' if seen.detail else ''}")
-                return None
-            return seen
+            if last.state is State.READY:
+                return last
+            call.progress(f"{address}: {last.state}{f', {last.detail}' if last.detail else ''}")
+            return None
 
-        return self._session.calls.poll(f"{address} to become ready", look, call, every_s=POLL_S)
+        try:
+            return self._session.calls.poll(f"{address} to become ready", look, call, every_s=POLL_S)
+        except Unreachable as exc:
+            exc.detail = f"last seen: {last.state}{f', {last.detail}' if last.detail else ''}; {exc.detail}"
+            raise attributed(exc, address) from exc.__cause__
 
     def wait_gone(self, address: Address, call: Call) -> None:
         try:

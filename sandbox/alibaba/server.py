@@ -188,8 +188,8 @@ class AlibabaServer:
         await self._cloud.close()
 
     def inventory(self) -> list[dict[str, Any]]:
-        """All that exists, as {kind, id, name, tags}."""
-        return [{"kind": k, "id": i, "name": n, "tags": dict(t)} for k, i, n, t in self._cloud.everything()]
+        """All that exists: kind, id, name, tags, owner, account, region."""
+        return list(self._cloud.everything())
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data from which `restore` makes the same estates again."""

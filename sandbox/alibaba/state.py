@@ -20,6 +20,7 @@ from sandbox.world import Container, SandboxAccount, World
 log = logging.getLogger(__name__)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 EVENT_LIMIT = 20_000
+TAG_FLEET = "duoyun-fleet"  # by which an inventory tells whose a thing is
 
 
 @dataclass(slots=True)
@@ -303,15 +304,27 @@ class Cloud:
             self._used.update(rule.id for group in estate.groups.values() for rule in group.rules)
             self._used.update(machine.disk_id for machine in estate.machines.values())
 
-    def everything(self) -> Iterator[tuple[str, str, str, dict[str, str]]]:
-        """(kind, id, name, tags) of all that exists, for the inventory."""
-        for estate in self.estates.values():
-            yield from (("vpc", v.id, v.name, v.tags) for v in estate.vpcs.values())
-            yield from (("vswitch", s.id, s.name, s.tags) for s in estate.vswitches.values())
-            yield from (("security_group", g.id, g.name, g.tags) for g in estate.groups.values())
-            yield from (("instance", m.id, m.name, m.tags) for m in estate.machines.values())
-            yield from (("cluster", c.id, c.name, c.tags) for c in estate.clusters.values())
-            yield from (("node_pool", p.id, p.name, p.tags) for p in estate.pools.values())
+    def everything(self) -> Iterator[dict[str, Any]]:
+        """A row for all that exists: kind (as model.resources names them; `node` for ACK's workers), id, name, ..."""
+        for account, estate in self.estates.items():
+            records: list[tuple[str, Any]] = [
+                *(("network", v) for v in estate.vpcs.values()),
+                *(("subnet", s) for s in estate.vswitches.values()),
+                *(("firewall_group", g) for g in estate.groups.values()),
+                *(("node" if m.pool else "instance", m) for m in estate.machines.values()),
+                *(("cluster", c) for c in estate.clusters.values()),
+                *(("node_pool", p) for p in estate.pools.values()),
+            ]
+            for kind, r in records:
+                yield {
+                    "kind": kind,
+                    "id": r.id,
+                    "name": r.name,
+                    "tags": dict(r.tags),
+                    "owner": r.tags.get(TAG_FLEET, ""),
+                    "account": account,
+                    "region": r.region,
+                }
 
 
 def region_code(region: str) -> str:

@@ -94,7 +94,7 @@ def test_an_impossible_rule_is_refused_before_anything_exists(region: Any, rule:
     group = region.group(rule(443, priority=101))
     with pytest.raises(InvalidRequest, match=r"1\.\.100"):
         region.provider.create(region.at(Kind.FIREWALL_GROUP, "web"), group, region.call("k"))
-    assert sandbox.of_kind("security_group") == []
+    assert sandbox.of_kind("firewall_group") == []
 
 
 def test_an_instance_runs_its_container(region: Any) -> None:
@@ -183,13 +183,13 @@ def test_cluster_and_pool_from_creation_to_their_end(region: Any, sandbox: Any) 
     p.delete(seen, region.call("k5"))
     p.wait_gone(at, region.call())
     assert sandbox.clusters.made == {}
-    assert sandbox.of_kind("cluster") == sandbox.of_kind("node_pool") == sandbox.of_kind("instance") == []
+    assert sandbox.of_kind("cluster") == sandbox.of_kind("node_pool") == sandbox.of_kind("node") == []
 
 
 def test_worker_nodes_are_not_listed_as_instances(region: Any, sandbox: Any) -> None:
     region.base()
     region.make(region.cluster(), region.pool())
-    assert len(sandbox.of_kind("instance")) == 2
+    assert len(sandbox.of_kind("node")) == 2
     assert list(region.provider.list(Kind.INSTANCE, region.region, region.call())) == []
 
 

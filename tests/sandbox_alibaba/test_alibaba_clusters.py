@@ -134,7 +134,7 @@ def test_a_cluster_takes_all_with_it(cloud: Any, refused: Any) -> None:
     assert state(cloud, cluster) == "deleting"
     cloud.wait(lambda: cloud.roa("GET", "/api/v1/clusters")["clusters"] == [])
     assert cloud.clusters.made == {}
-    assert {row["kind"] for row in cloud.server.inventory()} == {"vpc", "vswitch", "security_group"}
+    assert {row["kind"] for row in cloud.server.inventory()} == {"network", "subnet", "firewall_group"}
     assert "ErrorClusterNotFound" in refused(cloud.roa, "GET", f"/clusters/{cluster}").message
 
 
