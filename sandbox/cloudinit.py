@@ -50,6 +50,11 @@ _FLAGS = frozenset(
         "--passwd",
     ]
 )
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " "}
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
+_QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
+_SYSTEMD_PIECE = re.compile(rf"{_QUOTED}|(?:[^\s\"'\\]|\\.)+")
+_SYSTEMD_WORD = re.compile(rf"(?:{_QUOTED}|[^\s\"'\\]|\\.)+")
 _SHORT_WITH_VALUE = "pelvwhmuca"
 
 
@@ -112,8 +117,27 @@ def _unit(content: str) -> Iterator[list[str]]:
     for line in joined.splitlines():
         key, _, value = line.strip().partition("=")
         if key.strip() == "ExecStart" and value.strip():
-            words = _split(value.strip().lstrip("-@:+!"))
+            words = systemd_words(value.strip().lstrip("-@:+!"))
             yield [word.replace("%%", "%").replace("$$", "$") for word in words]
+
+
+def systemd_words(line: str) -> list[str]:
+    """Splits a command line by systemd.syntax(7): quotes of both kinds, and C escapes inside and outside of them."""
+    words: list[str] = []
+    for match in _SYSTEMD_WORD.finditer(line):
+        pieces = _SYSTEMD_PIECE.findall(match[0])
+        words.append("".join(_unescaped(piece[1:-1] if piece[0] in "\"'" else piece) for piece in pieces))
+    return words
+
+
+def _unescaped(text: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        code = match[1]
+        if code[0] in "xuU":
+            return chr(int(code[1:], 16))
+        return chr(int(code, 8)) if code.isdigit() else _ESCAPES.get(code, code)
+
+    return _ESCAPE.sub(one, text)
 
 
 def _script(text: str) -> Iterator[list[str]]:

@@ -118,7 +118,8 @@ class Clusters(Adapter):
         place = self.place(address, call)
         if raw is None:
             network_id = self.subnets.network_id(wanted.network, address, call)
-            self._attach(address, network_id, wanted, call)
+            if wanted.firewall_group:
+                self._attach(address, network_id, wanted, call)
             body = self._body(address, wanted, f"{network_id}/subnets/{wanted.subnets[0]}", call)
             self.in_group(address, call, lambda: self._put(place, body, call))
             raw = self.read(place, call)
@@ -179,12 +180,16 @@ class Clusters(Adapter):
         )
 
     def _attach(self, address: Address, network_id: str, wanted: Cluster, call: Call) -> None:
-        """Puts the firewall group before every subnet, one after the other: Azure changes a network serially."""
-        if not wanted.firewall_group:
-            return
-        group = self.firewalls.find(replace(address, kind=Kind.FIREWALL_GROUP, name=wanted.firewall_group), call)
+        """Puts the firewall group before every subnet, one after the other: Azure changes a network serially.
+
+        None wanted: takes away what is there.
+        """
+        group_id = ""
+        if wanted.firewall_group:
+            at = replace(address, kind=Kind.FIREWALL_GROUP, name=wanted.firewall_group)
+            group_id = self.firewalls.find(at, call).id
         for name in wanted.subnets:
-            self.subnets.attach(parse_id(f"{network_id}/subnets/{name}"), group.id, call)
+            self.subnets.attach(parse_id(f"{network_id}/subnets/{name}"), group_id, call)
             self.subnets.wait_ready(replace(address, kind=Kind.SUBNET, name=name), call)
 
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:

@@ -65,7 +65,7 @@ class Instances(Adapter):
             if raw.location == region and (fleet is None or owner_of(raw.tags) == fleet):
                 nic = nics.get(_nic_id(raw).lower())
                 names.add(self.address(raw).name)
-                yield self._observed(raw, nic, publics)
+                yield self._observed(raw, nic, publics, self.session.zones(region, call))
         for nic in nics.values():
             owner, name = owner_of(nic.tags), (nic.tags or {}).get(TAG_NAME, "")
             if owner and name and fleet in (None, owner) and nic.virtual_machine is None and name not in names:
@@ -85,9 +85,10 @@ class Instances(Adapter):
         nic = self.parts.interface_by_id(nic_id, call) if nic_id else None
         public_id = _public_id(nic)
         public = self.parts.public_ip_by_id(public_id, call) if public_id else None
-        return self._observed(raw, nic, {public_id.lower(): public} if public else {})
+        zones = self.session.zones(raw.location, call)
+        return self._observed(raw, nic, {public_id.lower(): public} if public else {}, zones)
 
-    def _observed(self, raw: Any, nic: Any, publics: dict[str, Any]) -> Observed:
+    def _observed(self, raw: Any, nic: Any, publics: dict[str, Any], zones: tuple[str, ...]) -> Observed:
         config = nic.ip_configurations[0] if nic is not None and nic.ip_configurations else None
         public = publics.get(_public_id(nic).lower())
         disk = raw.storage_profile.os_disk if raw.storage_profile else None
@@ -95,7 +96,7 @@ class Instances(Adapter):
         resource = Instance(
             name=self.address(raw).name,
             tags=user_tags(raw.tags),
-            zone=zone_name(raw.location, raw.zones),
+            zone=zone_name(raw.location, raw.zones, zones),
             subnet=parse_id(config.subnet.id).name if config and config.subnet else "",
             firewall_group=logical_name(self.account, parse_id(group).name, raw.location) if group else "",
             instance_type=word(raw.hardware_profile.vm_size) if raw.hardware_profile else "",
@@ -169,7 +170,7 @@ class Instances(Adapter):
     def _make(self, address: Address, wanted: Instance, call: Call) -> None:
         place = self.place(address, call)
         tags = own_tags(address, wanted.tags, call)
-        zone = zone_number(wanted.zone, address.region)
+        zone = zone_number(wanted.zone, address.region, self.session.zones(address.region, call))
         public_id = self.parts.ensure_public_ip(place, address.region, zone, tags, call) if wanted.public_ip else ""
         subnet = self.subnets.find(replace(address, kind=Kind.SUBNET, name=wanted.subnet), call)
         group = ""

@@ -135,21 +135,25 @@ def user_data_digest(text: str) -> str:
 # -- zones -------------------------------------------------------------------------------------------------------
 
 
-def zone_number(zone: str, region: str) -> str:
-    """`chinanorth3-1` -> `1`; "" for `<region>`, `<region>-0` or "": no zone. InvalidRequest for anything else."""
-    if zone in ("", region, f"{region}-0"):
+def zone_number(zone: str, region: str, known: tuple[str, ...]) -> str:
+    """`chinanorth3-1` -> `1`; "" for no zone: `<region>-0`, or `<region>-1` in a region without zones (one site).
+
+    known: the region's zones, () where it has none. Raises InvalidRequest for a zone that is not there.
+    """
+    if zone in ("", region, f"{region}-0") or (not known and zone == f"{region}-1"):
         return ""
     number = zone.removeprefix(f"{region}-")
-    if number == zone or not number.isdigit():
-        raise InvalidRequest(
-            f"zone {zone!r} does not lie in {region}", mend=f"write {region}-1, or {region}-0 in a region without zones"
-        )
+    if number not in known:
+        has = ", ".join(f"{region}-{n}" for n in known) or f"no zones: its one site is {region}-1"
+        raise InvalidRequest(f"zone {zone!r} is not in {region}", mend=f"{region} has {has}")
     return number
 
 
-def zone_name(region: str, zones: list[str] | None) -> str:
-    """Inverse of zone_number for the first zone; `<region>-0` where there is none, as AKS labels such nodes `0`."""
-    return f"{region}-{zones[0]}" if zones else f"{region}-0"
+def zone_name(region: str, zones: list[str] | None, known: tuple[str, ...]) -> str:
+    """Inverse of zone_number; `<region>-0` for what lies in no zone of a region that has some."""
+    if zones:
+        return f"{region}-{zones[0]}"
+    return f"{region}-0" if known else f"{region}-1"
 
 
 # -- tags --------------------------------------------------------------------------------------------------------

@@ -80,13 +80,13 @@ class NodePools(Adapter):
             raise NotFound(f"{address} is not there", address=str(address))
         return fallback
 
-    def observe(self, raw: _Pool, _call: Call) -> Observed:
+    def observe(self, raw: _Pool, call: Call) -> Observed:
         pool = raw.pool
         resource = NodePool(
             name=self.address(raw).name,
             tags=user_tags(raw.tags),
             cluster=self.clusters.address(raw.cluster).name,
-            zone=zone_name(raw.location, pool.availability_zones),
+            zone=zone_name(raw.location, pool.availability_zones, self.session.zones(raw.location, call)),
             subnet=parse_id(pool.vnet_subnet_id).name,
             instance_type=pool.vm_size or "",
             count=pool.count or 0,
@@ -107,7 +107,7 @@ class NodePools(Adapter):
         where = ArmId(above.group, pool_name(address.name), above.name)
         raw = self._claim_in(where, address, call)
         if raw is None:
-            zone = zone_number(wanted.zone, address.region)
+            zone = zone_number(wanted.zone, address.region, self.session.zones(address.region, call))
             network = parse_id(cluster.agent_pool_profiles[0].vnet_subnet_id)
             subnet_id = f"{_network_id(cluster)}/subnets/{wanted.subnet}" if network.parent else None
             body = AgentPool(

@@ -108,6 +108,7 @@ class Session:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._credential: Any = None
+        self._zones: dict[str, tuple[str, ...]] | None = None
 
     # -- clients -----------------------------------------------------------------------------------------------
 
@@ -211,6 +212,17 @@ class Session:
             if page is None:
                 return
             yield from page
+
+    def zones(self, region: str, call: Call) -> tuple[str, ...]:
+        """Availability zones of a region, () where it has none or is not known. Asked once per session."""
+        if self._zones is None:
+            path = f"/subscriptions/{self.account.account_id}/locations"
+            found = self.get_json("resources.locations.list", path, call, **{"api-version": "2022-12-01"})
+            self._zones = {
+                str(row["name"]): tuple(sorted(m["logicalZone"] for m in row.get("availabilityZoneMappings") or ()))
+                for row in found.get("value") or ()
+            }
+        return self._zones.get(region, ())
 
     def get_json(self, operation: str, path: str, call: Call, **params: str) -> dict[str, Any]:
         """GET of something that no installed SDK has; path from /subscriptions on, or a nextLink."""

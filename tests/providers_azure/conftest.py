@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import json
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -29,104 +29,66 @@ from model.resources import (
 from providers.azure import open as open_azure
 from providers.azure.provider import AzureProvider
 from providers.base import Account, Call
-from sandbox.accounts import load_accounts
-from sandbox.azure.server import AzureServer, serve
-from sandbox.containers import Containers
+from sandbox.app import Options
+from sandbox.azure.server import AzureServer
 from sandbox.faults import Faults
-from sandbox.timing import timing
-from sandbox.world import ClusterHandle, NodeSpec, World
+from sandbox.threaded import Running, running
+from sandbox.world import World
 
 
 @dataclass
-class FakeCluster:
-    """A cluster that only knows its nodes."""
+class Live:
+    """A running cluster of the sandbox, looked at through its own API."""
 
     url: str
-    admin_token: str
-    authenticate: Callable[[str], str | None]
-    nodes: dict[str, NodeSpec] = field(default_factory=dict)
+    token: str
 
-    async def add_node(self, node: NodeSpec) -> None:
-        self.nodes[node.name] = node
+    def get(self, path: str, token: str | None = None) -> Any:
+        request = urllib.request.Request(
+            self.url + path, headers={"Authorization": f"Bearer {self.token if token is None else token}"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
 
-    async def remove_node(self, name: str) -> None:
-        self.nodes.pop(name, None)
-
-    async def ready_nodes(self) -> tuple[str, ...]:
-        return tuple(self.nodes)
-
-
-class FakeClusters:
-    def __init__(self) -> None:
-        self.live: dict[str, FakeCluster] = {}
-
-    async def create(
-        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]
-    ) -> ClusterHandle:
-        port = 20000 + len(self.live)
-        self.live[cluster_id] = FakeCluster(f"http://127.0.0.1:{port}", f"admin-{cluster_id}", authenticate)
-        return self.live[cluster_id]
-
-    def get(self, cluster_id: str) -> FakeCluster | None:
-        return self.live.get(cluster_id)
-
-    async def delete(self, cluster_id: str) -> None:
-        self.live.pop(cluster_id, None)
-
-
-@dataclass
-class Loop:
-    """An asyncio loop in a thread of its own."""
-
-    loop: asyncio.AbstractEventLoop
-
-    def run(self, coro: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coro, self.loop).result(30)
-
-
-@pytest.fixture(scope="session")
-def background() -> Iterator[Loop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield Loop(loop)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    def zones(self) -> list[str]:
+        """topology.kubernetes.io/zone of every node."""
+        nodes = self.get("/api/v1/nodes")["items"]
+        return sorted(n["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in nodes)
 
 
 @dataclass
 class Azure:
-    """server and world of one test; groups are made unique, so tests may share them."""
+    """The sandbox of one test module; tests use groups of their own."""
 
-    server: AzureServer
-    world: World
-    background: Loop
-    clusters: FakeClusters
-    faults: Faults
+    running: Running
+
+    @property
+    def server(self) -> AzureServer:
+        server = self.running.sandbox.servers["azure"]
+        assert isinstance(server, AzureServer)
+        return server
+
+    @property
+    def world(self) -> World:
+        return self.running.world
+
+    @property
+    def faults(self) -> Faults:
+        return self.running.sandbox.faults
+
+    def run(self, coro: Any) -> Any:
+        """A coroutine on the sandbox's loop."""
+        return self.world.from_thread(coro)
+
+    def clusters(self) -> list[Live]:
+        host: Any = self.world.clusters
+        return [Live(c.url, c.admin_token) for c in (host.cluster(i) for i in host.ids())]
 
 
 @pytest.fixture(scope="module")
-def azure(background: Loop) -> Iterator[Azure]:
-    clusters, faults = FakeClusters(), Faults()
-    clock = timing("instant")
-
-    async def begin() -> tuple[AzureServer, World, Containers]:
-        containers = Containers(clock, seed=0)
-        world = World(
-            loop=background.loop,
-            accounts=load_accounts(None),
-            timing=clock,
-            faults=faults,
-            containers=containers,
-            clusters=clusters,
-        )
-        return await serve(world), world, containers
-
-    server, world, containers = background.run(begin())
-    yield Azure(server, world, background, clusters, faults)
-    background.run(server.close())
-    background.run(containers.close())
+def azure() -> Iterator[Azure]:
+    with running(Options(clouds=("azure",))) as sandbox:
+        yield Azure(sandbox)
 
 
 REGION = "chinanorth3"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import CloudError, Conflict, InvalidRequest, QuotaExceeded, Throttled, Transient, UnknownCloudError
@@ -59,11 +59,13 @@ def observed(azure_rules: list[Any]) -> tuple[FirewallRule, ...]:
     return normalised(r for rule in azure_rules for r in expand(rule))
 
 
+@settings(deadline=None, max_examples=60)  # the first run imports the SDK
 @given(RULE_SETS)
 def test_rules_survive_the_journey(wanted: tuple[FirewallRule, ...]) -> None:
     assert observed(plan_rules((), wanted)) == wanted
 
 
+@settings(deadline=None, max_examples=60)  # the first run imports the SDK
 @given(RULE_SETS, RULE_SETS)
 def test_an_update_converges_and_then_changes_nothing(
     old: tuple[FirewallRule, ...], new: tuple[FirewallRule, ...]
@@ -188,12 +190,17 @@ def test_lists_fit_into_tags(names: tuple[str, ...]) -> None:
 
 
 def test_zones_and_states() -> None:
-    assert zone_number("chinanorth3-1", "chinanorth3") == "1"
-    assert [zone_number(z, "westus") for z in ("", "westus", "westus-0")] == ["", "", ""]
-    assert (zone_name("westus", None), zone_name("eastus", ["2"])) == ("westus-0", "eastus-2")
-    for bad in ("eastus-1", "westus-a", "westus2-1"):
+    three = ("1", "2", "3")
+    assert zone_number("chinanorth3-1", "chinanorth3", three) == "1"
+    assert [zone_number(z, "westus", ()) for z in ("", "westus", "westus-0", "westus-1")] == [""] * 4
+    assert (zone_name("westus", None, ()), zone_name("eastus", ["2"], three)) == ("westus-1", "eastus-2")
+    assert zone_name("eastus", None, three) == "eastus-0"
+    for bad in ("eastus-1", "westus-a", "westus2-1", "westus-2"):
         with pytest.raises(InvalidRequest):
-            zone_number(bad, "westus")
+            zone_number(bad, "westus", ())
+    with pytest.raises(InvalidRequest) as caught:
+        zone_number("eastus-4", "eastus", three)
+    assert "eastus-1, eastus-2, eastus-3" in caught.value.mend
     assert state_of("SomethingNew") == "updating"
     assert state_of(None) == "ready"
     assert user_data_digest("") == ""

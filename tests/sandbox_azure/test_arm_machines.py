@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -181,27 +183,43 @@ def test_a_cluster_with_pools_has_nodes_and_a_kubeconfig(sdk: Any, sdk_for: Any,
         count=3, vm_size="Standard_D4s_v5", mode="User", availability_zones=["1", "2"], node_labels={"pool": "web"}
     )
     sdk.aks.agent_pools.begin_create_or_update(group, "main", "web", pool).result()
-    live = next(iter(azure.clusters.live.values()))
-    nodes = [n for n in live.nodes.values() if n.labels.get("pool") == "web"]
-    assert sorted(n.zone for n in nodes) == ["chinanorth3-1", "chinanorth3-1", "chinanorth3-2"]
+    (live,) = azure.clusters()
+    nodes = live.get("/api/v1/nodes?labelSelector=pool%3Dweb")["items"]
+    zones = [n["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in nodes]
+    assert sorted(zones) == ["chinanorth3-1", "chinanorth3-1", "chinanorth3-2"]
     size = size_of("Standard_D4s_v5")
     assert size is not None
-    assert {(n.cpu_millicores, n.memory_mib) for n in nodes} == {aks_allocatable(size, 110)}
-    for client, user in ((sdk, "clusterUser"), (sdk_for(reader=True), "reader:clusterUser")):
+    cpu, memory = aks_allocatable(size, 110)
+    assert {n["status"]["allocatable"]["memory"] for n in nodes} == {f"{memory}Mi"}
+    assert {n["status"]["allocatable"]["cpu"] for n in nodes} == {f"{cpu}m"}
+    for client, may_write in ((sdk, True), (sdk_for(reader=True), False)):
         answer = client.aks.managed_clusters.list_cluster_user_credentials(group, "main")
         config = yaml.safe_load(bytes(answer.kubeconfigs[0].value))
         assert config["clusters"][0]["cluster"]["server"] == live.url
-        assert live.authenticate(config["users"][0]["user"]["token"]) == user
-    assert live.authenticate("guess") is None
+        token = config["users"][0]["user"]["token"]
+        assert live.get("/api/v1/namespaces", token)["items"]
+        body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"w{may_write}".lower()}})
+        request = urllib.request.Request(
+            f"{live.url}/api/v1/namespaces",
+            body.encode(),
+            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        if may_write:
+            urllib.request.urlopen(request, timeout=5).close()
+        else:
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(request, timeout=5)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        live.get("/api/v1/namespaces", "guess")
     pool.count = 1
     sdk.aks.agent_pools.begin_create_or_update(group, "main", "web", pool).result()
-    assert len(live.nodes) == 2
+    assert len(live.zones()) == 2
     with refused("CannotDeleteLastSystemPool"):
         sdk.aks.agent_pools.begin_delete(group, "main", "system")
     sdk.aks.agent_pools.begin_delete(group, "main", "web").result()
-    assert [n.labels["kubernetes.azure.com/mode"] for n in live.nodes.values()] == ["system"]
+    assert live.zones() == ["0"]
     sdk.aks.managed_clusters.begin_delete(group, "main").result()
-    assert not azure.clusters.live
+    assert not azure.clusters()
 
 
 @pytest.mark.parametrize(

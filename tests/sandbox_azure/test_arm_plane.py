@@ -171,7 +171,7 @@ def test_state_survives(sdk: Any, group: str, azure: Any) -> None:
     sdk.network.virtual_networks.begin_create_or_update(group, "main", network(team="shop")).result()
     data = json.loads(json.dumps(azure.server.snapshot()))
     again = AzureServer(azure.world)
-    azure.background.run(again.restore({**data, "records": [r for r in data["records"] if group in r["id"]]}))
+    azure.run(again.restore({**data, "records": [r for r in data["records"] if group in r["id"]]}))
     assert {r["name"]: r["tags"] for r in again.inventory()} == {group: {}, "main": {"team": "shop"}}
 
 

@@ -72,6 +72,14 @@ def test_a_behaviour_that_is_no_json_object_is_refused() -> None:
         parse_user_data("#cloud-config\nruncmd:\n - podman run --annotation sandbox.duoyun.dev/behaviour=1 img\n")
 
 
+def test_systemd_quoting_is_undone() -> None:
+    line = r"""/usr/bin/podman run --env "A=say \"hi\"\n\x41" --env 'B=it\'s' --env C=a\ b --env "D=50%% \$$5" img:1"""
+    content = f"[Service]\nExecStart={line}\n"
+    spec = parse_user_data("#cloud-config\n" + json.dumps({"write_files": [{"path": "/x", "content": content}]}))
+    assert spec is not None
+    assert spec.env == {"A": 'say "hi"\nA', "B": "it's", "C": "a b", "D": "50% $5"}
+
+
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="%$"), max_size=20)
 
 
