@@ -91,7 +91,7 @@ def _by_status(exc: ApiException, operation: str, base: CallSite) -> CloudError:
             mend="check the account's credential, and that it may use this cluster",
         )
     if code == 403:
-        return _forbidden(operation, said, site)
+        return _forbidden(body, operation, said, site)
     if code == 404:
         return NotFound(f"{operation}: not found", call=site, detail=said)
     if code == 409:
@@ -108,7 +108,9 @@ def _by_status(exc: ApiException, operation: str, base: CallSite) -> CloudError:
     return UnknownCloudError(f"{operation}: unexpected answer {code}", call=site, detail=said)
 
 
-def _forbidden(operation: str, said: str, site: CallSite) -> CloudError:
+def _forbidden(body: Mapping[str, Any], operation: str, said: str, site: CallSite) -> CloudError:
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in _cause_rows(body)):
+        return Transient(f"{operation}: the namespace is still being deleted", call=site, detail=said)
     quota = _QUOTA.search(said)
     if quota is not None:
         return QuotaExceeded(

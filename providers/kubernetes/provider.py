@@ -145,11 +145,15 @@ class KubernetesProvider:
     # -- writing -----------------------------------------------------------------------------------------------
 
     def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
-        """Applies the object. AlreadyExists where one of that name is there and is not this fleet's."""
+        """Applies the object, once an older one of that name that is being deleted is gone. AlreadyExists where one is
+        there that is not this fleet's."""
         wanted = manifest_of(desired)
         target = self._target(address, call)
         try:
             live = self._read(target, call)
+            if live["metadata"].get("deletionTimestamp"):
+                self._wait(address, call).until_gone()
+                live = self._read(target, call)
         except NotFound:
             return self._apply(target, left_alone(wanted, ()), call)
         owner = (live["metadata"].get("labels") or {}).get(LABEL_FLEET, "")

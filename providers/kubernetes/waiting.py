@@ -32,7 +32,7 @@ from providers.kubernetes.wire import ClusterClient
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 _FIRST_ROUND_S, _LONGEST_ROUND_S = 1.0, 3.0
 _LOOK_EVERY_S = 1.0
-_EVIDENCE_S = 10.0
+_EVIDENCE_S, _EVIDENCE_SHARE = 3.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,16 @@ class Wait:
     def until_ready(self) -> dict[str, Any]:
         """The object once it is ready. Raises RolloutFailed, NotFound, Interrupted, or Unreachable."""
         round_s = _FIRST_ROUND_S
+        spare_s = min(_EVIDENCE_S, _EVIDENCE_SHARE * self.call.remaining_s())  # kept for reading why, if it fails
         obj = self._get()
         while True:
             if self._judge(obj):
                 return obj
-            for newer in self._round(obj, round_s):
+            for newer in self._round(obj, min(round_s, max(0.1, self.call.remaining_s() - spare_s))):
                 if self._judge(newer):
                     return newer
             round_s = min(_LONGEST_ROUND_S, round_s * 1.5)
-            if self.call.remaining_s() < 0.1:
+            if self.call.remaining_s() < max(spare_s, 0.1) + 0.05:
                 raise self._failed("not ready before the deadline")
             obj = self._get()
 
@@ -150,10 +151,9 @@ class Wait:
             return self._problems
 
     def _failed(self, reason: str) -> RolloutFailed:
-        """With evidence, for which a little time is granted beyond the call's deadline: reads only."""
+        """With evidence, as far as the time left allows."""
         lines = [self._note] if self._note else []
-        spare = Call(deadline_s=time.monotonic() + _EVIDENCE_S, fleet=self.call.fleet)
-        lines.append(describe(self.client, self.namespace, self._problems, spare))
+        lines.append(describe(self.client, self.namespace, self._problems, self.call))
         return RolloutFailed(
             f"{self._title} did not become ready: {reason}",
             detail="\n".join(line for line in lines if line),

@@ -71,11 +71,13 @@ class ClusterClient:
         write: bool = False,
     ) -> dict[str, Any]:
         """The JSON object of the answer. operation is `verb resource object`, for messages. Retries what is worth it;
-        a write asks call.guard() before each attempt."""
+        a write asks call.guard() before each attempt, and tells the API's warnings as progress."""
         headers = {"Accept": accept, "Content-Type": content_type}
 
         def send() -> dict[str, Any]:
             response = self._send(method, path, call, operation, query, headers, body, preload=True)
+            for warning in response.urllib3_response.headers.getlist("Warning") if write else ():
+                call.progress(f"{operation}: {_warning_text(warning)}")
             try:
                 parsed = json.loads(response.data)
             except ValueError as exc:
@@ -127,10 +129,10 @@ class ClusterClient:
 
         A drop ends the iteration quietly: the caller reads the object again. Refusals (401, 403, 410, ...) raise.
         """
-        seconds = max(1, round(min(round_s, call.remaining_s())))
+        seconds = max(1, round(round_s))
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
         response = self._send(
-            "GET", path, call, operation, asked, {"Accept": "application/json"}, None, preload=False, read_s=seconds + 5
+            "GET", path, call, operation, asked, {"Accept": "application/json"}, None, preload=False, read_s=round_s + 1
         )
         try:
             buffer = b""
@@ -185,6 +187,11 @@ class ClusterClient:
             raise map_error(exc, operation, self.where) from exc
         finally:
             response.close()
+
+
+def _warning_text(header: str) -> str:
+    """The text of a Warning header, which reads `299 - "text"` (RFC 7234, 5.5)."""
+    return header.partition(" - ")[2].strip(' "') or header
 
 
 class _Tokens:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -201,6 +202,20 @@ def test_a_deleted_deployment_is_gone_with_its_pods(bench: Any) -> None:
     bench.provider.delete(seen, bench.call())  # of something that is gone: fine
     pods = bench.provider.pods(bench.namespace, {"app": "web"}, bench.call())
     assert all(p["metadata"].get("deletionTimestamp") for p in pods)
+
+
+def test_what_is_still_being_deleted_is_waited_for_before_it_is_made_anew(bench: Any) -> None:
+    held = bench.manifest("ConfigMap", "held")
+    metadata = {**held.manifest["metadata"], "finalizers": ["example.com/hold"]}
+    first = bench.create(replace(held, manifest={**held.manifest, "metadata": metadata}))
+    bench.provider.delete(first, bench.call())
+    assert bench.provider.get(first.address, bench.call()).state is State.DELETING
+    core = k8s.CoreV1Api(bench.api())
+    release = {"metadata": {"finalizers": None}}
+    timer = threading.Timer(0.3, lambda: core.patch_namespaced_config_map("held", bench.namespace, release))
+    timer.start()
+    assert bench.create(held).provider_id != first.provider_id
+    timer.join()
 
 
 def test_another_object_of_the_same_name_is_not_deleted(bench: Any) -> None:

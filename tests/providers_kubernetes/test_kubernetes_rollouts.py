@@ -135,7 +135,9 @@ def test_a_cluster_that_disappears_during_a_rollout_is_unreachable_and_not_faile
 
         thread = threading.Thread(target=wait)
         thread.start()
-        time.sleep(0.2)
+        began_s = time.monotonic()
+        while not own.progress and time.monotonic() - began_s < 10:
+            time.sleep(0.01)
         running.call(running.clusters.delete("short-lived"))
         thread.join(15)
     assert [type(e) for e in ended] == [Unreachable]

@@ -33,7 +33,7 @@ from model.errors import (
     UnknownCloudError,
     Unreachable,
 )
-from model.resources import Address, Kind, State
+from model.resources import Address, Kind, KubernetesObject, State
 from providers.base import Account, Call, ClusterAccess
 from providers.calls import Calls
 from providers.kubernetes import KubernetesProvider, open_cluster
@@ -432,6 +432,31 @@ def test_a_quota_of_the_namespace_is_a_quota() -> None:
     error = map_error(answer(403, "Forbidden", message), "create pods n")
     assert isinstance(error, QuotaExceeded)
     assert error.quota == "small"
+
+
+def test_a_namespace_that_is_going_is_waited_for() -> None:
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": "namespace n is being terminated",
+        "field": "metadata.namespace",
+    }
+    assert isinstance(map_error(answer(403, "Forbidden", "x", [cause]), "patch configmaps n/a"), Transient)
+
+
+def test_warnings_of_the_api_are_told(scripted: Scripted) -> None:
+    def handle(request: BaseHTTPRequestHandler) -> None:
+        if request.command == "GET":
+            reply(request, {"kind": "Status", "reason": "NotFound", "code": 404}, 404)
+        else:
+            reply(request, CONFIG_MAP, Warning='299 - "would violate PodSecurity"')
+
+    scripted.handle = handle
+    told: list[str] = []
+    provider = opened(ClusterAccess(scripted.url))
+    wanted = KubernetesObject(name="main/n/ConfigMap/a", manifest=CONFIG_MAP)
+    provider.create(at("n/ConfigMap/a"), wanted, within(progress=told.append))
+    assert told == ["patch configmaps n/a: would violate PodSecurity"]
+    provider.close()
 
 
 def test_a_conflict_names_manager_and_field_and_an_invalid_request_its_causes() -> None:
