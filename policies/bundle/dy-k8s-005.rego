@@ -23,6 +23,6 @@ violations contains {"address": doc.address, "message": message} if {
 	some field in input.parameters.fields
 	[section, resource] := split(field, ".")
 	resources := object.get(container, "resources", {})
-	not object.get(object.get(resources, section, {}), resource, null)
+	object.get(object.get(resources, section, {}), resource, null) == null
 	message := sprintf("container %s of %s has no resources.%s", [container.name, k8s.name(doc), field])
 }

@@ -20,7 +20,6 @@ violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
 	some container in k8s.containers(doc)
 	is_string(container.image)
-	not contains(container.image, "@sha256:")
 	floating(container.image)
 	message := sprintf("container %s of %s runs %s", [container.name, k8s.name(doc), container.image])
 }

@@ -37,6 +37,5 @@ denied_whole(doc, rule) if {
 	deny.priority <= rule.priority
 	everything(deny)
 	deny.protocol in {"any", rule.protocol}
-	firewall.same_family(deny.cidr, rule.cidr)
 	net.cidr_contains(deny.cidr, rule.cidr)
 }

@@ -21,7 +21,6 @@ import rego.v1
 
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
-	doc.kind == "kubernetes_object"
 	doc.manifest.kind == "Service"
 	doc.manifest.spec.type == "LoadBalancer"
 	not internal(doc)
@@ -32,7 +31,6 @@ violations contains {"address": doc.address, "message": message} if {
 
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
-	doc.kind == "service_placement"
 	doc.public == true
 	some site in doc.sites
 	site.country in input.parameters.countries

@@ -23,8 +23,6 @@ private_v6(cidr) if net.cidr_contains("fe80::/10", cidr)
 
 prefix_length(cidr) := to_number(split(cidr, "/")[1]) if contains(cidr, "/")
 
-same_family(a, b) if contains(a, ":") == contains(b, ":")
-
 # Rules whose values are known; an unknown value is reported by the gate and judged by nobody.
 known(group, direction, action) := [rule |
 	some rule in group.rules
@@ -56,6 +54,5 @@ denied_before(group, rule, protocol, port) if {
 	some deny in known(group, "ingress", "deny")
 	deny.priority <= rule.priority
 	covers(deny, protocol, port)
-	same_family(deny.cidr, rule.cidr)
 	net.cidr_contains(deny.cidr, rule.cidr)
 }
