@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    for command in (status, history, diff, unlock):
-        app.command()(command)
+    app.command()(status)
+    app.command()(history)
+    app.command()(diff)
+    app.command()(unlock)
+    app.command()(kubeconfig)
 
 
 def when(at_s: float | None) -> str:
@@ -187,7 +191,7 @@ def unlock(
     import sys
 
     from cli.releases import context_for
-    from orchestrator.release import whoami
+    from orchestrator.leasing import whoami
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state) as context:
@@ -202,3 +206,27 @@ def unlock(
     if not out.is_json:
         text = f"taken from {taken.holder}" if taken else "nobody holds it"
         out.console().print(f"lease of {context.scope}: {text}")
+
+
+def kubeconfig(
+    ctx: typer.Context,
+    region: Annotated[str, typer.Argument(help="partition/region of the fleet, e.g. azure-cn/chinanorth3.")],
+    application: Annotated[
+        Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")
+    ] = DEFAULT_APP,
+    fleet: FleetOption = None,
+) -> None:
+    """A kubeconfig for a cluster of the fleet, from its cloud's API, without any cloud CLI.
+
+    duoyun kubeconfig azure-cn/chinanorth3 --app examples/miniprogram > kubeconfig
+    kubectl --kubeconfig kubeconfig get pods -A
+    """
+    from cli.options import files
+    from orchestrator.kubeconfig import kubeconfig_for
+    from orchestrator.load import load
+
+    out: Output = ctx.obj
+    text = kubeconfig_for(load(*files(application, fleet)).fleet, region)
+    out.result({"kubeconfig": text})
+    if not out.is_json:
+        typer.echo(text, nl=False)

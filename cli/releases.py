@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from orchestrator.planning import Context, Planned
     from orchestrator.release import Released, Runner
 
+BakeOption = Annotated[
+    str,
+    typer.Option("--bake", help="Watch what was released this long before it counts.", envvar="DUOYUN_BAKE"),
+]
 ReplanOption = Annotated[
     bool,
     typer.Option("--replan", help="Place everything anew, even what need not move.", envvar="DUOYUN_REPLAN"),
@@ -43,11 +47,12 @@ MessageOption = Annotated[str, typer.Option("--message", "-m", help="Why, for th
 def register(app: typer.Typer) -> None:
     from cli import records
 
-    for command in (plan, deploy):
-        app.command()(command)
+    app.command()(plan)
+    app.command()(deploy)
     records.register(app)
-    for command in (rollback, resume, destroy):
-        app.command()(command)
+    app.command()(rollback)
+    app.command()(resume)
+    app.command()(destroy)
 
 
 @contextmanager
@@ -173,6 +178,7 @@ def deploy(
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
     ] = False,
+    bake: BakeOption = "5s",
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "0s",
@@ -189,7 +195,7 @@ def deploy(
     out: Output = ctx.obj
     with (
         context_for(application, fleet, store, local_state, timeout) as context,
-        executing(context, out, lock_timeout) as (runner, view),
+        executing(context, out, lock_timeout, bake) as (runner, view),
     ):
         planned = _saved(context, plan_file) if plan_file else make_plan(context, replan=replan)
         if planned.plan.empty:
@@ -218,7 +224,7 @@ def _saved(context: Context, path: Path) -> Planned:
 
 
 @contextmanager
-def executing(context: Context, out: Output, lock_timeout: str) -> Iterator[tuple[Runner, LiveView]]:
+def executing(context: Context, out: Output, lock_timeout: str, bake: str = "5s") -> Iterator[tuple[Runner, LiveView]]:
     """The lease, the engine and a live view."""
     from cli.live import LiveView
     from orchestrator.registry import PARTITION_TITLES
@@ -230,7 +236,8 @@ def executing(context: Context, out: Output, lock_timeout: str) -> Iterator[tupl
     def on_phase(title: str, plan: Plan) -> None:
         view.plan(title, plan.actions)
 
-    with running(context, view, lock_timeout_s=wait_s, on_phase=on_phase) as runner:
+    bake_s = seconds_of("--bake", bake)
+    with running(context, view, lock_timeout_s=wait_s, bake_s=bake_s, on_phase=on_phase) as runner:
         yield runner, view
 
 
@@ -308,7 +315,7 @@ def rollback(
 
     from orchestrator.planning import plan_of_revision
     from orchestrator.records import previous_number
-    from orchestrator.release import backwards
+    from orchestrator.rollback import backwards
 
     out: Output = ctx.obj
     with (

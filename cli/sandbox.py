@@ -9,7 +9,6 @@ import typer
 
 from cli.output import Output
 from model.errors import UsageError
-from model.units import duration_s
 
 group = typer.Typer(
     no_args_is_help=True,
@@ -102,20 +101,3 @@ def env(ctx: typer.Context) -> None:
 
         for name, value in variables.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
-
-
-@group.command()
-def kubeconfig(
-    ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="partition/region, e.g. aws-cn/cn-north-1.")],
-    fleet: Annotated[Path, typer.Option("--fleet", envvar="DUOYUN_FLEET", help="The fleet file.")] = Path("fleet.yaml"),
-    lifetime: Annotated[str, typer.Option(help="How long the token is wanted, at most.")] = "15m",
-) -> None:
-    """A kubeconfig for one of the fleet's clusters, made without any cloud CLI: kubectl --kubeconfig <(...)."""
-    from orchestrator.kubeconfig import kubeconfig_for
-
-    out: Output = ctx.obj
-    text = kubeconfig_for(fleet, cluster, duration_s(lifetime))
-    out.result({"kubeconfig": text})
-    if not out.is_json:
-        typer.echo(text)

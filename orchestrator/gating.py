@@ -55,9 +55,7 @@ def _today() -> datetime.date:
 
 def surroundings(fleet: Fleet, currency: str) -> Surroundings:
     """What rules want to know of the fleet."""
-    sites = {
-        site.id: Place(site.region_id, site.cloud, site.region.country, site.region.icp) for site in fleet.sites()
-    }
+    sites = {site.id: Place(site.region_id, site.cloud, site.region.country, site.region.icp) for site in fleet.sites()}
     budget = fleet.spec.budget
     limit = None
     if budget is not None:

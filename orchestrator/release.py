@@ -5,14 +5,9 @@ Callers: the deploy, rollback, resume, destroy and drift commands, and the demo.
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from model.errors import (
@@ -20,19 +15,22 @@ from model.errors import (
     DuoyunError,
     Interrupted,
     InvalidInput,
-    LeaseHeld,
+    LeaseLost,
     PlanStale,
     ReleaseFailed,
     ReleaseRolledBack,
+    RolloutFailed,
 )
-from model.plan import Action, GateReport, Op, Plan, Revision, RevisionState
+from model.plan import GateReport, Plan, Revision, RevisionState
 from model.ports import Clock, Event, EventSink
-from model.resources import Address, Kind
+from model.resources import Kind
+from orchestrator.bake import watch
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.engine.outcome import ActionState, Outcome
 from orchestrator.planning import Context, Planned, plan_for, plan_of_revision
-from orchestrator.store import Lease, LeaseKeeper, Scope, Store
+from orchestrator.rollback import backwards, kept_cost, one_way_passed
+from orchestrator.store import LeaseKeeper, Scope, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,9 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """What executing needs beyond planning. on_phase: told of each plan before it is executed, for a live view."""
+    """What executing needs beyond planning. on_phase: told of each plan before it is executed, for a
+    live view. bake_s: how long what was released is watched before it counts as deployed.
+    """
 
     context: Context
     engine: Engine
@@ -55,6 +55,7 @@ class Runner:
     events: EventSink
     actor: str
     options: EngineOptions = field(default_factory=EngineOptions)
+    bake_s: float = 5.0
     on_phase: Callable[[str, Plan], None] = lambda _title, _plan: None
 
     @property
@@ -67,69 +68,6 @@ class Runner:
 
     def tell(self, kind: str, text: str, **data: Any) -> None:
         self.events.emit(Event(kind, self.clock.now_s(), {"text": text, **data}))
-
-
-# -- the lease -------------------------------------------------------------------------------------------------
-
-
-def whoami() -> str:
-    """Who asks, for leases and audit: `user@host`."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
-
-
-def holder() -> str:
-    """This process as a lease holder. Its start time tells it from a later process with the same number."""
-    return f"{whoami()} pid {os.getpid()} start {_start_ticks(os.getpid())}"
-
-
-def _start_ticks(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "?"
-
-
-def _died_here(text: str) -> bool:
-    """Whether a lease's holder was a process of this machine that is gone: then nobody can be working under it."""
-    words = text.split()
-    if len(words) != 5 or words[0] != whoami() or not words[2].isdigit() or words[4] == "?":
-        return False
-    return _start_ticks(int(words[2])) != words[4]
-
-
-@contextmanager
-def leased(store: Store, scope: Scope, clock: Clock, *, ttl_s: float, wait_s: float = 0.0) -> Iterator[LeaseKeeper]:
-    """The application's lease, kept until the block ends. Raises LeaseHeld after wait_s.
-
-    A lease whose holder was a process of this machine that has died is taken at once, and the audit says so.
-    """
-    deadline = clock.monotonic_s() + wait_s
-    while True:
-        try:
-            lease = _acquire(store, scope, ttl_s)
-            break
-        except LeaseHeld:
-            left = deadline - clock.monotonic_s()
-            if left <= 0:
-                raise
-            clock.sleep(min(1.0, left))
-    with LeaseKeeper(store.leases, lease, clock) as keeper:
-        yield keeper
-
-
-def _acquire(store: Store, scope: Scope, ttl_s: float) -> Lease:
-    try:
-        return store.leases.acquire(scope, holder(), ttl_s)
-    except LeaseHeld:
-        current = store.leases.current(scope)
-        if current is None or not _died_here(current.holder):
-            raise
-        store.leases.unlock(scope, f"{whoami()}: holder {current.holder} has died")
-        return store.leases.acquire(scope, holder(), ttl_s)
 
 
 # -- running a plan --------------------------------------------------------------------------------------------
@@ -214,7 +152,10 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
             f"{title} was interrupted: {len(outcome.of(ActionState.DONE))} of {len(plan.actions)} actions are done",
             mend="`duoyun resume` goes on; `duoyun deploy` makes a new plan from here",
         )
-    if outcome.ok:
+    failure = _failure_of(plan, outcome)
+    if failure is None and plan.items and revision.rollback_of is None:
+        failure = _bake(runner, plan)
+    if failure is None:
         state = RevisionState.DEPLOYED if plan.items else RevisionState.DESTROYED
         _set(runner, revision, state)
         if revision.rollback_of is not None:
@@ -222,10 +163,42 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         runner.tell("release_done", f"{title} is {state.value}")
         done = runner.store.revisions.get(runner.scope, revision.number)
         return Released(done, outcome, time.monotonic() - began)
-    _set(runner, revision, RevisionState.FAILED)
     if not auto_rollback or not plan.items:
-        raise _failed(plan, title, outcome, "nothing was rolled back")
-    return _roll_back(runner, plan, revision, outcome, title)
+        _set(runner, revision, RevisionState.FAILED)
+        raise _failed(title, failure, "nothing was rolled back")
+    return _roll_back(runner, plan, revision, failure, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a release failed. first: one line; detail: all of it, with mends."""
+
+    first: str
+    detail: str
+
+
+def _failure_of(plan: Plan, outcome: Outcome) -> Failure | None:
+    if outcome.ok:
+        return None
+    addresses = {a.id: a.address for a in plan.actions}
+    failed = outcome.of(ActionState.FAILED)
+    first = "no action says why"
+    if failed:
+        name = addresses[failed[0].id].name.rsplit("/", 1)[-1]
+        first = f"{name}: {(failed[0].error or {}).get('summary', 'failed')}"
+    return Failure(first, evidence(plan, outcome))
+
+
+def _bake(runner: Runner, plan: Plan) -> Failure | None:
+    """What was released is watched for a while before it counts as deployed: some things fall over a little later."""
+    if runner.bake_s <= 0:
+        return None
+    runner.tell("waiting", f"watching what was released for {runner.bake_s:.0f} s")
+    try:
+        watch(plan, runner.context.targets, runner.context.cancelled, bake_s=runner.bake_s, fleet=plan.fleet)
+    except RolloutFailed as exc:
+        return Failure(exc.summary, f"{exc.address or plan.application}: {exc.summary}\n{exc.detail}".strip())
+    return None
 
 
 def _set(runner: Runner, revision: Revision, state: RevisionState) -> None:
@@ -236,10 +209,10 @@ def _set_number(runner: Runner, number: int, state: RevisionState) -> None:
     runner.store.revisions.set_state(runner.scope, runner.keeper.token, number, state, actor=runner.actor)
 
 
-def _failed(plan: Plan, title: str, outcome: Outcome, tail: str, mend: str = "") -> ReleaseFailed:
+def _failed(title: str, failure: Failure, tail: str, mend: str = "") -> ReleaseFailed:
     return ReleaseFailed(
         f"{title} failed; {tail}",
-        detail=evidence(plan, outcome),
+        detail=failure.detail,
         mend=mend or "`duoyun status` shows what is where; mend the cause and deploy again, or `duoyun rollback`",
     )
 
@@ -269,57 +242,48 @@ def _execute(runner: Runner, plan: Plan, revision: Revision, *, keep_going: bool
 # -- the way back ----------------------------------------------------------------------------------------------
 
 
-def _roll_back(runner: Runner, plan: Plan, failed: Revision, outcome: Outcome, title: str) -> Released:
-    runner.tell("rollback_started", f"{title} failed: {_first_line(plan, outcome)}; rolling back what it changed")
-    stuck = _one_way(plan, outcome)
+def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, outcome: Outcome) -> Released:
+    title = f"{plan.application} revision {failed.number}"
+    stuck = one_way_passed(plan, outcome.actions)
     if stuck:
+        _set(runner, failed, RevisionState.FAILED)
         raise _failed(
-            plan,
             title,
-            outcome,
+            failure,
             f"not rolled back: {', '.join(stuck)} went past a one-way step",
             "mend the cause and deploy forward: a one-way step cannot be undone",
         )
+    runner.tell("rollback_started", f"{title} failed: {failure.first}; rolling back what it changed")
     previous = runner.store.revisions.latest_deployed(runner.scope)
     try:
         planned = plan_of_revision(runner.context, previous.number) if previous else _undo_first(runner, plan)
         planned.require_observed()
         back = replace(planned.plan, actions=backwards(planned.plan.actions))
+        # The failed revision stays RUNNING until its roll-back is on record: killed in between, `resume` finds it.
         revision = _start(runner, back, f"rolls back revision {failed.number}", rollback_of=failed.number)
+        _set(runner, failed, RevisionState.FAILED)
         runner.on_phase(f"{title}: rolling back", back)
         undone = _execute(runner, back, revision, keep_going=True)
+    except LeaseLost:
+        raise
     except DuoyunError as exc:
-        raise _failed(plan, title, outcome, f"and the roll-back did not start: {exc.summary}", exc.mend) from exc
+        _set(runner, failed, RevisionState.FAILED)
+        raise _failed(title, failure, f"and the roll-back did not start: {exc.summary}", exc.mend) from exc
     if undone.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(f"{title} failed; its roll-back was interrupted", mend="`duoyun resume` goes on with it")
     if not undone.ok:
         _set(runner, revision, RevisionState.FAILED)
-        raise _failed(plan, title, outcome, f"and its roll-back failed as well:\n{evidence(back, undone)}")
+        raise _failed(title, failure, f"and its roll-back failed as well:\n{evidence(back, undone)}")
     _set(runner, revision, RevisionState.DEPLOYED if previous else RevisionState.DESTROYED)
     _set(runner, failed, RevisionState.ROLLED_BACK)
     runner.tell("rollback_done", f"{title} is rolled back")
-    where = f"revision {previous.number} is in place again" if previous else _kept(planned.plan)
+    where = f"revision {previous.number} is in place again" if previous else kept_cost(planned.plan)
     raise ReleaseRolledBack(
         f"{title} failed and was rolled back: {where}",
-        detail=evidence(plan, outcome),
+        detail=failure.detail,
         mend="mend the cause named above and deploy again",
     )
-
-
-def _first_line(plan: Plan, outcome: Outcome) -> str:
-    addresses = {a.id: a.address for a in plan.actions}
-    for result in outcome.of(ActionState.FAILED):
-        return f"{addresses[result.id].name.rsplit('/', 1)[-1]}: {(result.error or {}).get('summary', 'failed')}"
-    return "no action says why"
-
-
-def _one_way(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
-    services = {s["name"]: s for s in plan.app["spec"]["services"]}
-    passed = {
-        a.service for a in plan.actions if a.op is not Op.ADOPT and outcome.actions[a.id].state is ActionState.DONE
-    }
-    return tuple(sorted(s for s in passed if s in services and services[s].get("rollout", {}).get("one_way")))
 
 
 def _undo_first(runner: Runner, plan: Plan) -> Planned:
@@ -329,35 +293,3 @@ def _undo_first(runner: Runner, plan: Plan) -> Planned:
     recorded = {r.address for r in runner.store.inventory.list(runner.scope)}
     kept = tuple(i for i in kept if i.address in recorded)
     return plan_for(runner.context, kept, plan.placement, app=plan.app, app_sha256=plan.app_sha256)
-
-
-def _kept(plan: Plan) -> str:
-    cost = plan.placement.cost
-    pools = [i for i in plan.items if i.address.kind is Kind.NODE_POOL]
-    if not pools:
-        return "its workloads are gone"
-    return (
-        f"its workloads are gone; {len(pools)} node pools stay for the next try and cost up to "
-        f"{cost.compute_per_hour:.2f} {cost.currency} per hour (`duoyun destroy` removes them)"
-    )
-
-
-def backwards(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Updates of Deployments in reverse dependency order: callers go back before what they call. Pure.
-
-    Only where the workloads' actions are updates throughout; what has to be created again needs its callees first.
-    """
-    rollouts = {a.id: a for a in actions if _is_rollout(a.address)}
-    if any(a.op is not Op.UPDATE for a in rollouts.values()):
-        return actions
-    inverted: dict[str, set[str]] = {a.id: set(a.depends_on) for a in actions}
-    for action in rollouts.values():
-        for other in action.depends_on:
-            if other in rollouts and rollouts[other].service != action.service:
-                inverted[action.id].discard(other)
-                inverted[other].add(action.id)
-    return tuple(replace(a, depends_on=tuple(sorted(inverted[a.id]))) for a in actions)
-
-
-def _is_rollout(address: Address) -> bool:
-    return address.kind is Kind.KUBERNETES_OBJECT and "/Deployment/" in address.name

@@ -11,8 +11,9 @@ from model.resources import Address
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.executing import ExecutingTarget
+from orchestrator.leasing import leased, whoami
 from orchestrator.planning import Context
-from orchestrator.release import Runner, leased, whoami
+from orchestrator.release import Runner
 from orchestrator.store import SystemClock
 from orchestrator.workspace import known_addresses
 from providers.base import Provider
@@ -29,6 +30,7 @@ def running(
     *,
     lock_timeout_s: float = 0.0,
     options: EngineOptions | None = None,
+    bake_s: float = 5.0,
     on_phase: Callable[[str, Plan], None] = _silent,
 ) -> Iterator[Runner]:
     """Holds the application's lease until the block ends. Raises LeaseHeld where somebody else does."""
@@ -54,5 +56,6 @@ def running(
             events=events,
             actor=whoami(),
             options=options,
+            bake_s=bake_s,
             on_phase=on_phase,
         )
