@@ -82,6 +82,8 @@ class Api:
     def create(self, kind: ResourceKind, namespace: str, body: Object, write: Write) -> Object:
         """POST. ApiError 409 where it exists, 422 where it is invalid, 404 where its namespace is missing."""
         body = self._identify(kind, namespace, body)
+        checked = conform(body, kind.model)
+        self._tell_form(kind, checked.unknown, checked.errors, Write(write.manager, validation=write.validation))
         meta = body["metadata"]
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"] + self.random_name()

@@ -275,6 +275,10 @@ class LoadBalancers:
         upstream = await self._connect(key, port_name)
         try:
             if upstream is None:
+                # Closing with the request unread would reset the connection before the answer is seen.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CONNECT_S):
+                        await reader.read(65536)
                 writer.write(_NOBODY)
                 await writer.drain()
                 return

@@ -87,7 +87,7 @@ async def events(
             try:
                 change = await asyncio.wait_for(queue.get(), min(left, BOOKMARK_EVERY_S))
             except TimeoutError:
-                if options.bookmarks:
+                if options.bookmarks and loop.time() < end:
                     yield "BOOKMARK", bookmark(kind, store.version)
                 continue
             if event := seen_by(change, matches):

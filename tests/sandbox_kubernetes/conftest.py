@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -187,3 +188,33 @@ def as_user(running: Running) -> Iterator[Callable[[str], Kube]]:
     yield give
     for each in made:
         each.api.close()
+
+
+@pytest.fixture
+def plain_get() -> Callable[[str], Answer | None]:
+    """A GET without credentials; None where nobody listens, or the connection breaks."""
+
+    def get(url: str) -> Answer | None:
+        try:
+            return fetch(url)
+        except OSError:
+            return None
+
+    return get
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on, on any loopback address that matters here."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that is taken on every address."""
+    with socket.socket() as holder:
+        holder.bind(("0.0.0.0", 0))
+        holder.listen()
+        yield int(holder.getsockname()[1])
