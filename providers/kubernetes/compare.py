@@ -167,7 +167,7 @@ class _Comparison:
 
     def wanted(self, path: Path, want: Any, live: Any) -> Iterator[tuple[Path, Any, Any]]:
         """What we name and the live object has otherwise or not at all."""
-        if want is None:
+        if want is None or (want == [] and live in (_MISSING, None)):
             return
         if live is _MISSING or live is None:
             if not (_is_empty(want) and path and owns(self.ours, path)):  # omitempty: applied, and not shown
@@ -191,7 +191,7 @@ class _Comparison:
                 continue
             here = (*path, segment)
             present = _select(live, segment)
-            if present is _MISSING or here in _IDENTITY:
+            if present is _MISSING or present == [] or here in _IDENTITY:
                 continue
             named = _select(want, segment)
             if named is _MISSING or named is None:

@@ -22,8 +22,12 @@ class Item:
     keys: tuple[tuple[str, Any], ...]
 
     def matches(self, value: Any) -> bool:
-        """Keys that the value leaves out (a default, such as protocol TCP) do not count against it."""
-        return isinstance(value, Mapping) and all(k not in value or value[k] == v for k, v in self.keys)
+        """Keys that the value leaves out (a default, such as protocol TCP) do not count against it, unless it has none
+        of them."""
+        if not isinstance(value, Mapping):
+            return False
+        present = [value[k] == v for k, v in self.keys if k in value]
+        return bool(present) and all(present)
 
 
 @dataclass(frozen=True, slots=True)
