@@ -69,8 +69,9 @@ def render_service(
     """All objects of a service in the one cluster that `sites` share, in the order in which they are to be applied.
 
     replicas_by_site: site id -> count; sites of other clusters and counts of 0 are ignored; nothing at all is
-    rendered where no replica falls on this cluster, or where the service brings its own manifests. image: replaces the spec's (resolved to a digest). The
-    `<service>-public` load balancer carries public_annotations. Raises InvalidInput with every mistake.
+    rendered where no replica falls on this cluster, or where the service brings its own manifests. image: replaces
+    the spec's (resolved to a digest). The `<service>-public` load balancer carries public_annotations. Raises
+    InvalidInput with every mistake.
     """
     refuse(label_mistakes(app.metadata.labels, "metadata.labels") + _service_mistakes(app, service))
     cluster = cluster_of(sites)
