@@ -230,9 +230,14 @@ class Clusters(Adapter):
         self.session.begin("aks.clusters.put", method, where.group, where.name, body, call=call)
 
     def delete(self, observed: Observed, call: Call) -> None:
+        """Takes away first what creating put around it: the firewall group before its subnets, the audit setting."""
         where = parse_id(observed.provider_id)
         method = self.session.aks.managed_clusters.begin_delete
+        before = cast(Cluster, observed.resource)
         try:
+            if before.firewall_group and observed.owner:
+                network_id = self.subnets.network_id(before.network, observed.address, call)
+                self._attach(observed.address, network_id, replace(before, firewall_group=""), call)
             self.audit.disable(observed.provider_id, call)
             self.session.begin("aks.clusters.delete", method, where.group, where.name, call=call)
         except NotFound:

@@ -207,13 +207,16 @@ def _from_response(exc: HttpResponseError, operation: str, site: Callable[..., C
 
 
 def classify(code: str, operation: str, status: int) -> type[CloudError]:
-    """The type for a code; without a code (a proxy's page, an empty body) the status has to do."""
+    """The type for a code; without a code (a proxy's page, an empty body) the status has to do.
+
+    A 404 without Azure's code is nobody's "not found": absent is only what Azure itself says is absent.
+    """
     for row in ROWS:
         if row.code == code and operation.startswith(row.api) and row.status in (0, status):
             return row.error
     if code:
         return UnknownCloudError
-    by_status = {401: Unauthenticated, 403: Forbidden, 404: NotFound, 408: Transient, 412: Conflict, 429: Throttled}
+    by_status = {401: Unauthenticated, 403: Forbidden, 408: Transient, 412: Conflict, 429: Throttled}
     fallback = Transient if status >= 500 else UnknownCloudError
     return by_status.get(status, fallback)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from model.errors import NotFound
-from model.resources import Address, AnyResource, Kind, Network, Observed, Subnet
+from model.resources import Address, AnyResource, Kind, Network, Observed, State, Subnet
 from providers.azure.adapter import Adapter, visible
 from providers.azure.names import ArmId, arm_name, merged_tags, own_tags, owner_of, parse_id, state_of, user_tags
 from providers.azure.session import Session
@@ -154,7 +154,10 @@ class Subnets(Adapter):
         network = parse_id(self.network_id(wanted.network, address, call))
         where = ArmId(network.group, arm_name(self.account, self.kind, address.name, address.region), network.name)
         try:
-            return self.pending(self.observe(self.read(where, call), call))
+            seen = self.observe(self.read(where, call), call)
+            if seen.state is not State.DELETING:
+                return self.pending(seen)
+            self.wait_gone(address, call)
         except NotFound:
             pass
         self._put(where, Body(address_prefix=wanted.cidr), call)

@@ -55,6 +55,7 @@ def _minor(version: str) -> int:
 class ManagedClusters(ResourceKind):
     type = CLUSTER
     timing = "cluster"
+    etag_member = "eTag"
     extras = ("identity", "sku", "kind", "extendedLocation")
     busy_code = "OperationNotAllowed"
     actions = {
@@ -215,7 +216,13 @@ class ManagedClusters(ResourceKind):
         await self.engine.world.clusters.delete(cluster_id(record))
 
     async def restore(self, record: Record) -> None:
+        """The world has brought its clusters back already; one that it lost comes back empty, with its nodes."""
+        kept = self.engine.world.clusters.get(cluster_id(record)) is not None
         await self.apply(record, None)
+        for pool in self.store.children(record.id, AGENT_POOL):
+            if not kept:
+                pool.hidden["nodes"] = []
+                await self.engine.kinds[AGENT_POOL.lower()].apply(pool, None)
 
 
 def pool_defaults(properties: dict[str, Any], version: str) -> dict[str, Any]:
@@ -229,7 +236,7 @@ def pool_defaults(properties: dict[str, Any], version: str) -> dict[str, Any]:
         "mode": "User",
         "orchestratorVersion": version,
         "enableAutoScaling": False,
-    } | {k: v for k, v in properties.items() if v is not None and k != "provisioningState"}
+    } | {k: v for k, v in properties.items() if v is not None and k not in ("provisioningState", "eTag")}
     full = full_version(str(done["orchestratorVersion"]), "agentPool")
     return done | {"currentOrchestratorVersion": full, "powerState": {"code": "Running"}}
 
@@ -265,6 +272,7 @@ def check_pool(kind: ResourceKind, put: Put, name: str, properties: dict[str, An
 class AgentPools(ResourceKind):
     type = AGENT_POOL
     timing = "nodepool"
+    etag_member = "properties.eTag"
     tracked = False
     busy_code = "OperationNotAllowed"
 

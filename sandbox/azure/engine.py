@@ -10,7 +10,7 @@ import asyncio
 import copy
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ from sandbox.azure.wire import ArmError, ArmPath, Reply, same
 from sandbox.world import World
 
 INLINE_S = 0.05
+OPERATIONS_KEPT = 2000
 _DEEP = {"microsoft.compute/virtualmachines": 0, "microsoft.containerservice/managedclusters": 0}
 
 
@@ -89,8 +90,9 @@ class Engine:
         if kind.tracked:
             answer |= {"location": record.location, "tags": dict(record.tags)}
         answer |= copy.deepcopy(record.body)
-        answer["etag"] = record.etag
         answer["properties"] = {"provisioningState": record.state} | copy.deepcopy(kind.view(record))
+        inner = kind.etag_member.removeprefix("properties.")
+        (answer if inner == kind.etag_member else answer["properties"])[inner] = record.etag
         return answer
 
     def get(self, request: Request) -> Reply:
@@ -307,6 +309,7 @@ class Engine:
         A record that is left in a busy state by its effect becomes Succeeded; ArmError makes it Failed.
         """
         operation = Operation(self.store.new_guid(), record.subscription, time.time(), resource_id=record.id)
+        self._forget_old()
         self.operations[operation.id] = operation
         seconds = self.world.timing.duration_s(timing)
 
@@ -333,6 +336,12 @@ class Engine:
         if seconds < INLINE_S:
             await asyncio.wait({task}, timeout=INLINE_S)
         return operation
+
+    def _forget_old(self) -> None:
+        """Ended operations beyond the newest OPERATIONS_KEPT."""
+        ended = [key for key, o in self.operations.items() if o.ended_at_s is not None]
+        for key in ended[: max(0, len(ended) - OPERATIONS_KEPT)]:
+            del self.operations[key]
 
     def with_operation(self, reply: Reply, request: Request, operation: Operation, *, location: bool = False) -> Reply:
         if operation.ended_at_s is not None:
@@ -374,15 +383,17 @@ class Engine:
             body["error"] = operation.error
         return Reply(200, body, wait)
 
-    async def delete_all(self, records: Iterable[Record]) -> None:
-        """Deletes what a resource group holds, users before what they use."""
-        tops = [r for r in records if r.id.lower().count("/") == 8]
+    async def delete_group(self, group: Record) -> None:
+        """A resource group with all that it holds, users before what they use."""
+        prefix = group.id.lower() + "/"
+        tops = [r for r in self.store.records.values() if r.id.lower().startswith(prefix) and r.id.count("/") == 8]
         tops.sort(key=lambda r: (_DEEP.get(r.type.lower(), 1), -r.created_at_s))
         for record in tops:
             if self.store.get(record.id) is record:
                 record.state = "Deleting"
                 await self.kinds[record.type.lower()].remove(record)
                 self.store.remove(record)
+        self.store.remove(group)
 
     def record_event(self, request: Request, status: int) -> None:
         """An entry of the activity log for a write."""

@@ -19,15 +19,19 @@ RULE = f"{NSG}/securityRules"
 _PROTOCOLS = {p.lower(): p for p in ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")}
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)*")
 
-# name, priority, source, destination, access, direction
+# name, priority, source, destination, access, direction, description
 _DEFAULTS = (
-    ("AllowVnetInBound", 65000, "VirtualNetwork", "VirtualNetwork", "Allow", "Inbound"),
-    ("AllowAzureLoadBalancerInBound", 65001, "AzureLoadBalancer", "*", "Allow", "Inbound"),
-    ("DenyAllInBound", 65500, "*", "*", "Deny", "Inbound"),
-    ("AllowVnetOutBound", 65000, "VirtualNetwork", "VirtualNetwork", "Allow", "Outbound"),
-    ("AllowInternetOutBound", 65001, "*", "Internet", "Allow", "Outbound"),
-    ("DenyAllOutBound", 65500, "*", "*", "Deny", "Outbound"),
-)
+    ("AllowVnetInBound", 65000, "VirtualNetwork", "VirtualNetwork", "Allow", "Inbound",
+     "Allow inbound traffic from all VMs in VNET"),
+    ("AllowAzureLoadBalancerInBound", 65001, "AzureLoadBalancer", "*", "Allow", "Inbound",
+     "Allow inbound traffic from azure load balancer"),
+    ("DenyAllInBound", 65500, "*", "*", "Deny", "Inbound", "Deny all inbound traffic"),
+    ("AllowVnetOutBound", 65000, "VirtualNetwork", "VirtualNetwork", "Allow", "Outbound",
+     "Allow outbound traffic from all VMs to all VMs in VNET"),
+    ("AllowInternetOutBound", 65001, "*", "Internet", "Allow", "Outbound",
+     "Allow outbound traffic from all VMs to Internet"),
+    ("DenyAllOutBound", 65500, "*", "*", "Deny", "Outbound", "Deny all outbound traffic"),
+)  # fmt: skip
 
 
 def check_rule(name: str, properties: dict[str, Any], rule_id: str) -> dict[str, Any]:
@@ -191,6 +195,7 @@ def _defaults(record: Record) -> list[dict[str, Any]]:
             "type": f"{NSG}/defaultSecurityRules",
             "properties": {
                 "provisioningState": "Succeeded",
+                "description": description,
                 "protocol": "*",
                 "sourcePortRange": "*",
                 "destinationPortRange": "*",
@@ -205,7 +210,7 @@ def _defaults(record: Record) -> list[dict[str, Any]]:
                 "destinationAddressPrefixes": [],
             },
         }
-        for name, priority, source, destination, access, direction in _DEFAULTS
+        for name, priority, source, destination, access, direction, description in _DEFAULTS
     ]
 
 

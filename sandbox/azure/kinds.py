@@ -52,12 +52,14 @@ class ResourceKind:
 
     timing: kind in the timing table (`azure.<timing>.<verb>`). tracked: has location and tags. extras: top-level
     members of a PUT body that are kept. creating, updating: provisioning states while an operation runs.
+    etag_member: where the etag stands in an answer; with a leading `properties.` inside properties.
     """
 
     type = ""
     timing = "network"
     tracked = True
     extras: tuple[str, ...] = ()
+    etag_member = "etag"
     creating, updating = "Creating", "Updating"
     busy_code = "AnotherOperationInProgress"
     delete_while_busy = False

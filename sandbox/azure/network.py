@@ -310,6 +310,9 @@ class PublicIpAddresses(ResourceKind):
         properties["ipAddress"] = kept or self._address()
         return properties
 
+    def prepare(self, record: Record, put: Put) -> None:
+        record.body["sku"] = {"name": "Basic", "tier": "Regional"} | dict(put.body.get("sku") or {})
+
     def _address(self) -> str:
         taken = {r.properties.get("ipAddress") for r in self.store.of_type(PUBLIC_IP)}
         pool = (f"{net}.{host}" for net in ("203.0.113", "198.51.100") for host in range(1, 255))

@@ -90,9 +90,12 @@ class AzureServer:
         order = {"microsoft.containerservice/managedclusters": 0}
         for record in sorted(store.records.values(), key=lambda r: order.get(r.type.lower(), 1)):
             kind = self.engine.kinds.get(record.type.lower())
-            if record.state == "Deleting":
-                if kind is not None:
-                    await kind.remove(record)
+            if store.get(record.id) is not record:
+                continue  # went with its group or parent
+            if record.state == "Deleting" and kind is None:
+                await self.engine.delete_group(record)
+            elif record.state == "Deleting" and kind is not None:
+                await kind.remove(record)
                 store.remove(record)
             elif kind is not None:
                 state, record.state = record.state, "Succeeded" if record.busy else record.state

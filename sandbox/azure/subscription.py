@@ -138,13 +138,7 @@ class Subscription:
     async def _delete_group(self, request: Request, group: Record) -> Reply:
         group.state = "Deleting"
 
-        async def effect() -> None:
-            inside = [r for r in self.store.records.values() if r.group == group.name.lower() and r is not group
-                      and r.subscription == group.subscription]  # fmt: skip
-            await self.engine.delete_all(inside)
-            self.store.remove(group)
-
-        operation = await self.engine.start(group, "azure.network.delete", effect)
+        operation = await self.engine.start(group, "azure.network.delete", lambda: self.engine.delete_group(group))
         reply = Reply(200 if operation.ended_at_s else 202)
         return self.engine.with_operation(reply, request, operation, location=True)
 
@@ -169,8 +163,7 @@ class Subscription:
             if (wanted and not same(record.type, wanted[1])) or not _tag_matches(record, text):
                 continue
             rendered = self.engine.render(record)
-            del rendered["properties"], rendered["etag"]
-            rows.append(rendered)
+            rows.append({k: v for k, v in rendered.items() if k not in ("properties", "etag", "eTag")})
         return self.engine.page(request, rows)
 
     # -- providers ---------------------------------------------------------------------------------------------

@@ -123,12 +123,8 @@ def test_a_cluster_with_its_pools(rig: Any, make: Any) -> None:
     rig.drop(made)
     rig.drop(seen)
     for kind in (Kind.FIREWALL_GROUP, Kind.SUBNET, Kind.NETWORK):
-        pending = list(rig.provider.list(kind, REGION, rig.call(), fleet=rig.fleet))
-        if kind is Kind.FIREWALL_GROUP:
-            continue  # its subnets hold it
-        for observed in pending:
+        for observed in list(rig.provider.list(kind, REGION, rig.call(), fleet=rig.fleet)):
             rig.drop(observed)
-    rig.drop(rig.provider.get(rig.address(Kind.FIREWALL_GROUP, "web"), rig.call()))
     assert rig.inventory() == []
 
 
@@ -223,3 +219,26 @@ def test_one_group_for_all_regions_keeps_names_apart(azure: Any, open_account: A
     for observed in made:
         rig.drop(observed)
     assert rig.inventory() == []
+
+
+def test_a_region_without_zones_is_one_site(rig: Any, make: Any) -> None:
+    region = "chinaeast2"
+
+    def at(kind: Kind, name: str) -> Any:
+        return replace(rig.address(kind, name), region=region)
+
+    def put(desired: Any) -> Any:
+        where = at(desired.KIND, desired.name)
+        rig.provider.create(where, desired, rig.call())
+        return rig.provider.wait_ready(where, rig.call())
+
+    put(Network(name="main", cidr="10.1.0.0/16"))
+    put(Subnet(name="s1", network="main", cidr="10.1.1.0/24"))
+    wanted = make.instance(zone="chinaeast2-1", firewall_group="", public_ip=False)
+    assert replace(put(wanted).resource, user_data=wanted.user_data) == wanted
+    put(make.cluster(subnets=("s1",), firewall_group="", audit_logs=False))
+    pool = make.pool(zone="chinaeast2-1", subnet="s1", count=1)
+    assert put(pool).resource == pool
+    with pytest.raises(InvalidRequest):
+        put(make.pool(name="other", zone="chinaeast2-2", subnet="s1"))
+    rig.drop(rig.provider.get(at(Kind.CLUSTER, "main"), rig.call()))

@@ -224,6 +224,7 @@ def test_the_api_tells_two_meanings_of_one_code_apart() -> None:
     assert classify("", "x", 502) is Transient
     assert classify("", "x", 412) is Conflict
     assert classify("", "x", 418) is UnknownCloudError
+    assert classify("", "x", 404) is UnknownCloudError
     assert classify("Odd", "x", 500) is UnknownCloudError
 
 
