@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
-from model.errors import Conflict, DependencyInUse, Interrupted, NotFound, PlanStale, StoreUnavailable
+from model.errors import Conflict, DependencyInUse, Interrupted, NotFound, PlanStale
 from model.plan import Action, Op
 from model.ports import Clock
 from model.resources import Address, AnyResource, Kind, Observed, Ownership, State
 from orchestrator.engine.options import EngineOptions
+from orchestrator.store.errors import StoreAway
 from orchestrator.store.store import Store
 from orchestrator.store.values import Record, RecordState, Scope
 from providers.base import Call, Provider
@@ -190,7 +191,7 @@ class Work:
             address=str(self.action.address),
         )
 
-    def _back_off(self, attempt: int, error: DependencyInUse | StoreUnavailable) -> None:
+    def _back_off(self, attempt: int, error: DependencyInUse | StoreAway) -> None:
         """Sleeps with full jitter, in slices. Raises error where the time limit comes first."""
         ceiling_s = min(self.options.retry_cap_s, self.options.retry_base_s * 2.0 ** min(attempt, 16))
         wait_s = self.rng.uniform(ceiling_s / 2.0, ceiling_s)
@@ -219,9 +220,7 @@ class Work:
         while True:
             try:
                 return write()
-            except StoreUnavailable as exc:
-                if not exc.retryable:
-                    raise
+            except StoreAway as exc:
                 attempt += 1
                 self._back_off(attempt, exc)
 

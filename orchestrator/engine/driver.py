@@ -40,6 +40,8 @@ _USUAL_S: Mapping[Kind, float] = {
     Kind.KUBERNETES_OBJECT: 15.0,
 }
 
+LOST_GRACE_S = 2.0
+
 
 class UnexpectedError(DuoyunError):
     """A mistake in duoyun itself, or in a library: detail holds where."""
@@ -165,7 +167,9 @@ class Driver:
     def _out_of_patience(self) -> bool:
         if self._stopped_at_s is None:
             return False
-        return self.clock.monotonic_s() - self._stopped_at_s >= self.options.stop_grace_s
+        # Nothing that still runs may write any more once the lease is lost: there is little to wait for.
+        grace_s = min(LOST_GRACE_S, self.options.stop_grace_s) if self.keeper.lost else self.options.stop_grace_s
+        return self.clock.monotonic_s() - self._stopped_at_s >= grace_s
 
     def _start_ready(self) -> None:
         room = self.options.parallelism - len(self._frontier.running)

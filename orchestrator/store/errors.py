@@ -15,6 +15,10 @@ from model.errors import DuoyunError, StoreUnavailable
 from model.exit_codes import ExitCode
 
 
+class StoreAway(StoreUnavailable):
+    """The database does not answer for the moment: the same write may succeed soon."""
+
+
 class StoreDamaged(StoreUnavailable):
     """The state cannot be trusted any more: repeating does not help, a backup does."""
 
@@ -52,8 +56,8 @@ _SQLITE = (
         "SQLITE_CORRUPT", StoreDamaged, "the state file is damaged",
         "restore it from a backup, or try `sqlite3 FILE .recover`; what runs in the clouds is untouched",
     ),
-    ("SQLITE_BUSY", StoreUnavailable, "the state file stayed locked for 30 s", "see which process holds it (fuser)"),
-    ("SQLITE_LOCKED", StoreUnavailable, "the state file stayed locked for 30 s", "see which process holds it (fuser)"),
+    ("SQLITE_BUSY", StoreAway, "the state file stayed locked for 30 s", "see which process holds it (fuser)"),
+    ("SQLITE_LOCKED", StoreAway, "the state file stayed locked for 30 s", "see which process holds it (fuser)"),
     ("SQLITE_IOERR", StoreUnavailable, "the disk under the state file failed to answer", "look at that disk, repeat"),
 )  # fmt: skip
 
@@ -67,10 +71,10 @@ _POSTGRES = (
     ),
     ("25006", StoreUnavailable, "the database is read-only (a standby?)", "name the primary in DUOYUN_STORE"),
     ("53100", StoreUnavailable, "the database's disk is full", "make room there, then repeat"),
-    ("53300", StoreUnavailable, "the database has no connection left", "raise max_connections, or use a pooler"),
+    ("53300", StoreAway, "the database has no connection left", "raise max_connections, or use a pooler"),
     ("53", StoreUnavailable, "the database is out of resources", "look at its log, then repeat"),
-    ("57P", StoreUnavailable, "the database is shutting down or starting", "wait for it, then repeat"),
-    ("08", StoreUnavailable, "the connection to the database broke", "see that it runs and is reachable, then repeat"),
+    ("57P", StoreAway, "the database is shutting down or starting", "wait for it, then repeat"),
+    ("08", StoreAway, "the connection to the database broke", "see that it runs and is reachable, then repeat"),
     ("XX", StoreDamaged, "the database reports damage", "look at its log; restore from a backup"),
 )  # fmt: skip
 
@@ -97,7 +101,7 @@ def mapped(exc: BaseException, where: str) -> DuoyunError | None:
     if isinstance(exc, DuoyunError):
         return exc
     if isinstance(exc, sa.exc.TimeoutError):
-        return StoreUnavailable(
+        return StoreAway(
             f"{where}: no free connection within the time limit",
             mend="see whether the database hangs; lower --parallelism",
         )

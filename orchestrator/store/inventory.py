@@ -8,6 +8,7 @@ that a release relies on.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -86,15 +87,20 @@ class Inventory:
 
     def observed(self, scope: Scope, address: Address, observed_hash: str, *, at_s: float) -> None:
         """The resource was seen; observed_hash is of what was seen, in the words of config_hash."""
-        self._note(scope, address, observed_hash=observed_hash, last_sync_at_s=at_s, consecutive_failures=0)
+        self.observed_all(scope, {address: observed_hash}, at_s=at_s)
 
     def not_observed(self, scope: Scope, address: Address) -> None:
         """It could not be looked at, or applying it failed: one more failure in a row."""
-        self._note(scope, address, consecutive_failures=table.c.consecutive_failures + 1)
+        self.observed_all(scope, {address: None}, at_s=0.0)
 
-    def _note(self, scope: Scope, address: Address, **values: Any) -> None:
+    def observed_all(self, scope: Scope, seen: Mapping[Address, str | None], *, at_s: float) -> None:
+        """What a whole scan saw, in one transaction: hash by address, None for what could not be looked at."""
         with self._db.write() as conn:
-            conn.execute(sa.update(table).where(*_at(scope, address)).values(**values))
+            for address, observed_hash in seen.items():
+                values: dict[str, Any] = {"consecutive_failures": table.c.consecutive_failures + 1}
+                if observed_hash is not None:
+                    values = {"observed_hash": observed_hash, "last_sync_at_s": at_s, "consecutive_failures": 0}
+                conn.execute(sa.update(table).where(*_at(scope, address)).values(**values))
 
     def _tell(
         self, conn: sa.Connection, scope: Scope, holder: str, kind: str, now_s: float, record: Record, token: int

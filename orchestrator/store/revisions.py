@@ -76,7 +76,7 @@ class Revisions:
     def set_state(
         self, scope: Scope, token: int, number: int, state: RevisionState, *, actor: str, message: str | None = None
     ) -> Revision:
-        """Moves a revision on. DEPLOYED turns the one deployed before into SUPERSEDED, in the same transaction.
+        """Moves a revision on. DEPLOYED and DESTROYED turn the one deployed before into SUPERSEDED, in one transaction.
 
         Raises LeaseLost (token is not the newest), InvalidInput (no such revision).
         """
@@ -87,7 +87,7 @@ class Revisions:
             before = conn.execute(_of(scope, table.c.state).where(table.c.number == number)).scalar_one_or_none()
             if before is None:
                 raise _unknown(scope, number)
-            if state is RevisionState.DEPLOYED:
+            if state in (RevisionState.DEPLOYED, RevisionState.DESTROYED):
                 conn.execute(
                     _change(scope)
                     .where(table.c.state == str(RevisionState.DEPLOYED), table.c.number != number)

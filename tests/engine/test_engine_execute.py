@@ -25,6 +25,7 @@ from model.plan import Op
 from model.resources import Kind, Network, Ownership
 from orchestrator.engine.outcome import ActionState
 from orchestrator.store import Record, RecordState
+from orchestrator.store.errors import StoreAway
 from providers.base import Provider
 
 
@@ -400,7 +401,7 @@ def test_an_expired_lease_executes_nothing(local_bench):
 
 def test_records_wait_for_a_database_that_is_away_for_a_moment(local_bench, monkeypatch):
     put = local_bench.store.inventory.put
-    away = [StoreUnavailable("gone"), StoreUnavailable("gone")]
+    away = [StoreAway("gone"), StoreAway("gone")]
 
     def flaky(*args):
         if away:
@@ -409,6 +410,31 @@ def test_records_wait_for_a_database_that_is_away_for_a_moment(local_bench, monk
 
     monkeypatch.setattr(local_bench.store.inventory, "put", flaky)
     assert local_bench.run(networks(1)).ok and away == []
+
+
+def test_a_full_disk_fails_with_its_name_and_the_next_run_goes_on(local_bench):
+    import sqlalchemy as sa
+
+    plan = networks(60, chain=True)
+    engine = local_bench.store.db.engine
+    limit = [0]
+
+    @sa.event.listens_for(engine, "checkout")
+    def small_disk(conn, _record, _proxy):
+        if limit[0]:
+            conn.execute(f"PRAGMA max_page_count = {limit[0]}")
+
+    with engine.connect() as conn:
+        pages = conn.exec_driver_sql("PRAGMA page_count").scalar()
+    with local_bench.engine() as running:
+        limit[0] = pages + 60  # DBOS's tables are there by now, and a few actions find room
+        outcome = local_bench.run(plan, engine=running)
+        assert isinstance(outcome.error, StoreUnavailable) and "the disk is full" in outcome.error.summary
+        assert "make room" in outcome.error.mend
+        limit[0] = 1_000_000
+        assert local_bench.run(plan, engine=running).ok
+    assert all(local_bench.cloud.effects("create", a.address) == 1 for a in plan.actions)
+    assert local_bench.store.audit.verify(str(SCOPE)) is None
 
 
 # -- the journal -----------------------------------------------------------------------------------------------

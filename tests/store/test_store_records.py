@@ -98,6 +98,9 @@ def test_deploying_one_supersedes_the_one_before(store, scope, token, started):
     assert states == [(2, RevisionState.DEPLOYED), (1, RevisionState.SUPERSEDED)]
     assert store.revisions.latest_deployed(scope).number == 2
     assert store.revisions.unfinished(scope) is None
+    started()
+    store.revisions.set_state(scope, token, 3, RevisionState.DESTROYED, actor="ann")
+    assert store.revisions.latest_deployed(scope) is None
 
 
 def test_an_interrupted_revision_is_what_resume_goes_on_with(store, scope, token, started):
