@@ -12,7 +12,7 @@ from typing import Any
 from model.errors import CloudError
 from providers.base import Call
 from providers.kubernetes.kinds import BUILT_IN
-from providers.kubernetes.rollout import Problem, newest_template_hash, pod_problems, selector_text
+from providers.kubernetes.rollout import Problem, newest_template_hash, selector_text
 from providers.kubernetes.wire import ClusterClient
 
 _LINE_MAX = 300
@@ -25,20 +25,20 @@ def list_pods(client: ClusterClient, namespace: str, selector: str, call: Call) 
     return [{"kind": "Pod", **item} for item in answer.get("items") or ()]
 
 
-def workload_problems(client: ClusterClient, workload: Mapping[str, Any], call: Call) -> tuple[Problem, ...]:
-    """Troubles of the pods of the workload's newest template (of all its pods where it has no ReplicaSets)."""
+def workload_pods(client: ClusterClient, workload: Mapping[str, Any], call: Call) -> list[dict[str, Any]]:
+    """The pods of the workload's newest template (all its pods where it has no ReplicaSets)."""
     selector = selector_text((workload.get("spec") or {}).get("selector") or {})
     if not selector:
-        return ()
+        return []
     namespace = str(workload["metadata"]["namespace"])
     if workload.get("kind") == "Deployment":
         path = BUILT_IN["ReplicaSet"].path(namespace)
         sets = client.request("GET", path, call, f"list replicasets {namespace}", query={"labelSelector": selector})
         template = newest_template_hash(workload, sets.get("items") or ())
         if not template:
-            return ()
+            return []
         selector += f",pod-template-hash={template}"
-    return pod_problems(list_pods(client, namespace, selector, call))
+    return list_pods(client, namespace, selector, call)
 
 
 def describe(client: ClusterClient, namespace: str, problems: tuple[Problem, ...], call: Call) -> str:

@@ -178,6 +178,36 @@ def _container_problem(pod: str, container: Mapping[str, Any]) -> Problem | None
     return None
 
 
+def laggards(pods: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    """Pods that are not ready, without a reason to call them lost: for the evidence when time ran out."""
+    found = []
+    for pod in pods:
+        metadata, status = pod["metadata"], pod.get("status") or {}
+        if metadata.get("deletionTimestamp") or _condition(status, "Ready").get("status") == "True":
+            continue
+        unready = [c for c in status.get("containerStatuses") or () if not c.get("ready")]
+        first: Mapping[str, Any] = unready[0] if unready else {}
+        restarts = int(first.get("restartCount") or 0)
+        name = str(metadata["name"])
+        found.append(
+            Problem(name, str(first.get("name", "")), "not ready", _doing(first, status), restarts, waits=True)
+        )
+    return tuple(sorted(found, key=lambda p: (-p.restarts, p.pod)))
+
+
+def _doing(container: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    """What a container that is not ready is doing, in a few words."""
+    state = container.get("state") or {}
+    if "waiting" in state:
+        return f"waiting, {state['waiting'].get('reason', 'reason unknown')}"
+    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    if "exitCode" in ended:
+        return f"last exit code {ended['exitCode']}"
+    if "running" in state:
+        return "running, and its readiness probe does not succeed"
+    return f"phase {status.get('phase', 'unknown')}"
+
+
 def newest_template_hash(deployment: Mapping[str, Any], replica_sets: Iterable[Mapping[str, Any]]) -> str:
     """The pod-template-hash of the Deployment's newest ReplicaSet, so that old pods' troubles do not count; "" where
     it has none yet."""

@@ -24,9 +24,9 @@ from model.errors import (
 )
 from model.resources import Address
 from providers.base import Call
-from providers.kubernetes.evidence import describe, workload_problems
+from providers.kubernetes.evidence import describe, workload_pods
 from providers.kubernetes.kinds import ApiKind
-from providers.kubernetes.rollout import Problem, Progress, assess
+from providers.kubernetes.rollout import Problem, Progress, assess, laggards, pod_problems
 from providers.kubernetes.wire import ClusterClient
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
@@ -61,6 +61,7 @@ class Wait:
     _looked_s: float = float("-inf")
     _note: str = ""
     _problems: tuple[Problem, ...] = ()
+    _pods: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def _title(self) -> str:
@@ -79,6 +80,8 @@ class Wait:
                     return newer
             round_s = min(_LONGEST_ROUND_S, round_s * 1.5)
             if self.call.remaining_s() < max(spare_s, 0.1) + 0.05:
+                if self.kind.kind in WORKLOADS:
+                    self._problems = self._look(obj)
                 raise self._failed("not ready before the deadline")
             obj = self._get()
 
@@ -145,15 +148,17 @@ class Wait:
 
     def _look(self, obj: dict[str, Any]) -> tuple[Problem, ...]:
         try:
-            return workload_problems(self.client, obj, self.call)
+            self._pods = workload_pods(self.client, obj, self.call)
         except (Throttled, Transient, Unreachable) as exc:
             self.call.progress(f"{self._title}: pods could not be read: {exc.summary}")
             return self._problems
+        return pod_problems(self._pods)
 
     def _failed(self, reason: str) -> RolloutFailed:
         """With evidence, as far as the time left allows."""
         lines = [self._note] if self._note else []
-        lines.append(describe(self.client, self.namespace, self._problems, self.call))
+        problems = self._problems or laggards(self._pods)
+        lines.append(describe(self.client, self.namespace, problems, self.call))
         return RolloutFailed(
             f"{self._title} did not become ready: {reason}",
             detail="\n".join(line for line in lines if line),

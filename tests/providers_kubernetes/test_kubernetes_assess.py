@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers.kubernetes.objects import endpoints_of
-from providers.kubernetes.rollout import assess, newest_template_hash, pod_problems, selector_text
+from providers.kubernetes.rollout import assess, laggards, newest_template_hash, pod_problems, selector_text
 
 
 def deployment(replicas: int = 3, generation: int = 2, **status: Any) -> dict[str, Any]:
@@ -135,6 +135,23 @@ def test_fatal_troubles_come_first_and_pods_that_are_leaving_do_not_count() -> N
     leaving = pod("c", containerStatuses=container({"waiting": {"reason": "ErrImagePull"}}))
     leaving["metadata"]["deletionTimestamp"] = "2026-11-23T00:00:00Z"
     assert [(p.pod, p.waits) for p in pod_problems([waiting, leaving, broken])] == [("b", False), ("a", True)]
+
+
+def test_pods_that_are_merely_late_say_what_they_are_doing() -> None:
+    last = {"terminated": {"exitCode": 3}}
+    late = [
+        pod("a", containerStatuses=container({"running": {}})),
+        pod("b", containerStatuses=container({"running": {}}, 1, last=last)),
+        pod("c", containerStatuses=container({"waiting": {"reason": "ContainerCreating"}})),
+        pod("d", phase="Pending"),
+        pod("e", conditions=condition("Ready", "True", "")),
+    ]
+    assert [(p.pod, p.message) for p in laggards(late)] == [
+        ("b", "last exit code 3"),
+        ("a", "running, and its readiness probe does not succeed"),
+        ("c", "waiting, ContainerCreating"),
+        ("d", "phase Pending"),
+    ]
 
 
 def replica_set(revision: str, template: str, owner: str = "d") -> dict[str, Any]:

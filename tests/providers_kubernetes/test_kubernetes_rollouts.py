@@ -66,6 +66,7 @@ def test_pods_that_are_not_ready_at_the_calls_deadline_fail_with_how_far_they_ca
     error, seconds = failure(bench, bench.deployment(behaviour='{"never_ready": true}'), seconds=1.5)
     assert "not ready before the deadline" in error.summary
     assert "2/2 updated, 0/2 available" in error.detail
+    assert "not ready: running, and its readiness probe does not succeed" in error.detail
     assert seconds < 6
 
 
