@@ -1,7 +1,7 @@
 """EC2 instances, each running one container image by its user data.
 
-Callers: provider.py. RunInstances is idempotent by its client token; a token whose instance was terminated since would
-bring that one back, so such an answer is asked for anew under a derived token.
+Callers: provider.py. RunInstances is idempotent by its client token; AWS refuses a token whose instance was terminated
+since, so after a destroy the same key goes on with the next token of its series.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _DEBIAN = re.compile(r"^debian-(\d+)$")
 # read names one: there the SSM parameter decides, or the account option `machine_image_owner`.
 _DEBIAN_OWNER = {"aws": "136693071363"}
 _ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
-_MAX_TOKENS = 5
+_MAX_TOKENS = 50
+_TERMINATED = "IdempotentInstanceTerminated"
 
 
 class Instances(Ec2Kind):
@@ -124,18 +125,19 @@ class Instances(Ec2Kind):
         if existing is not None:
             return existing
         request = self._request(address, desired, call)
-        purpose = ["RunInstances", str(address)]
-        for _ in range(_MAX_TOKENS):
-            token = client_token(call, *purpose)
-            answer = self.write(address.region, "RunInstances", call, ClientToken=token, **request)
-            row = answer["Instances"][0]
-            if (row.get("State") or {}).get("Name") in ("pending", "running"):
-                calls = self.session.calls("ec2", address.region)
-                return calls.poll("DescribeInstances", lambda: self.own(address, call), call)
-            purpose.append(str(row["InstanceId"]))
+        for number in range(_MAX_TOKENS):
+            token = client_token(call, "RunInstances", str(address), str(number))
+            try:
+                self.write(address.region, "RunInstances", call, ClientToken=token, **request)
+            except Conflict as exc:
+                if exc.call.code != _TERMINATED:
+                    raise
+                continue
+            calls = self.session.calls("ec2", address.region)
+            return calls.poll("DescribeInstances", lambda: self.own(address, call), call)
         raise Conflict(
-            f"{address}: the key brings back instances that were terminated",
-            call=CallSite(cloud="aws", account=self.session.account.name, region=address.region),
+            f"{address}: {_MAX_TOKENS} instances of this key were terminated already",
+            call=CallSite(cloud="aws", account=self.session.account.name, region=address.region, code=_TERMINATED),
             mend="plan anew",
             address=str(address),
         )

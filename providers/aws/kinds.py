@@ -48,13 +48,14 @@ def need_fleet(call: Call) -> None:
 
 
 def pick(session: Session, address: Address, rows: list[Observed], call: Call) -> Observed | None:
-    """The one that an address means: ours first, then by name, then by id. Conflict where several would do.
+    """The one that an address means: ours first, then a foreign one by name, then any by its id.
 
-    One that is being deleted gives way to its successor of the same name.
+    What another fleet owns is not meant by a name that our fleet uses, too; its id is unmistakable. One that is being
+    deleted gives way to its successor. Conflict where several would do.
     """
     rows = [o for o in rows if o.state is not State.DELETING] or rows
-    ours = [o for o in rows if o.address.name == address.name and o.owner and o.owner == call.fleet]
-    named = [o for o in rows if o.address.name == address.name]
+    named = [o for o in rows if o.address.name == address.name and (not call.fleet or o.owner in ("", call.fleet))]
+    ours = [o for o in named if o.owner and o.owner == call.fleet]
     by_id = [o for o in rows if o.provider_id == address.name]
     for candidates in (ours, named, by_id):
         if len(candidates) == 1:

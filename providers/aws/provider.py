@@ -113,6 +113,8 @@ class AwsProvider:
 
         def gone() -> bool | None:
             found = handler.find(address, call)
+            if found is not None and call.fleet and found.owner not in ("", call.fleet):
+                return True  # another fleet's, of the same name
             if found is not None and found.state is State.FAILED:
                 raise RolloutFailed(f"{address} cannot be deleted: {found.detail}", address=str(address))
             return True if found is None else None

@@ -11,7 +11,8 @@ import json
 from typing import Any
 
 from sandbox.aws.cloud import Cloud
-from sandbox.aws.wire import Answer, AwsError, Incoming
+from sandbox.aws.instances import SHUTTING_DOWN, TERMINATED
+from sandbox.aws.wire import Answer, AwsError, Incoming, success
 
 _NAMES = ("ClientToken", "clientRequestToken", "ClientRequestToken")
 
@@ -35,12 +36,24 @@ class Tokens:
         if digest != _digest(incoming):
             code = "IdempotentParameterMismatch" if incoming.service == "ec2" else "InvalidParameterException"
             raise AwsError(code, "The client token was used before, with other parameters.")
-        return answer
+        return self._instances_now(incoming, answer) if incoming.action == "ec2:RunInstances" else answer
 
     def remember(self, incoming: Incoming, digest: str, answer: Answer) -> None:
         key = _key(incoming)
         if key is not None and answer.ok:
             self._cloud.memory.tokens[key] = (digest, answer)
+
+    def _instances_now(self, incoming: Incoming, answer: Answer) -> Answer:
+        """The same reservation in its present state; an error of its own where its instances are gone."""
+        backend = self._cloud.moto.ec2(incoming.account_id, incoming.region)
+        body = answer.body.decode()
+        reservation = next(r for r in reversed(backend.reservations.values()) if r.id in body)
+        if all(i._state.code in (SHUTTING_DOWN, TERMINATED) for i in reservation.instances):
+            raise AwsError(
+                "IdempotentInstanceTerminated",
+                "The client token was used by a request whose instance has been terminated.",
+            )
+        return success(incoming, reservation)
 
     def _still_there(self, incoming: Incoming) -> bool:
         """A token of a cluster or node group that was deleted since is free again."""

@@ -115,6 +115,8 @@ def test_the_same_token_gets_the_first_answer_and_other_parameters_are_refused(
     code = refused(lambda: launch(client, vpc, image, ClientToken="token-1", InstanceType="t3.small"))
     assert code == "IdempotentParameterMismatch"
     assert launch(client, vpc, image, ClientToken="token-2")["InstanceId"] != first["InstanceId"]
+    client("ec2").terminate_instances(InstanceIds=[first["InstanceId"]])
+    assert refused(lambda: launch(client, vpc, image, ClientToken="token-1")) == "IdempotentInstanceTerminated"
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
