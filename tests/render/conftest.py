@@ -1,4 +1,4 @@
-"""A small application over two regions, and the snapshot helper."""
+"""A small application over two regions, and the comparison with snapshots."""
 
 from __future__ import annotations
 
