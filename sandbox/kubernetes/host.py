@@ -38,6 +38,7 @@ class Clusters:
     ) -> None:
         self._clusters: dict[str, Cluster] = {}
         self._taken: set[str] = set()
+        self._creating = asyncio.Lock()
         self._around = Surroundings(timing, faults, containers, self._next_address, seed, backoff or Backoff())
 
     def _next_address(self) -> str:
@@ -53,14 +54,15 @@ class Clusters:
         self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]
     ) -> ClusterHandle:
         """A new cluster, ready to answer. One that is there already (after restore) is given this authenticator."""
-        known = self._clusters.get(cluster_id)
-        if known is not None:
-            known.set_authenticator(authenticate)
-            return known
-        cluster = Cluster(cluster_id, version, authenticate, self._around)
-        self._clusters[cluster_id] = cluster
-        await cluster.start()
-        return cluster
+        async with self._creating:
+            known = self._clusters.get(cluster_id)
+            if known is not None:
+                known.set_authenticator(authenticate)
+                return known
+            cluster = Cluster(cluster_id, version, authenticate, self._around)
+            await cluster.start()
+            self._clusters[cluster_id] = cluster
+            return cluster
 
     def get(self, cluster_id: str) -> ClusterHandle | None:
         return self._clusters.get(cluster_id)
@@ -102,8 +104,8 @@ class Clusters:
             self._remember_addresses(saved["objects"])
         for saved in data["clusters"]:
             cluster = Cluster(saved["cluster_id"], saved["version"], _nobody, self._around)
-            self._clusters[saved["cluster_id"]] = cluster
             await cluster.start(saved)
+            self._clusters[saved["cluster_id"]] = cluster
 
     def _remember_addresses(self, objects: list[dict[str, Any]]) -> None:
         for obj in objects:

@@ -110,7 +110,7 @@ class Kube:
             **options,
         )
 
-    def until(self, probe: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    def until(self, probe: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         """The first truthy value of probe(); fails with the last one at the end of the time."""
         end = time.monotonic() + timeout_s
         while True:
@@ -120,7 +120,7 @@ class Kube:
             assert time.monotonic() < end, f"not within {timeout_s} s; last seen {value!r}"
             time.sleep(0.02)
 
-    def rolled_out(self, name: str = "web", timeout_s: float = 10.0) -> Any:
+    def rolled_out(self, name: str = "web", timeout_s: float = 20.0) -> Any:
         """Waits as `kubectl rollout status` does."""
 
         def done() -> Any:
