@@ -8,6 +8,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -212,3 +213,11 @@ def open_account(azure: Azure) -> Iterator[Callable[..., AzureProvider]]:
 def rig(azure: Azure, open_account: Callable[..., AzureProvider]) -> Iterator[Rig]:
     yield Rig(azure, open_account(), f"f{uuid.uuid4().hex[:8]}")
     azure.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """Builders: make.rule(443), make.cluster(), make.pool(), make.instance(), make.account_of(azure)."""
+    return SimpleNamespace(
+        rule=rule, cluster=cluster, pool=pool, instance=instance, account_of=account_of, Rig=Rig, Azure=Azure
+    )

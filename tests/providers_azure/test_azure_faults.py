@@ -32,12 +32,6 @@ from providers.base import Account
 REGION = "chinanorth3"
 
 
-@pytest.fixture(scope="module")
-def make(request: pytest.FixtureRequest) -> Any:
-    """The builders of conftest.py."""
-    return next(p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "Rig") and hasattr(p, "pool"))
-
-
 @contextmanager
 def slow(rig: Any, seconds: float) -> Iterator[None]:
     class Slow:

@@ -15,12 +15,6 @@ from providers.base import CloudProvider
 REGION = "chinanorth3"
 
 
-@pytest.fixture(scope="module")
-def make(request: pytest.FixtureRequest) -> Any:
-    """The builders of conftest.py: make.rule, make.cluster, make.pool, make.instance."""
-    return next(p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "Rig") and hasattr(p, "pool"))
-
-
 def test_it_is_a_cloud_provider(rig: Any) -> None:
     assert isinstance(rig.provider, CloudProvider)
     assert {c.kind for c in rig.provider.capabilities} == set(Kind) - {Kind.KUBERNETES_OBJECT}

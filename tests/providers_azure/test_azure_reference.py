@@ -31,12 +31,6 @@ SCHEMAS = {
 }
 
 
-@pytest.fixture(scope="module")
-def make(request: pytest.FixtureRequest) -> Any:
-    """The builders of conftest.py."""
-    return next(p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "Rig") and hasattr(p, "pool"))
-
-
 # -- bodies that we send -----------------------------------------------------------------------------------------
 
 

@@ -6,18 +6,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from model.resources import Kind
 from providers.azure import open as open_azure
 from sandbox.app import Options
 from sandbox.threaded import running
-
-
-@pytest.fixture(scope="module")
-def make(request: pytest.FixtureRequest) -> Any:
-    """The builders of conftest.py."""
-    return next(p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "Rig") and hasattr(p, "pool"))
 
 
 def test_everything_is_there_after_a_restart(make: Any, tmp_path: Path) -> None:
