@@ -33,6 +33,7 @@ from sandbox.kubernetes.routes import TOKEN_PREFIX, Target
 from sandbox.kubernetes.services import ApiProxy, Backends, LoadBalancers
 from sandbox.kubernetes.store import Object, Store
 from sandbox.kubernetes.subresources import evict
+from sandbox.kubernetes.tasks import spawn
 from sandbox.world import ContainerHost, FaultTable, NodeSpec, Timing
 
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -184,7 +185,7 @@ class Cluster:
         node = self.store.get(NODES, "", name)
         if node is None or machines.is_ready(node) or name in self._joining:
             return
-        task = asyncio.get_running_loop().create_task(self._join(name))
+        task = spawn(self._join(name), f"join of node {name}")
         self._joining[name] = task
         task.add_done_callback(lambda _t: self._joining.pop(name, None))
 

@@ -21,11 +21,12 @@ from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers.endpoints import ready_addresses, slices_of
 from sandbox.kubernetes.controllers.events import NORMAL, WARNING, Recorder
 from sandbox.kubernetes.controllers.queue import Queue
-from sandbox.kubernetes.errors import ApiError, bad_request, not_found, unavailable
+from sandbox.kubernetes.errors import bad_request, not_found, unavailable
 from sandbox.kubernetes.kinds import PODS, SERVICES
 from sandbox.kubernetes.nodes.kubelet import Kubelets
 from sandbox.kubernetes.routes import Target
 from sandbox.kubernetes.store import DELETED, Change, Key, Object
+from sandbox.kubernetes.tasks import spawn
 from sandbox.world import Timing
 
 LISTENERS = "sandbox.duoyun.dev/listeners"
@@ -189,7 +190,7 @@ class LoadBalancers:
             if service is not None and (service.get("status") or {}).get("loadBalancer"):
                 self._api.system_status(SERVICES, service, {"loadBalancer": {}}, MANAGER)
         elif key not in self._busy:
-            task = asyncio.get_running_loop().create_task(self._ensure(key))
+            task = spawn(self._ensure(key), f"load balancer of {key[0]}/{key[1]}")
             self._busy[key] = task
             task.add_done_callback(lambda _t: self._finished(key))
 
@@ -203,7 +204,9 @@ class LoadBalancers:
 
     async def _ensure(self, key: Key) -> None:
         balancer = self._balancers.get(key)
-        service = self._api.get(SERVICES, *key)
+        service = self._api.store.get(SERVICES, *key)
+        if service is None:
+            return
         if balancer is None:
             known = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
             if not known:
@@ -228,7 +231,7 @@ class LoadBalancers:
             await self._relay(key, balancer.port_names.get(port, ""), reader, writer)
 
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.get_running_loop().create_task(relay(reader, writer))
+            task = spawn(relay(reader, writer), f"connection to {key[0]}/{key[1]}")
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
@@ -265,8 +268,9 @@ class LoadBalancers:
         if busy is not None and busy is not asyncio.current_task():
             busy.cancel()
         balancer = self._balancers.pop(key, None)
-        for port in tuple(balancer.listeners) if balancer else ():
-            balancer.close_port(port) if balancer else None
+        if balancer is not None:
+            for port in tuple(balancer.listeners):
+                balancer.close_port(port)
 
     async def _relay(
         self, key: Key, port_name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -312,6 +316,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def _shape(service: Mapping[str, object] | Object | None) -> object:
     return None if service is None else service["spec"]
-
-
-__all__ = ["LISTENERS", "ApiError", "ApiProxy", "Backends", "LoadBalancers", "split_name"]

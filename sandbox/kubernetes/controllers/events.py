@@ -18,8 +18,8 @@ NORMAL, WARNING = "Normal", "Warning"
 class Recorder:
     """Writes events. The oldest go when there are more than a cluster keeps in an hour."""
 
-    def __init__(self, api: Api, host: str = "") -> None:
-        self._api, self._host = api, host
+    def __init__(self, api: Api) -> None:
+        self._api = api
         self._known: OrderedDict[tuple[str, ...], Key] = OrderedDict()
 
     def tell(self, obj: Object, kind: str, reason: str, message: str, component: str) -> None:

@@ -17,6 +17,7 @@ from sandbox.kubernetes.nodes import status as status_of
 from sandbox.kubernetes.nodes.worker import Backoff, Worker
 from sandbox.kubernetes.routes import is_true
 from sandbox.kubernetes.store import DELETED, Change, Key, Object
+from sandbox.kubernetes.tasks import spawn
 from sandbox.world import ContainerHost
 
 MANAGER = "kubelet"
@@ -85,7 +86,7 @@ class Kubelets:
             worker.stopping = True
         if uid in self._ending or (worker is None and not remove):
             return
-        task = asyncio.get_running_loop().create_task(self._terminate(pod, worker, grace_s, remove=remove))
+        task = spawn(self._terminate(pod, worker, grace_s, remove=remove), f"end of pod {pod['metadata']['name']}")
         self._ending[uid] = task
         task.add_done_callback(lambda _t: self._ending.pop(uid, None))
 

@@ -17,6 +17,7 @@ from sandbox.kubernetes.nodes import status as status_of
 from sandbox.kubernetes.nodes.probes import Probe
 from sandbox.kubernetes.nodes.status import ContainerState
 from sandbox.kubernetes.store import Object
+from sandbox.kubernetes.tasks import spawn
 from sandbox.world import Container, ContainerHost, ContainerSpec, ImageError
 
 _ERR_IMAGE_PULL_S = 0.2
@@ -93,9 +94,9 @@ class Worker:
 
     def start(self) -> None:
         self.kubelet.publish(self)
-        loop = asyncio.get_running_loop()
         for index, container in enumerate(self.pod["spec"]["containers"]):
-            self._tasks.append(loop.create_task(self._keep_running(container, first=index == 0)))
+            what = f"container {container['name']} of {'/'.join(self.key)}"
+            self._tasks.append(spawn(self._keep_running(container, first=index == 0), what))
 
     async def stop(self, grace_s: float) -> None:
         """Ends the containers: traffic is given a moment to go elsewhere, then the listeners close."""
@@ -238,9 +239,10 @@ class Worker:
         """Until the container exits or its liveness probe has failed; its exit code."""
         name = spec["name"]
         killed = asyncio.Event()
-        probes = asyncio.get_running_loop().create_task(self._probe(spec, container, killed.set))
-        exit_ = asyncio.get_running_loop().create_task(_exit_code(container))
-        kill = asyncio.get_running_loop().create_task(killed.wait())
+        what = f"{name} of {'/'.join(self.key)}"
+        probes = spawn(self._probe(spec, container, killed.set), f"probes of {what}")
+        exit_ = spawn(_exit_code(container), f"exit of {what}")
+        kill = spawn(killed.wait(), f"end of {what}")
         try:
             await asyncio.wait((exit_, kill), return_when=asyncio.FIRST_COMPLETED)
             if not exit_.done():
