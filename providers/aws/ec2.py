@@ -61,6 +61,20 @@ class Ec2Kind:
         return unique_names(found, _renamed)
 
     def find(self, address: Address, call: Call) -> Observed | None:
+        return self._find(address, call, lambda rows: self.observe(address.region, rows, call))
+
+    def find_id(self, address: Address, call: Call) -> str | None:
+        """The id that an address means, without the requests that a whole observation takes."""
+        found = self._find(address, call, lambda rows: self.glance(address.region, rows))
+        return found.provider_id if found is not None else None
+
+    def glance(self, region: str, rows: list[dict[str, Any]]) -> list[Observed]:
+        """As observe(), from the rows alone: names, owners and states hold, references may stay ids."""
+        raise NotImplementedError
+
+    def _find(
+        self, address: Address, call: Call, observe: Callable[[list[dict[str, Any]]], list[Observed]]
+    ) -> Observed | None:
         tries = [tag_is(TAG_NAME, address.name), tag_is(NAME, address.name), *self.by_name(address.name)]
         if self.id_pattern.match(address.name):
             tries.append([{"Name": self.id_filter, "Values": [address.name]}])
@@ -68,7 +82,7 @@ class Ec2Kind:
             rows = self.rows(address.region, call, filters)
             if not rows:
                 continue
-            observed = self.observe(address.region, rows, call)
+            observed = observe(rows)
             found = pick(self.session, address, observed, call)
             if found is None and len(observed) == 1 and not observed[0].owner:
                 found = observed[0]  # foreign, and known by two names

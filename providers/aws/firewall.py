@@ -58,6 +58,9 @@ class FirewallGroups(Ec2Kind):
         networks = self._networks.names(region, call)
         return [self._observed(region, row, networks) for row in rows]
 
+    def glance(self, region: str, rows: list[dict[str, Any]]) -> list[Observed]:
+        return [self._observed(region, row, {}) for row in rows]
+
     def _observed(self, region: str, row: Mapping[str, Any], networks: Mapping[str, str]) -> Observed:
         tags = tags_of(row)
         name = logical_name(tags, row["GroupName"])
@@ -117,24 +120,33 @@ class FirewallGroups(Ec2Kind):
             )
         self.update_tags(observed, desired, call)
         region, group_id = observed.address.region, observed.provider_id
-        for direction in (Direction.INGRESS, Direction.EGRESS):
-            for attempt in range(_TRIES):
-                row = self._row(region, group_id, call)
-                have = {key_of(r): r for r in _flat(row, direction)}
-                want = wanted(desired.rules, direction)
-                missing = [r for key, r in want.items() if key not in have]
-                surplus = [r for key, r in have.items() if key not in want]
-                marked = [r for key, r in want.items() if key in have and _marks(r, have[key])]
-                if not (missing or surplus or marked):
-                    break
-                try:
-                    self._apply(region, group_id, direction, missing, surplus, call)
-                    self._mark(region, group_id, marked, call)
-                except (AlreadyExists, NotFound):
-                    # Somebody else, or our own lost answer, was there between reading and writing: look again.
-                    if attempt == _TRIES - 1:
-                        raise
+        for attempt in range(_TRIES):
+            row = self._row(region, group_id, call)
+            try:
+                for direction in (Direction.INGRESS, Direction.EGRESS):
+                    self._bring(region, group_id, direction, _flat(row, direction), desired.rules, call)
+                break
+            except (AlreadyExists, NotFound):
+                # Somebody else, or our own lost answer, was there between reading and writing: look again.
+                if attempt == _TRIES - 1:
+                    raise
         return self.find(observed.address, call) or observed
+
+    def _bring(
+        self,
+        region: str,
+        group_id: str,
+        direction: Direction,
+        present: Iterable[FirewallRule],
+        rules: Iterable[FirewallRule],
+        call: Call,
+    ) -> None:
+        """One direction of a group to what is wanted."""
+        have, want = {key_of(r): r for r in present}, wanted(rules, direction)
+        missing = [r for key, r in want.items() if key not in have]
+        surplus = [r for key, r in have.items() if key not in want]
+        self._apply(region, group_id, direction, missing, surplus, call)
+        self._mark(region, group_id, [r for key, r in want.items() if key in have and _marks(r, have[key])], call)
 
     def _apply(
         self,
@@ -181,14 +193,14 @@ class FirewallGroups(Ec2Kind):
 
     def id_of(self, like: Address, name: str, call: Call) -> str:
         """The id of a group named by another resource of the same region."""
-        found = self.find(observed_address(self.session, like.region, Kind.FIREWALL_GROUP, name), call)
+        found = self.find_id(observed_address(self.session, like.region, Kind.FIREWALL_GROUP, name), call)
         if found is None:
             raise InvalidRequest(
                 f"{like} names firewall group {name!r}, which does not exist",
                 address=str(like),
                 mend="create it first",
             )
-        return found.provider_id
+        return found
 
 
 # -- rules: pure ---------------------------------------------------------------------------------------------

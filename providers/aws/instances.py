@@ -68,6 +68,9 @@ class Instances(Ec2Kind):
         volumes = self._volumes(region, rows, call)
         return [self._observed(region, row, subnets, groups, volumes) for row in rows]
 
+    def glance(self, region: str, rows: list[dict[str, Any]]) -> list[Observed]:
+        return [self._observed(region, row, {}, {}, {}) for row in rows]
+
     def _volumes(self, region: str, rows: list[dict[str, Any]], call: Call) -> dict[str, dict[str, Any]]:
         """Volume id -> row, of the instances' root disks."""
         ids = sorted(v for v in (_root_volume(row) for row in rows) if v)

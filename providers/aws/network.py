@@ -36,6 +36,9 @@ class Networks(Ec2Kind):
         incomplete = self._incomplete(region, ours, call)
         return [self._observed(region, row, incomplete.get(row["VpcId"], "")) for row in rows]
 
+    def glance(self, region: str, rows: list[dict[str, Any]]) -> list[Observed]:
+        return [self._observed(region, row, "") for row in rows]
+
     def _observed(self, region: str, row: Mapping[str, Any], missing: str) -> Observed:
         tags = tags_of(row)
         name = logical_name(tags, row["VpcId"])
@@ -196,12 +199,12 @@ class Networks(Ec2Kind):
     def id_of(self, like: Address, name: str, call: Call) -> str:
         """The id of a network named by another resource of the same region."""
         address = observed_address(self.session, like.region, Kind.NETWORK, name)
-        found = self.find(address, call)
+        found = self.find_id(address, call)
         if found is None:
             raise InvalidRequest(
                 f"{like} names network {name!r}, which does not exist", address=str(like), mend="create it first"
             )
-        return found.provider_id
+        return found
 
 
 class Subnets(Ec2Kind):
@@ -219,6 +222,9 @@ class Subnets(Ec2Kind):
     def observe(self, region: str, rows: list[dict[str, Any]], call: Call) -> list[Observed]:
         networks = self._networks.names(region, call)
         return [self._observed(region, row, networks) for row in rows]
+
+    def glance(self, region: str, rows: list[dict[str, Any]]) -> list[Observed]:
+        return [self._observed(region, row, {}) for row in rows]
 
     def _observed(self, region: str, row: Mapping[str, Any], networks: Mapping[str, str]) -> Observed:
         tags = tags_of(row)
@@ -302,12 +308,12 @@ class Subnets(Ec2Kind):
         """The ids of subnets named by another resource of the same region, in order."""
         found = []
         for name in names:
-            subnet = self.find(observed_address(self.session, like.region, Kind.SUBNET, name), call)
-            if subnet is None:
+            subnet_id = self.find_id(observed_address(self.session, like.region, Kind.SUBNET, name), call)
+            if subnet_id is None:
                 raise InvalidRequest(
                     f"{like} names subnet {name!r}, which does not exist", address=str(like), mend="create it first"
                 )
-            found.append(subnet.provider_id)
+            found.append(subnet_id)
         return found
 
 

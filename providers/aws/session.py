@@ -32,7 +32,14 @@ DNS_SUFFIX = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
 TIMEOUTS_S = (1.0, 3.0, 8.0, 20.0, 60.0)
 """Whole seconds of one request: a third of it at most for connecting."""
 _GLOBAL = frozenset({"iam"})
-_SLOW = {"cloudtrail": 2.0}  # CloudTrail LookupEvents: 2 per second (CloudTrail User Guide, quotas)
+_RATES: Mapping[tuple[str, bool], tuple[float, float]] = {
+    ("ec2", False): (20.0, 100.0),  # EC2 Developer Guide, "Request throttling": non-mutating actions
+    ("ec2", True): (5.0, 50.0),  # the same: mutating actions
+    ("cloudtrail", False): (2.0, 2.0),  # CloudTrail User Guide, quotas: LookupEvents 2 per second
+}
+"""(service, writes) -> (requests per second, burst) per account and region, before any throttling was seen."""
+_RATE = (10.0, 20.0)
+_LOOPBACK_RATE = (500.0, 500.0)
 
 
 class Session:
@@ -71,7 +78,7 @@ class Session:
         self, service: str, region: str, operation: str, fn: Callable[[Any], T], call: Call, *, write: bool = False
     ) -> T:
         where = self.place(service, region)
-        calls = self.calls(service, where)
+        calls = self.calls(service, where, write=write)
         return calls.run(
             operation,
             lambda: fn(self.client(service, where, call)),
@@ -103,17 +110,17 @@ class Session:
             else:
                 return found
 
-    def calls(self, service: str, region: str) -> Calls:
-        """Retries for one service and region: errors name the region."""
-        key = f"{service}/{region}"
+    def calls(self, service: str, region: str, *, write: bool = False) -> Calls:
+        """Retries and buckets for one service and region: errors name the region."""
+        key = f"{service}/{region}/{'write' if write else 'read'}"
         with self._lock:
             if key not in self._calls:
                 name = self.account.name
-                rate = _SLOW.get(service, 20.0)
+                rate_per_s, burst = _LOOPBACK_RATE if self.loopback else _RATES.get((service, write), _RATE)
                 self._calls[key] = Calls(
                     lambda exc, operation: to_cloud_error(exc, operation, account=name, region=region),
-                    rate_per_s=rate,
-                    burst=max(2.0, 2 * rate),
+                    rate_per_s=rate_per_s,
+                    burst=burst,
                     seed=self._seed,
                 )
             return self._calls[key]
