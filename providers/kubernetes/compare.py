@@ -49,6 +49,24 @@ _SUFFIXES = {
 _QUANTITY = re.compile(r"([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)([numkMGTPE]|[KMGTPE]i)?")
 
 
+# What people change objects with by hand. Their changes are one-off: what they touched of ours is drift. Every other
+# manager (Helm, an autoscaler, an operator, `kubectl apply` from somebody's repository) will want its field again.
+_HAND_TOOLS = (
+    "OpenAPI-Generator",  # the official clients' default, where a script names no manager
+    "Swagger-Codegen",
+    "curl",
+    "dashboard",
+    "k9s",
+    "kubectl",
+    "lens",
+    "node-fetch",
+    "python",
+)
+# Atomic maps that the API server never fills in (kubernetes.io, "Server-Side Apply", x-kubernetes-map-type: atomic).
+_PLAIN_ATOMS = frozenset({"nodeSelector", "selector", "matchLabels"})
+_STANDING_KUBECTL = ("kubectl-client-side-apply", "kubectl-last-applied")
+
+
 @dataclass(frozen=True, slots=True)
 class Manager:
     """One entry of managedFields. operation: Apply or Update; at: RFC 3339, as the server wrote it."""
@@ -62,6 +80,13 @@ class Manager:
     @property
     def ours(self) -> bool:
         return self.name == FIELD_MANAGER
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether this is a person's one-off change and not a manager that will come back to its field."""
+        if self.operation != "Update" or self.subresource or self.name in _STANDING_KUBECTL:
+            return False
+        return self.name.startswith(_HAND_TOOLS)
 
 
 def managers(live: Mapping[str, Any]) -> tuple[Manager, ...]:
@@ -122,6 +147,7 @@ def diff_manifests(observed: Observed, desired: KubernetesObject) -> tuple[Field
     """before: live, after: wanted, None where absent. Sorted by path; empty where nothing differs.
 
     delegated=True: another manager owns the field (actor), or `desired.delegated` names it; updates leave it alone.
+    A field that somebody changed by hand (actor) is not delegated: updates take it back.
     observed must come from this adapter (its live object is in `raw`).
     """
     live = observed.raw["object"]
@@ -136,11 +162,12 @@ def diff_manifests(observed: Observed, desired: KubernetesObject) -> tuple[Field
     ]:
         if path in _IDENTITY or path == _FLEET_PATH or path[:1] == ("status",):
             continue
-        others = [m.name for m in who if not m.ours and owns(m.tree, path)] if after is not None else []
-        delegated = bool(others) or any(_same_start(path, hand) for hand in handed)
+        others = [m for m in who if not m.ours and owns(m.tree, path)] if after is not None else []
+        others.sort(key=lambda m: m.by_hand)  # one that comes back decides
+        delegated = (bool(others) and not others[0].by_hand) or any(_same_start(path, hand) for hand in handed)
         if delegated and after is None:
             continue  # ours to let go of, theirs to keep: nothing changes
-        found[show(path)] = FieldDiff(show(path), before, after, delegated, others[0] if others else "")
+        found[show(path)] = FieldDiff(show(path), before, after, delegated, others[0].name if others else "")
     return tuple(found[text] for text in sorted(found))
 
 
@@ -173,7 +200,7 @@ class _Comparison:
             if not (_is_empty(want) and path and owns(self.ours, path)):  # omitempty: applied, and not shown
                 yield path, None, want
         elif isinstance(want, Mapping) and isinstance(live, Mapping):
-            if self._foreign_atom(path):
+            if self._atom(path) and (path[-1] in _PLAIN_ATOMS or not owns(self.ours, path)):
                 if want != live:
                     yield path, live, want
                 return
@@ -224,15 +251,15 @@ class _Comparison:
             node = node[segment]
         return [s for s in node if s is not SELF]
 
-    def _foreign_atom(self, path: Path) -> bool:
-        """A map that somebody else owns as a whole (atomic): what it holds beyond ours is a difference too. In one that
-        we own, anything beyond ours is a default: whoever changed it would own it."""
+    def _atom(self, path: Path) -> bool:
+        """A map that is owned as a whole (atomic). One that somebody else owns is compared as a whole. In one that we
+        own, anything beyond ours is a default (whoever changed it would own it), but for maps that have none."""
         node = self.all_fields
         for segment in path:
             if segment not in node:
                 return False
             node = node[segment]
-        return bool(path) and not node and not owns(self.ours, path)
+        return bool(path) and not node
 
 
 def _item(names: tuple[str, ...], item: Any) -> Segment:

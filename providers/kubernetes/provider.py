@@ -167,8 +167,9 @@ class KubernetesProvider:
         return self._update_live(target, live, wanted, call)
 
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
-        """Applies the object, without force. Left out: what `desired.delegated` names, and what the observation shows
-        in another manager's hands. Conflict, naming manager and field, where one took hold of a field since."""
+        """Applies the object. Left out: what `desired.delegated` names, and what the observation shows in another
+        manager's hands; what was changed by hand is taken back. Conflict, naming manager and field, where one took
+        hold of a field since."""
         live = observed.raw.get("object")
         target = self._target(observed.address, call)
         if live is None:
@@ -225,7 +226,9 @@ class KubernetesProvider:
 
     def _update_live(self, target: _Target, live: Mapping[str, Any], wanted: KubernetesObject, call: Call) -> Observed:
         diffs = diff_manifests(self._observed(live), wanted)
-        return self._apply(target, left_alone(wanted, diffs), call)
+        # Force takes hold of nothing that another manager has otherwise: left_alone has taken those fields out.
+        by_hand = any(d.actor and not d.delegated for d in diffs)
+        return self._apply(target, left_alone(wanted, diffs), call, force=by_hand)
 
     def _apply(self, target: _Target, manifest: dict[str, Any], call: Call, *, force: bool = False) -> Observed:
         metadata = dict(manifest["metadata"])

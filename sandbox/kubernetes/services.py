@@ -29,6 +29,7 @@ from sandbox.kubernetes.store import DELETED, Change, Key, Object
 from sandbox.kubernetes.tasks import spawn
 from sandbox.world import Timing
 
+_ADDRESSES_TRIED = 64
 LISTENERS = "sandbox.duoyun.dev/listeners"
 MANAGER = "cloud-controller-manager"
 _HOP_BY_HOP = frozenset(
@@ -235,12 +236,25 @@ class LoadBalancers:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
-        try:
-            server = await asyncio.start_server(accepted, balancer.ip, port, reuse_address=True)
-        except OSError:
-            server = await asyncio.start_server(accepted, balancer.ip, 0)
+        server = await self._server(accepted, balancer, port)
         balancer.listeners[port] = server
         balancer.ports[port] = int(server.sockets[0].getsockname()[1])
+
+    async def _server(
+        self, accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], balancer: Balancer, port: int
+    ) -> asyncio.Server:
+        """Listens on that very port. Where another process has it (a second sandbox), a balancer that listens nowhere
+        yet takes another address; only a port that nobody may have here is moved."""
+        for _ in range(_ADDRESSES_TRIED):
+            try:
+                return await asyncio.start_server(accepted, balancer.ip, port, reuse_address=True)
+            except PermissionError:
+                break
+            except OSError:
+                if balancer.listeners:
+                    break
+                balancer.ip = self._addresses()
+        return await asyncio.start_server(accepted, balancer.ip, 0)
 
     def _publish(self, key: Key, balancer: Balancer) -> None:
         service = self._api.store.get(SERVICES, *key)

@@ -199,10 +199,24 @@ def test_an_atomic_map_that_somebody_changed_is_compared_and_left_alone_as_a_who
     ours = live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]["f:spec"]
     del ours["f:nodeSelector"]
     theirs = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {}}}}}
-    live["metadata"]["managedFields"].append(manager("kubectl-edit", theirs, "Update"))
+    live["metadata"]["managedFields"].append(manager("mesh-operator", theirs, "Update"))
     assert diffs(live, desired()) == [
-        ("spec.template.spec.nodeSelector", {"zone": "a", "disk": "ssd"}, {"zone": "a"}, True, "kubectl-edit")
+        ("spec.template.spec.nodeSelector", {"zone": "a", "disk": "ssd"}, {"zone": "a"}, True, "mesh-operator")
     ]
+
+
+@pytest.mark.parametrize("name", ["kubectl-edit", "kubectl-patch", "OpenAPI-Generator", "python-requests"])
+def test_what_somebody_changed_by_hand_is_ours_to_take_back(name: str) -> None:
+    live = scaled_by(name, 9)
+    live["metadata"]["managedFields"][-1].pop("subresource")
+    assert diffs(live, desired()) == [("spec.replicas", 9, 3, False, name)]
+
+
+@pytest.mark.parametrize("name", ["helm", "kubectl-client-side-apply", "horizontal-pod-autoscaler"])
+def test_a_manager_that_will_come_back_keeps_its_field(name: str) -> None:
+    live = scaled_by(name, 9)
+    live["metadata"]["managedFields"][-1].pop("subresource")
+    assert diffs(live, desired()) == [("spec.replicas", 9, 3, True, name)]
 
 
 def test_something_that_was_removed_behind_our_back_is_to_be_restored() -> None:
