@@ -79,6 +79,10 @@ class Clusters:
         rows = [r for r in self.rows(address.region, call) if logical_name(r.get("tags", {}), "") == address.name]
         return pick(self.session, address, self._observe(address.region, rows, call), call)
 
+    def peek(self, address: Address, call: Call) -> Observed | None:
+        row = self.row(address.region, address.name, call)
+        return self._observed(address.region, row, {}, {}, {}) if row is not None else self.find(address, call)
+
     def _observe(self, region: str, rows: list[dict[str, Any]], call: Call) -> list[Observed]:
         if not rows:
             return []
@@ -146,6 +150,8 @@ class Clusters:
 
     def _own(self, address: Address, call: Call) -> Observed | None:
         found = self.find(address, call)
+        if found is not None and found.owner == call.fleet and found.state is State.DELETING:
+            raise Conflict(f"{address} is still being deleted", address=str(address), mend="wait until it is gone")
         if found is None or found.owner == call.fleet:
             return found
         raise AlreadyExists(

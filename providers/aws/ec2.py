@@ -63,9 +63,12 @@ class Ec2Kind:
     def find(self, address: Address, call: Call) -> Observed | None:
         return self._find(address, call, lambda rows: self.observe(address.region, rows, call))
 
+    def peek(self, address: Address, call: Call) -> Observed | None:
+        return self._find(address, call, lambda rows: self.glance(address.region, rows))
+
     def find_id(self, address: Address, call: Call) -> str | None:
         """The id that an address means, without the requests that a whole observation takes."""
-        found = self._find(address, call, lambda rows: self.glance(address.region, rows))
+        found = self.peek(address, call)
         return found.provider_id if found is not None else None
 
     def glance(self, region: str, rows: list[dict[str, Any]]) -> list[Observed]:

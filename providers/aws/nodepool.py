@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from model.errors import AlreadyExists, CallSite, InvalidRequest, NotFound
+from model.errors import AlreadyExists, CallSite, Conflict, InvalidRequest, NotFound
 from model.resources import TAG_FLEET, Address, AnyResource, Kind, NodePool, Observed, State
 from providers.aws import roles
 from providers.aws.cluster import Clusters
@@ -54,6 +54,11 @@ class NodePools:
     def find(self, address: Address, call: Call) -> Observed | None:
         rows = [pair for pair in self._rows(address.region, call) if _name(pair[1]) == address.name]
         return pick(self.session, address, self._observe(address.region, rows, call), call)
+
+    def peek(self, address: Address, call: Call) -> Observed | None:
+        rows = [pair for pair in self._rows(address.region, call) if _name(pair[1]) == address.name]
+        observed = [self._observed(address.region, cluster, row, {}) for cluster, row in rows]
+        return pick(self.session, address, observed, call)
 
     def _rows(self, region: str, call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
         """(cluster's logical name, DescribeNodegroup) for each node group of the region."""
@@ -150,6 +155,8 @@ class NodePools:
 
     def _own(self, address: Address, call: Call) -> Observed | None:
         found = self.find(address, call)
+        if found is not None and found.owner == call.fleet and found.state is State.DELETING:
+            raise Conflict(f"{address} is still being deleted", address=str(address), mend="wait until it is gone")
         if found is None or found.owner == call.fleet:
             return found
         raise AlreadyExists(

@@ -92,7 +92,7 @@ class AwsProvider:
         began = time.monotonic()
 
         def ready() -> Observed | None:
-            found = handler.find(address, call)
+            found = handler.peek(address, call)
             if found is None:
                 if time.monotonic() - began > _APPEARS_WITHIN_S:
                     raise not_found(self._session, address)
@@ -104,7 +104,8 @@ class AwsProvider:
                     address=str(address),
                 )
             call.progress(f"{address}: {found.state} {found.detail}".rstrip())
-            return found if found.state is State.READY else None
+            whole = handler.find(address, call) if found.state is State.READY else None
+            return whole if whole is not None and whole.state is State.READY else None
 
         return self._poll(address, ready, call)
 
@@ -112,7 +113,7 @@ class AwsProvider:
         handler = self._kind(address.kind)
 
         def gone() -> bool | None:
-            found = handler.find(address, call)
+            found = handler.peek(address, call)
             if found is not None and call.fleet and found.owner not in ("", call.fleet):
                 return True  # another fleet's, of the same name
             if found is not None and found.state is State.FAILED:

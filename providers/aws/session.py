@@ -20,6 +20,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import create_loader
 
 from model.errors import CallSite, InvalidRequest, Unauthenticated, Unreachable
 from providers.aws.errors import CREDENTIALS_MEND, to_cloud_error
@@ -29,6 +30,8 @@ from providers.calls import Calls
 T = TypeVar("T")
 DEFAULT_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1"}
 DNS_SUFFIX = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
+_LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
+"""AWS's service descriptions, read once for all accounts: EC2's alone takes 0.3 s."""
 TIMEOUTS_S = (1.0, 3.0, 8.0, 20.0, 60.0)
 """Whole seconds of one request: a third of it at most for connecting."""
 _GLOBAL = frozenset({"iam"})
@@ -210,6 +213,7 @@ class Session:
             session.set_credentials(static["key_id"], static["secret"], static.get("session_token") or None)
         else:
             session = botocore.session.Session(profile=account.credential.get("profile") or None)
+        session.register_component("data_loader", _LOADER)
         role = account.credential.get("role_arn")
         if role:
             self._assume(session, role)

@@ -49,8 +49,11 @@ class Eks:
             for cluster in list(backend.clusters.values()):
                 if cluster.status == "DELETING":
                     self._cloud.later("aws.cluster.delete", partial(self._gone, backend, cluster))
-                else:
-                    self._cloud.spawn(self._open(account_id, region, cluster.name, 0.0))
+                    continue
+                for update in self._cloud.memory.updates.values():
+                    if update.get("cluster") == cluster.arn and update["status"] == "InProgress":
+                        _finish_update(cluster, update)
+                self._cloud.spawn(self._open(account_id, region, cluster.name, 0.0))
 
     # -- create -----------------------------------------------------------------------------------------------
 
@@ -160,15 +163,8 @@ class Eks:
     ) -> object:
         cluster.status = "UPDATING"
         update = self.new_update(incoming, kind, params)
-
-        def done() -> None:
-            for attribute, value in then.items():
-                setattr(cluster, attribute, value)
-            if cluster.status == "UPDATING":
-                cluster.status = "ACTIVE"
-            update["status"] = "Successful"
-
-        self._cloud.later("aws.cluster.update", done)
+        update |= {"cluster": cluster.arn, "then": then}
+        self._cloud.later("aws.cluster.update", partial(_finish_update, cluster, update))
         return {"update": update}
 
     def new_update(self, incoming: Incoming, kind: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -250,6 +246,14 @@ class Eks:
         if not self._ca:
             self._ca = base64.b64encode(_self_signed()).decode()
         return self._ca
+
+
+def _finish_update(cluster: Any, update: dict[str, Any]) -> None:
+    for attribute, value in update["then"].items():
+        setattr(cluster, attribute, value)
+    if cluster.status == "UPDATING":
+        cluster.status = "ACTIVE"
+    update["status"] = "Successful"
 
 
 def cluster_id_of(account_id: str, region: str, name: str) -> str:

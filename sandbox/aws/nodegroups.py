@@ -10,15 +10,18 @@ import asyncio
 import copy
 import hashlib
 import ipaddress
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
+from model.facts.catalogue import instance_type_sizes
 from sandbox.aws.cloud import After, Cloud, Handler
 from sandbox.aws.eks import Eks, cluster_id_of
 from sandbox.aws.wire import Answer, AwsError, Incoming
 from sandbox.world import ClusterHandle, NodeSpec
 
-_READY_TIMEOUT_S = 120.0
-_POLL_S = 0.02
+_READY_TIMEOUT_S = 3600.0  # a node that has not joined by then has failed; the slowest logged one took 33 minutes
+_POLL_S = (0.02, 0.5)  # between looks: at first, and at most
 
 
 class Nodegroups:
@@ -91,7 +94,7 @@ class Nodegroups:
         for name in removed:
             await handle.remove_node(name)
         await asyncio.gather(*(handle.add_node(node) for node in added))
-        ready = await _all_ready(handle, wanted)
+        ready = await _all_ready(handle, wanted, group)
 
         def done() -> None:
             if group.status in ("CREATING", "UPDATING"):
@@ -108,11 +111,10 @@ class Nodegroups:
     async def _handle(self, backend: Any, cluster: Any) -> ClusterHandle | None:
         """The cluster's API; after a restart it may still be coming up."""
         cluster_id = cluster_id_of(backend.account_id, backend.region_name, cluster.name)
-        for _ in range(int(_READY_TIMEOUT_S / _POLL_S)):
+        async for _ in _looks():
             handle = self._cloud.world.clusters.get(cluster_id)
             if handle is not None or cluster.status == "DELETING":
                 return handle
-            await asyncio.sleep(_POLL_S)
         return None
 
     def _difference(self, backend: Any, cluster: Any, group: Any) -> tuple[list[NodeSpec], list[str], list[str]]:
@@ -256,11 +258,22 @@ class Nodegroups:
         return {"tags": self._tagged(incoming).tags}
 
 
-async def _all_ready(handle: ClusterHandle, names: list[str]) -> bool:
-    for _ in range(int(_READY_TIMEOUT_S / _POLL_S)):
+async def _looks() -> AsyncIterator[None]:
+    """Turns to look at something, less and less often, until nodes are given up."""
+    end, pause_s = time.monotonic() + _READY_TIMEOUT_S, _POLL_S[0]
+    while time.monotonic() < end:
+        yield
+        await asyncio.sleep(pause_s)
+        pause_s = min(_POLL_S[1], pause_s * 1.2)
+
+
+async def _all_ready(handle: ClusterHandle, names: list[str], group: Any) -> bool:
+    """Whether all joined; False as well where the group is being deleted meanwhile."""
+    async for _ in _looks():
         if set(names) <= set(await handle.ready_nodes()):
             return True
-        await asyncio.sleep(_POLL_S)
+        if group.status == "DELETING":
+            return False
     return False
 
 
@@ -276,10 +289,14 @@ def _check_scaling(scaling: dict[str, Any]) -> None:
 def allocatable(instance_type: str) -> tuple[int, int, int]:
     """(millicores, MiB, pods) that a node offers to pods: capacity less what kubelet and system keep.
 
-    Source: awslabs/amazon-eks-ami, bootstrap.sh and kubelet configuration: cpu 6 % of the first core, 1 % of the
-    second, 0.5 % of the third and fourth, 0.25 % of the rest; memory 255 MiB + 11 MiB per pod, and 100 MiB for
-    eviction; pods = interfaces x (addresses - 1) + 2.
+    From model.facts, so that a node has what the scheduler counts on. Types that are not there: the formula of
+    awslabs/amazon-eks-ami (bootstrap.sh and kubelet configuration): cpu 6 % of the first core, 1 % of the second,
+    0.5 % of the third and fourth, 0.25 % of the rest; memory 255 MiB + 11 MiB per pod, and 100 MiB for eviction;
+    pods = interfaces x (addresses - 1) + 2.
     """
+    known = instance_type_sizes(instance_type)
+    if known is not None:
+        return known.allocatable_cpu_millicores, known.allocatable_memory_mib, known.max_pods
     from moto.ec2.models.instance_types import INSTANCE_TYPES
 
     row = INSTANCE_TYPES[instance_type]

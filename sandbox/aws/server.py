@@ -134,7 +134,7 @@ class AwsServer:
             return answer
 
     def _answer(self, incoming: Incoming) -> Answer:
-        if incoming.who.reader and incoming.writes:
+        if incoming.who.reader and (incoming.writes or incoming.operation.startswith("AssumeRole")):
             raise denied(incoming)
         earlier = self._tokens.earlier(incoming)
         if earlier is not None:
