@@ -38,11 +38,11 @@ from model.errors import (
 CREDENTIALS_MEND = (
     "give credentials for this account: `credential: {profile: NAME}`, `{env_prefix: PREFIX}` with "
     "PREFIX_ACCESS_KEY_ID and PREFIX_SECRET_ACCESS_KEY, or `{chain: true}`; each may add `role_arn` "
-    "(docs/credentials.md)"
+    "(docs/aws.md)"
 )
 _QUOTA = "ask for more under Service Quotas, place fewer or smaller machines, or use another region"
 _CAPACITY = "another zone or instance type may have stock; or try again later"
-_PERMISSION = "the policy of this principal lacks the action; docs/credentials.md lists what duoyun needs"
+_PERMISSION = "the policy of this principal lacks the action; docs/aws.md lists what duoyun needs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Callers: provider.py. The rule that AWS puts into every new group, egress to any
 shows only where it is not as AWS made it:
 - it stands beside other egress rules, or carries a description: an ALLOW rule;
 - it is gone and no other egress rule is there: a DENY rule for everything, for that is what it means.
-Rules that name other groups or prefix lists have no CIDR and are counted in `detail`.
+A rule whose peer is another group or a prefix list shows its id (`sg-...`, `pl-...`) where others have a CIDR block.
 """
 
 from __future__ import annotations
@@ -36,6 +36,13 @@ NO_EGRESS = FirewallRule(
     description="every egress rule was removed, the one that AWS makes included",
 )
 _EXPLICIT = "as in the fleet"
+# What stands in FirewallRule.cidr -> the list and member of an IpPermission that hold it.
+_PEERS = {
+    "ipv4": ("IpRanges", "CidrIp"),
+    "ipv6": ("Ipv6Ranges", "CidrIpv6"),
+    "sg-": ("UserIdGroupPairs", "GroupId"),
+    "pl-": ("PrefixListIds", "PrefixListId"),
+}
 _TRIES = 3
 
 
@@ -64,19 +71,17 @@ class FirewallGroups(Ec2Kind):
     def _observed(self, region: str, row: Mapping[str, Any], networks: Mapping[str, str]) -> Observed:
         tags = tags_of(row)
         name = logical_name(tags, row["GroupName"])
-        rules, others = rules_of(row)
         return Observed(
             address=observed_address(self.session, region, Kind.FIREWALL_GROUP, name),
             resource=FirewallGroup(
                 name=name,
                 network=networks.get(row.get("VpcId", ""), row.get("VpcId", "")),
-                rules=rules,
+                rules=rules_of(row),
                 description=row.get("Description", ""),
                 tags=user_tags(tags),
             ),
             provider_id=row["GroupId"],
             owner=owner_of(tags),
-            detail=f"{others} rules name groups or prefix lists" if others else "",
             raw={"tags": tags, "vpc_id": row.get("VpcId", "")},
         )
 
@@ -206,15 +211,14 @@ class FirewallGroups(Ec2Kind):
 # -- rules: pure ---------------------------------------------------------------------------------------------
 
 
-def rules_of(row: Mapping[str, Any]) -> tuple[tuple[FirewallRule, ...], int]:
-    """A DescribeSecurityGroups row -> (our rules, number of rules without a CIDR)."""
+def rules_of(row: Mapping[str, Any]) -> tuple[FirewallRule, ...]:
+    """A DescribeSecurityGroups row as our rules: sorted, without duplicates."""
     ingress, egress = _flat(row, Direction.INGRESS), _flat(row, Direction.EGRESS)
-    if not egress and not _others(row, "IpPermissionsEgress"):
+    if not egress:
         egress = [NO_EGRESS]
     elif [r.key for r in egress] == [ANY_EGRESS.key] and not egress[0].description:
         egress = []
-    others = _others(row, "IpPermissions") + _others(row, "IpPermissionsEgress")
-    return tuple(sorted({r.key: r for r in (*ingress, *egress)}.values())), others
+    return tuple(sorted({r.key: r for r in (*ingress, *egress)}.values()))
 
 
 def wanted(rules: Iterable[FirewallRule], direction: Direction) -> dict[tuple[Any, ...], FirewallRule]:
@@ -249,8 +253,12 @@ def _flat(row: Mapping[str, Any], direction: Direction) -> list[FirewallRule]:
         low, high = rule.get("FromPort"), rule.get("ToPort")
         if protocol == "any" or low is None or low < 0 or high is None or high < 0:
             low, high = (low if protocol == "icmp" and low is not None and low >= 0 else 0), 65535
-        ranges = [(r["CidrIp"], r.get("Description", "")) for r in rule.get("IpRanges") or ()]
-        ranges += [(r["CidrIpv6"], r.get("Description", "")) for r in rule.get("Ipv6Ranges") or ()]
+        ranges = [
+            (peer[field], peer.get("Description", ""))
+            for peers, field in _PEERS.values()
+            for peer in rule.get(peers) or ()
+            if peer.get(field)
+        ]
         found += [
             FirewallRule(
                 direction=direction,
@@ -265,10 +273,6 @@ def _flat(row: Mapping[str, Any], direction: Direction) -> list[FirewallRule]:
     return found
 
 
-def _others(row: Mapping[str, Any], member: str) -> int:
-    return sum(len(r.get("UserIdGroupPairs") or ()) + len(r.get("PrefixListIds") or ()) for r in row.get(member) or ())
-
-
 def permission(rule: FirewallRule, *, described: bool) -> dict[str, Any]:
     """EC2's IpPermission for one rule. ICMP: type -1 means all types."""
     if rule.protocol == "any":
@@ -279,8 +283,15 @@ def permission(rule: FirewallRule, *, described: bool) -> dict[str, Any]:
         base = {"IpProtocol": protocol, "FromPort": -1 if every else rule.port_from, "ToPort": -1}
     else:
         base = {"IpProtocol": rule.protocol, "FromPort": rule.port_from, "ToPort": rule.port_to}
-    member, field = ("Ipv6Ranges", "CidrIpv6") if ":" in rule.cidr else ("IpRanges", "CidrIp")
+    member, field = _PEERS[_peer_kind(rule.cidr)]
     entry = {field: rule.cidr}
     if described and rule.description:
         entry["Description"] = description(rule.description)
     return base | {member: [entry]}
+
+
+def _peer_kind(cidr: str) -> str:
+    for prefix in ("sg-", "pl-"):
+        if cidr.startswith(prefix):
+            return prefix
+    return "ipv6" if ":" in cidr else "ipv4"

@@ -192,8 +192,13 @@ def test_drift_is_seen_named_and_mended(
     boto("ec2").authorize_security_group_ingress(
         GroupId=made.provider_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
     )
+    boto("ec2").authorize_security_group_ingress(
+        GroupId=made.provider_id,
+        IpPermissions=[{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": made.provider_id}]}],
+    )
     seen = provider.get(at, call())
-    assert keys(seen) - keys(made) == {rule(22).key}
+    everything = rule(0, made.provider_id, protocol="any", port_to=65535)
+    assert keys(seen) - keys(made) == {rule(22).key, everything.key}
     changes = provider.changes(at, 0.0, call())
     assert changes[0].operation == "AuthorizeSecurityGroupIngress"
     assert changes[0].actor == "arn:aws-cn:iam::222222222222:user/sandbox-admin"
