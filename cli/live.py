@@ -181,7 +181,7 @@ class LiveView:
         for wave, members in sorted(waves.items()):
             done = sum(r.state == "done" for r in members)
             failed = any(r.state == "failed" for r in members)
-            services = sorted({r.action.service for r in members if r.action.service})
+            services = sorted({r.action.service for r in members if r.action.service}) if wave else []
             colour = "red" if failed else ("green" if done == len(members) else "cyan")
             name = ", ".join(services) or "infrastructure"
             table.add_row(
@@ -210,12 +210,16 @@ class LiveView:
         return Group(*shown[:_WAITING_SHOWN])
 
 
+def _kind(action: Action) -> str:
+    address = action.address
+    kind = address.name.split("/")[2] if address.kind.value == "kubernetes_object" else address.kind.value
+    return kind.replace("_", " ")
+
+
 def _short(action: Action) -> str:
-    return action.service or f"{action.address.kind.value.replace('_', ' ')} {action.address.name.rsplit('/', 1)[-1]}"
+    return action.service or f"{_kind(action)} {action.address.name.rsplit('/', 1)[-1]}"
 
 
 def _what(action: Action) -> str:
-    address = action.address
-    name = address.name.rsplit("/", 1)[-1]
-    kind = address.name.split("/")[2] if address.kind.value == "kubernetes_object" else address.kind.value
-    return f"{_VERBS[action.op]} {kind.replace('_', ' ')} {name} in {address.region}"
+    name = action.address.name.rsplit("/", 1)[-1]
+    return f"{_VERBS[action.op]} {_kind(action)} {name} in {action.address.region}"

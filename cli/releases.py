@@ -78,6 +78,17 @@ def seconds_of(flag: str, text: str) -> float:
         raise UsageError(f"{flag}: {exc}") from exc
 
 
+@contextmanager
+def working(out: Output, text: str) -> Iterator[None]:
+    """Says on a terminal that something takes a while; silent elsewhere."""
+    console = out.console(sys.stderr)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield
+        return
+    with console.status(text):
+        yield
+
+
 def regions_of(context: Context) -> dict[str, str]:
     return {site.id: site.region_id for site in context.loaded.fleet.sites()}
 
@@ -108,7 +119,8 @@ def plan(
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state) as context:
-        planned = make_plan(context, replan=replan)
+        with working(out, "observing and placing"):
+            planned = make_plan(context, replan=replan)
         code = plan_exit_code(planned, detailed=detailed_exitcode)
         if save:
             save_plan(planned.plan, save)
@@ -197,7 +209,8 @@ def deploy(
         context_for(application, fleet, store, local_state, timeout) as context,
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
-        planned = _saved(context, plan_file) if plan_file else make_plan(context, replan=replan)
+        with working(out, "observing and placing"):
+            planned = _saved(context, plan_file) if plan_file else make_plan(context, replan=replan)
         if planned.plan.empty:
             _no_change(out, planned)
             return
