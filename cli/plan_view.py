@@ -37,12 +37,16 @@ def action_line(action: Action) -> str:
 def diff_line(diff: FieldDiff) -> str:
     """`spec.replicas: 3 -> 5`, as markup; says who owns a delegated field."""
     tail = f"  [dim](left to {escape(diff.actor or 'its manager')})[/]" if diff.delegated else ""
+    path = diff.path
+    said = diff.before if diff.after is None else diff.after
+    if isinstance(said, str) and path.endswith(f"[{said}]"):
+        path = path.removesuffix(f"[{said}]")  # a rule's path names it already
     if diff.before is None:
-        return f"{escape(diff.path)}: [green]{escape(_short(diff.after))}[/]{tail}"
+        return f"{escape(path)}: [green]{escape(_short(diff.after))}[/]{tail}"
     if diff.after is None:
-        return f"{escape(diff.path)}: [red]{escape(_short(diff.before))}[/] [dim]->[/] (none){tail}"
+        return f"{escape(path)}: [red]{escape(_short(diff.before))}[/] [dim]->[/] (none){tail}"
     before, after = escape(_short(diff.before)), escape(_short(diff.after))
-    return f"{escape(diff.path)}: [red]{before}[/] [dim]->[/] [green]{after}[/]{tail}"
+    return f"{escape(path)}: [red]{before}[/] [dim]->[/] [green]{after}[/]{tail}"
 
 
 def _short(value: Any, limit: int = 100) -> str:

@@ -78,7 +78,7 @@ def status(ctx: typer.Context) -> None:
     running = read_endpoints()
     data = sandbox_process.control("/status", running)
     inventory = sandbox_process.control("/inventory", running)
-    counts = {cloud: len(rows) for cloud, rows in sorted(inventory.items()) if isinstance(rows, list)}
+    counts = {cloud: len(rows) for cloud, rows in sorted(inventory["clouds"].items())}
     out.result({"pid": running.pid, "status": data, "resources": counts})
     if not out.is_json:
         console = out.console()

@@ -76,7 +76,7 @@ def _evidence(targets: Callable[[Address], Provider], suspects: list[Address], f
     address = suspects[0]
     what, detail = "fell over after it was ready", ""
     try:
-        targets(address).wait_ready(address, Call(deadline_s=time.monotonic() + 2.0, fleet=fleet))
+        targets(address).wait_ready(address, Call(deadline_s=time.monotonic() + 6.0, fleet=fleet))
     except DuoyunError as exc:
         what, detail = exc.summary, exc.detail
     name = address.name.rsplit("/", 1)[-1]

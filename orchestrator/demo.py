@@ -126,8 +126,9 @@ def _require_sandbox(loaded: Loaded) -> None:
 
 def deploy(show: Show, context: Context, numbers: Numbers) -> None:
     show.chapter(1, "the plan: where 27 services go, and what that costs")
-    services, sites = len(context.loaded.app.spec.services), len(list(context.loaded.fleet.sites()))
-    show.say(f"placing {services} services over {sites} sites, cheapest first, within law, links and quotas ...")
+    choices = len(list(context.loaded.fleet.sites()))
+    services = len(context.loaded.app.spec.services)
+    show.say(f"placing {services} services over {choices} sites, cheapest first, within law, links and quotas ...")
     planned = make_plan(context)
     show.planned(context, planned)
     show.chapter(2, "the release, callees before callers, over three clouds at once")

@@ -24,7 +24,7 @@ from model.errors import (
 from model.plan import GateReport, Plan, Revision, RevisionState
 from model.ports import Clock, Event, EventSink
 from model.resources import Kind
-from orchestrator.bake import watch
+from orchestrator.bake import watch, watched
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.engine.outcome import ActionState, Outcome
@@ -191,7 +191,7 @@ def _failure_of(plan: Plan, outcome: Outcome) -> Failure | None:
 
 def _bake(runner: Runner, plan: Plan) -> Failure | None:
     """What was released is watched for a while before it counts as deployed: some things fall over a little later."""
-    if runner.bake_s <= 0:
+    if runner.bake_s <= 0 or not watched(plan):
         return None
     runner.tell("waiting", f"watching what was released for {runner.bake_s:.0f} s")
     try:
