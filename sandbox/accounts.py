@@ -62,7 +62,8 @@ def load_accounts(state_dir: Path | None) -> tuple[SandboxAccount, ...]:
     known: dict[str, SandboxAccount] = {}
     path = state_dir / "credentials.json" if state_dir else None
     if path is not None and path.exists():
-        known = {row["partition"]: _account(row) for row in json.loads(path.read_text(encoding="utf-8"))}
+        rows = [_account(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        known = {account.partition: account for account in rows}
     accounts = tuple(known.get(p) or new_account(c, p, a) for c, p, a in ACCOUNTS)
     if path is not None:
         write_private(path, json.dumps([asdict(a) for a in accounts], indent=1))

@@ -79,6 +79,7 @@ class Sandbox:
         self.endpoints: dict[str, Any] = {}
         self.servers: dict[str, Any] = {}
         self.world: World | None = None
+        self._serving = False
         self._control: Control | None = None
         self._stopping = asyncio.Event()
         self._locks: list[IO[str]] = []
@@ -96,7 +97,8 @@ class Sandbox:
         try:
             self._claim()
             self.world = world = await self._build_world()
-            await asyncio.gather(*(self._start_cloud(name, world) for name in self.options.clouds))
+            await self._start_clouds(world)
+            self._serving = True
             token = secrets.token_urlsafe(32)
             self._control = Control(token, self.faults, self.servers, self._status, self.stop)
             await self._control.start()
@@ -125,7 +127,7 @@ class Sandbox:
         parts: list[Callable[[], Awaitable[Any]]] = [self._control.close] if self._control is not None else []
         parts += [server.close for server in self.servers.values()]
         if (world := self.world) is not None:
-            parts.append(partial(self._save_clusters, world))
+            parts += [partial(self._save_clusters, world)] if self._serving else []
             parts += [partial(_call, part, "close") for part in (world.clusters, world.containers)]
         self._control, self.world = None, None
         self.servers.clear()
@@ -180,6 +182,16 @@ class Sandbox:
         )
         await self._restore_clusters(world)
         return world
+
+    async def _start_clouds(self, world: World) -> None:
+        """All at once; where one cannot start, none does."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in self.options.clouds:
+                    group.create_task(self._start_cloud(name, world))
+        except* (OSError, ValueError, RuntimeError, ImportError) as failed:
+            first = failed.exceptions[0]
+            raise SandboxError(f"a cloud cannot start: {first}") from first
 
     async def _start_cloud(self, name: str, world: World) -> None:
         module = await asyncio.to_thread(importlib.import_module, CLOUDS[name])

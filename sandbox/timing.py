@@ -25,6 +25,8 @@ _INSTANT_S = {
     "nodepool.update": 0.1,
     "nodepool.delete": 0.1,
     "vm.create": 0.1,
+    "vm.start": 0.1,
+    "vm.stop": 0.05,
     "vm.delete": 0.05,
     "node.join": 0.1,
     "image.pull": 0.03,

@@ -107,6 +107,10 @@ ROWS: tuple[OperationLatency, ...] = (
     _assumed("aws.vm.delete", 30, "no public figure: about as long as creating it"),
     _assumed("azure.vm.delete", 45, "no public figure: about as long as creating it"),
     _assumed("alibaba.vm.delete", 15, "no public figure: about as long as creating it"),
+    _assumed("alibaba.vm.start", 15, "no public figure: as long as creating it"),
+    _assumed("alibaba.vm.stop", 15, "no public figure: as long as creating it"),
+    _assumed("azure.vm.update", 30, "no public figure: half of creating it"),
+    _assumed("kubernetes.loadbalancer.create", 157, "no public figure for a Service: as AWS's ALB and NLB"),
     _assumed("container.start", 0.5, "no public figure: starting a container whose image is there"),
 )  # fmt: skip
 

@@ -54,6 +54,7 @@ class Cloud:
         self.lock = threading.RLock()
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="sandbox-aws")
         self.closed = False
+        self._open = False  # nothing is written before what is there was read
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dirty = False
 
@@ -110,7 +111,7 @@ class Cloud:
         await self.world.loop.run_in_executor(self.pool, self.save)
 
     def save(self) -> None:
-        if self.world.state_dir is None:
+        if self.world.state_dir is None or not self._open:
             return
         with self.lock:
             self.memory.events = self.trail.events
@@ -120,12 +121,14 @@ class Cloud:
         """Reads the state file, if there is one. Raises ValueError or OSError where it cannot be used."""
         path = self.world.state_dir / STATE_FILE if self.world.state_dir else None
         if path is None or not path.exists():
+            self._open = True
             return False
         with self.lock:
             self.memory = self.moto.restore(path)["memory"]
             self.memory.restarts += 1
             self.trail.events = self.memory.events
             self.moto.reseed(self.memory.restarts)
+        self._open = True
         return True
 
     async def close(self) -> None:

@@ -202,7 +202,9 @@ class Moto:
 
         data = pickle.loads(path.read_bytes())  # noqa: S301
         if data["version"] != _STATE_VERSION or data["moto"] != moto.__version__:
-            raise ValueError(f"{path} was written with moto {data['moto']}, this is {moto.__version__}")
+            raise ValueError(
+                f"{path} was written with moto {data['moto']}, this is {moto.__version__}; remove it to begin anew"
+            )
         for service, accounts in data["backends"].items():
             backend_dict = get_backend(service)
             for account_id, regions in accounts.items():

@@ -181,5 +181,9 @@ def _caller_identity(incoming: Incoming) -> object:
 async def serve(world: World) -> AwsServer:
     """The server, answering."""
     server = AwsServer(world)
-    await server.start()
+    try:
+        await server.start()
+    except BaseException:
+        await server.close()
+        raise
     return server

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -159,3 +160,28 @@ def test_default_place_follows_the_environment() -> None:
     assert default_endpoints_file({"XDG_STATE_HOME": "/s"}) == Path("/s/duoyun/sandbox/endpoints.json")
     home = Path(os.path.expanduser("~"))  # noqa: PTH111
     assert default_endpoints_file({}) == home / ".local/state/duoyun/sandbox/endpoints.json"
+
+
+def test_a_state_of_another_version_is_refused_and_nothing_stays(start: Start, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "clusters.json").write_text('{"schema_version": 99, "clusters": []}')
+    process = start("--state", str(state))
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "remove the state folder" in error
+    assert not (tmp_path / "endpoints.json").exists()
+    (state / "clusters.json").unlink()
+    (state / "credentials.json").write_text("[{}]")
+    process = start("--state", str(state))
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "credentials.json is not of this version" in error
+    (state / "credentials.json").unlink()
+    other = pickle.dumps({"version": 1, "moto": "0.0.1", "backends": {}, "extra": {}})
+    (state / "aws.pickle").write_bytes(other)
+    process = start("--state", str(state))
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "written with moto 0.0.1" in error
+    assert (state / "aws.pickle").read_bytes() == other  # refused, not overwritten
