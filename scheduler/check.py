@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.plan import Cost, PoolChoice
-from scheduler.eligibility import reject, room
+from scheduler.eligibility import holds, reject, room
 from scheduler.problem import Problem, ServiceDemand
 from scheduler.traffic import Assignment, edge_costs
 
@@ -85,6 +85,7 @@ def _machines(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoi
     per_site: Counter[str] = Counter()
     vcpu: defaultdict[str, float] = defaultdict(float)
     own: Counter[tuple[str, str]] = Counter()
+    types: Counter[tuple[str, str]] = Counter()
     for pool in pools:
         site = problem.site_by_id[pool.site]
         offer = next((t for t in site.types if t.name == pool.instance_type), None)
@@ -96,12 +97,8 @@ def _machines(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoi
         if pool.dedicated_to:
             service = problem.service_by_name[pool.dedicated_to]
             own[service.name, site.id] += pool.count
-            if (service.cpu_millicores, service.memory_mib, service.gpu) > room(problem, offer, True)[:3] or not all(
-                need <= have
-                for need, have in zip(
-                    (service.cpu_millicores, service.memory_mib, service.gpu), room(problem, offer, True), strict=False
-                )
-            ):
+            types[service.name, site.id] += 1
+            if not holds(problem, offer, service):
                 found.append(f"{offer.name} is too small for {service.name}")
     for site_id, count in per_site.items():
         most = problem.site_by_id[site_id].max_machines
@@ -113,6 +110,8 @@ def _machines(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoi
     for service in problem.services:
         if service.dedicated:
             for site_id, count in assignment.get(service.name, {}).items():
+                if types[service.name, site_id] > 1:
+                    found.append(f"{service.name} in {site_id}: machines of several types")
                 if own[service.name, site_id] != count:
                     found.append(f"{service.name} in {site_id}: {own[service.name, site_id]} machines of its own")
     return found

@@ -31,11 +31,16 @@ SiteType = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PackingCut:
-    """These replicas do not pack on those nodes, in any of those sites: have fewer of one or more of the other."""
+    """What packing taught about these replicas in any of those sites, unless there are fewer of one of them.
+
+    nodes: they do not pack on those; more of one type is needed. min_price: they pack on no nodes that cost less per
+    hour; where it is given it replaces `nodes`, since it excludes every cheaper mix at once.
+    """
 
     sites: tuple[str, ...]
     replicas: tuple[tuple[str, int], ...]
     nodes: tuple[tuple[str, int], ...]
+    min_price: float | None = None
 
 
 @dataclass(slots=True)
@@ -109,14 +114,26 @@ class Formulation:
                 here = self._here[service.name, site.id] = self.model.column()
                 self.model.row([(x, 1), (here, -service.replicas)], upper=0)
                 continue
-            machines: Terms = [(x, -1)]
-            for offer in dedicated_types(self.problem, site, service):
-                self.offers[site.id, offer.name] = offer
-                col = self.model.column(self._price(offer.price_per_hour), service.replicas)
-                self.d[service.name, site.id, offer.name] = col
-                machines.append((col, 1))
-            self.model.row(machines, lower=0, upper=0)
+            self._dedicated_columns(service, site, x)
         self.model.row(self._replicas(service.name), lower=service.replicas, upper=service.replicas)
+
+    def _dedicated_columns(self, service: ServiceDemand, site: SiteOffer, x: int) -> None:
+        """One machine a replica, all of one type in a site: what a group of instances is."""
+        types = dedicated_types(self.problem, site, service)
+        machines: Terms = [(x, -1)]
+        chosen: Terms = []
+        for offer in types:
+            self.offers[site.id, offer.name] = offer
+            col = self.model.column(self._price(offer.price_per_hour), service.replicas)
+            self.d[service.name, site.id, offer.name] = col
+            machines.append((col, 1))
+            if len(types) > 1:
+                choice = self.model.column()
+                self.model.row([(col, 1), (choice, -service.replicas)], upper=0)
+                chosen.append((choice, 1))
+        self.model.row(machines, lower=0, upper=0)
+        if chosen:
+            self.model.row(chosen, upper=1)
 
     def _replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
         wanted = None if sites is None else set(sites)
@@ -132,6 +149,7 @@ class Formulation:
         if not tenants:
             return
         self._capacity(site, tenants, types)
+        self._whole_pods(site, tenants, types)
         open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
         self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
         for service in tenants:
@@ -156,6 +174,23 @@ class Formulation:
                     self.model.row([(spare, 1), (self._here[s.name, site.id], -sizes[s.name][axis])], lower=0)
                 terms.append((spare, 1))
             self.model.row(terms, upper=0)
+
+    def _whole_pods(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
+        """A node of room r holds at most floor(r / s) pods of size s or more: valid, and much tighter than sums.
+
+        One row per resource and distinct size; where a service of that size is present and surges, the spare pod is of
+        that size or more, too. (The simplest of the dual feasible functions of bin packing: Fekete and Schepers 2001.)
+        """
+        for axis in (0, 1):
+            sizes = {s.name: (s.cpu_millicores, s.memory_mib)[axis] for s in tenants}
+            for size in sorted(set(sizes.values())):
+                if size <= 0 or all(room(self.problem, t)[axis] % size == 0 for t in types):
+                    continue
+                holds = [(self.n[site.id, t.name], -float(room(self.problem, t)[axis] // size)) for t in types]
+                pods = [(self.x[s.name, site.id], 1.0) for s in tenants if sizes[s.name] >= size]
+                surging = [s for s in tenants if s.surge and sizes[s.name] == size and self.problem.rollout_headroom]
+                for spare in [[(self._here[s.name, site.id], 1.0)] for s in surging] or [[]]:
+                    self.model.row([*pods, *spare, *holds], upper=0)
 
     def _second_node(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
         several = [s for s in tenants if s.replicas > 1]
@@ -288,7 +323,7 @@ class Formulation:
     # -- cuts and moves --------------------------------------------------------------------------------------
 
     def _packing_cut(self, cut: PackingCut) -> None:
-        """One of the replicas' numbers falls, or one of the node counts rises."""
+        """One of the replicas' numbers falls, or more is bought."""
         for site_id in cut.sites:
             escape: Terms = []
             for service, count in cut.replicas:
@@ -297,12 +332,17 @@ class Formulation:
                 fewer = self.model.column()
                 self.model.row([(x, 1), (fewer, total - count + 1)], upper=total)
                 escape.append((fewer, 1))
+            mine = {name: n for (site, name), n in self.n.items() if site == site_id}
+            if cut.min_price is not None:
+                paid = [(n, self.offers[site_id, name].price_per_hour) for name, n in mine.items()]
+                relief = [(mark, cut.min_price) for mark, _ in escape]
+                self.model.row([*paid, *relief], lower=cut.min_price * (1 - 1e-9))
+                continue
             counts = dict(cut.nodes)
-            for (site, name), n in self.n.items():
-                if site == site_id:
-                    more = self.model.column()
-                    self.model.row([(n, 1), (more, -(counts.get(name, 0) + 1))], lower=0)
-                    escape.append((more, 1))
+            for name, n in mine.items():
+                more = self.model.column()
+                self.model.row([(n, 1), (more, -(counts.get(name, 0) + 1))], lower=0)
+                escape.append((more, 1))
             self.model.row(escape, lower=1)
 
     def _moves(self) -> None:

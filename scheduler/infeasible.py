@@ -25,7 +25,10 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """Giving up one constraint: enough is None where that was not decided within the limit."""
+    """Giving up one constraint: enough is None where that was not decided within the limit.
+
+    cost_per_hour: of the best placement that was found then, which may not be the cheapest.
+    """
 
     conflict: Conflict
     enough: bool | None

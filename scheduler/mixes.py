@@ -8,16 +8,26 @@ the packing search decides (scheduler.packing) and the rounds suffice; otherwise
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 
-from scheduler.highs import MixedIntegerModel, solve_model
+from scheduler.highs import MixedIntegerModel, Status, solve_model
 from scheduler.packing import DIMENSIONS, Group, Node, Outcome, Packing, pack
 from scheduler.problem import InstanceOffer
 
 MAX_ROUNDS = 24
 NODE_LIMIT = 200
 Room = tuple[int, int, int, int]
-Mix = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BestMix:
+    """counts per type, the packing on them (dearest type first), and whether no cheaper mix packs, for certain."""
+
+    counts: dict[str, int]
+    packing: Packing
+    price_per_hour: float
+    proven: bool
 
 
 def cheapest_mix(
@@ -25,19 +35,22 @@ def cheapest_mix(
     offers: Mapping[InstanceOffer, Room],
     max_machines: float = float("inf"),
     max_vcpu: float = float("inf"),
-    below: float = float("inf"),
-) -> tuple[Mix, Packing] | None:
-    """Counts per type and the packing; None where no mix cheaper than `below` was found within the limits."""
+) -> BestMix | None:
+    """The cheapest mix within the limits; None where none was found."""
     types = sorted(offers, key=lambda t: (-t.price_per_hour, t.name))
     excluded: list[list[int]] = []
+    proven = True
     for _ in range(MAX_ROUNDS):
-        counts = _next(groups, types, offers, max_machines, max_vcpu, excluded)
-        if counts is None or sum(t.price_per_hour * n for t, n in zip(types, counts, strict=True)) >= below:
+        counts, sure = _next(groups, types, offers, max_machines, max_vcpu, excluded)
+        if counts is None:
             return None
+        proven = proven and sure
         nodes = [Node(t.name, offers[t]) for t, n in zip(types, counts, strict=True) for _ in range(n)]
         packed = pack(groups, nodes, 2_000)
         if packed.outcome is Outcome.PACKED:
-            return {t.name: n for t, n in zip(types, counts, strict=True) if n}, packed
+            chosen = {t.name: n for t, n in zip(types, counts, strict=True) if n}
+            return BestMix(chosen, packed, sum(t.price_per_hour * chosen.get(t.name, 0) for t in types), proven)
+        proven = proven and packed.outcome is Outcome.IMPOSSIBLE
         excluded.append(counts)
     return None
 
@@ -49,8 +62,8 @@ def _next(
     max_machines: float,
     max_vcpu: float,
     excluded: Sequence[Sequence[int]],
-) -> list[int] | None:
-    """The cheapest counts whose sums suffice and that are not below or equal to an excluded mix."""
+) -> tuple[list[int] | None, bool]:
+    """The cheapest counts whose sums suffice and that are not within an excluded mix; and whether that is sure."""
     model = MixedIntegerModel()
     most = sum(g.count for g in groups)
     n = [model.column(t.price_per_hour, most) for t in types]
@@ -72,7 +85,8 @@ def _next(
             more.append((mark, 1.0))
         model.row(more, lower=1)
     answer = solve_model(model, node_limit=NODE_LIMIT)
-    return [round(answer.values[col]) for col in n] if answer.values is not None else None
+    counts_found = [round(answer.values[col]) for col in n] if answer.values is not None else None
+    return counts_found, answer.status is Status.OPTIMAL
 
 
 def _at_most(need: int, have: int) -> bool:

@@ -14,9 +14,9 @@ from model.plan import PoolChoice
 from scheduler.check import NodeLoad, spare_pod
 from scheduler.eligibility import room
 from scheduler.formulation import Draft, Formulation, PackingCut
-from scheduler.mixes import cheapest_mix
+from scheduler.mixes import BestMix, cheapest_mix
 from scheduler.packing import Group, Node, Outcome, Packing, pack
-from scheduler.problem import Problem, ServiceDemand, SiteOffer
+from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import pool_types
 from scheduler.traffic import Assignment
 
@@ -54,12 +54,11 @@ def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Comple
             continue
         packed = pack(groups, _nodes(problem, site.id, counts[site.id]))
         if packed.outcome is not Outcome.PACKED:
-            cut = _cut(problem, formulation, site.id, draft.assignment, counts[site.id])
-            cuts.append((cut, packed.outcome is Outcome.IMPOSSIBLE))
+            cuts.append(_cut(problem, formulation, site.id, draft.assignment, counts[site.id], packed.outcome))
             mended = _mend(problem, site.id, groups, counts, draft)
             if mended is None:
                 return Completion(None, cuts)
-            counts[site.id], packed = mended
+            counts[site.id], packed = mended.counts, mended.packing
         loads += _loads(site.id, _nodes(problem, site.id, counts[site.id]), packed)
     return Completion(_complete(problem, draft.assignment, loads, draft.dedicated), cuts)
 
@@ -157,30 +156,53 @@ def _choice(problem: Problem, site_id: str, type_name: str, service: str, count:
 
 
 def _cut(
-    problem: Problem, formulation: Formulation, site_id: str, assignment: Assignment, counts: Counts
-) -> PackingCut:
-    """As few services as still do not pack there; said of every site of the model that sells the same types to them."""
-    here = {s.name: assignment[s.name][site_id] for s in problem.services
-            if not s.dedicated and assignment.get(s.name, {}).get(site_id)}  # fmt: skip
-    nodes = _nodes(problem, site_id, counts)
-    for name in sorted(here, key=lambda n: size_of(problem.service_by_name[n])):
-        fewer = {k: {site_id: v} for k, v in here.items() if k != name}
-        if fewer and pack(groups_at(problem, site_id, fewer), nodes, 2_000).outcome is Outcome.IMPOSSIBLE:
-            del here[name]
+    problem: Problem,
+    formulation: Formulation,
+    site_id: str,
+    assignment: Assignment,
+    counts: Counts,
+    outcome: Outcome,
+) -> tuple[PackingCut, bool]:
+    """The strongest thing that can be said, and whether it is proven; said of every site that sells the same types.
+
+    First choice: the price of the cheapest mix that packs, where the nodes at hand cost less. Else the nodes
+    themselves, with as few services as still do not pack on them.
+    """
+    here = {
+        s.name: assignment[s.name][site_id]
+        for s in problem.services
+        if not s.dedicated and assignment.get(s.name, {}).get(site_id)
+    }
     types = problem.site_by_id[site_id].types
+    paid = sum(t.price_per_hour * counts.get(t.name, 0) for t in types)
+    best = cheapest_mix(groups_at(problem, site_id, assignment), _offers(problem, site_id, list(here)))
+    by_price = best is not None and best.proven and best.price_per_hour > paid * (1 + 1e-6) + 1e-9
+    if not by_price:
+        nodes = _nodes(problem, site_id, counts)
+        for name in sorted(here, key=lambda n: size_of(problem.service_by_name[n])):
+            fewer = {k: {site_id: v} for k, v in here.items() if k != name}
+            if fewer and pack(groups_at(problem, site_id, fewer), nodes, 2_000).outcome is Outcome.IMPOSSIBLE:
+                del here[name]
     alike = tuple(
         s.id for s in formulation.sites if s.types == types and all((name, s.id) in formulation.x for name in here)
     )
-    return PackingCut(alike, tuple(sorted(here.items())), tuple(sorted(counts.items())))
+    min_price = best.price_per_hour if best is not None and by_price else None
+    cut = PackingCut(alike, tuple(sorted(here.items())), tuple(sorted(counts.items())), min_price)
+    return cut, by_price or outcome is Outcome.IMPOSSIBLE
+
+
+def _offers(problem: Problem, site_id: str, tenants: Sequence[str]) -> dict[InstanceOffer, tuple[int, int, int, int]]:
+    """Types worth considering for those services there, with the room that each has."""
+    services = [problem.service_by_name[name] for name in tenants]
+    return {t: room(problem, t) for t in pool_types(problem, problem.site_by_id[site_id], services)}
 
 
 def _mend(
     problem: Problem, site_id: str, groups: list[Group], counts: Mapping[str, Counts], draft: Draft
-) -> tuple[Counts, Packing] | None:
+) -> BestMix | None:
     """The cheapest machines that do pack there, within what the zone's limit and the region's quota leave."""
     site = problem.site_by_id[site_id]
-    tenants = [problem.service_by_name[g.name] for g in groups if g.name != SPARE]
-    offers = {t: room(problem, t) for t in pool_types(problem, site, tenants)}
+    offers = _offers(problem, site_id, [g.name for g in groups if g.name != SPARE])
     own = sum(n for (_, s, _), n in draft.dedicated.items() if s == site_id)
     machines = math.inf if site.max_machines is None else site.max_machines - own
     quota = problem.region_quota_vcpu.get(site.region, math.inf) - _vcpu_elsewhere(problem, site, counts, draft)

@@ -27,6 +27,7 @@ from scheduler.pruning import site_classes
 
 DEFAULT_WORK_LIMIT = 2  # branch-and-bound nodes over all rounds
 EXACT_COLUMNS = 600  # up to here the model is solved as it is, zone by zone
+RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
 MAX_COLUMNS_HINT = 400_000  # replicas x sites beyond which this formulation would not answer in reasonable time
@@ -218,7 +219,7 @@ def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> Infeasi
     conflicts, irreducible = smallest_conflict(problem, holds)
     relaxations = []
     for conflict in conflicts:
-        search = Search(without(problem, [conflict]), Eligibility({}, {}), work_limit)
+        search = Search(without(problem, [conflict]), Eligibility({}, {}), min(work_limit, RELAXATION_WORK))
         search.eligibility = eligible_sites(search.problem)
         search.run()
         spent += search.work
