@@ -77,12 +77,15 @@ class InvalidInput(DuoyunError):
 
     exit_code = ExitCode.INVALID_INPUT
 
-    def __init__(self, diagnostics: list[Diagnostic] | tuple[Diagnostic, ...], *, summary: str = "") -> None:
+    def __init__(
+        self, diagnostics: list[Diagnostic] | tuple[Diagnostic, ...], *, summary: str = "", mend: str = ""
+    ) -> None:
         self.diagnostics = tuple(diagnostics)
         count = len(self.diagnostics)
         super().__init__(
             summary or f"{count} mistake{'s' if count != 1 else ''} in the input",
             detail="\n".join(map(str, self.diagnostics)),
+            mend=mend,
         )
 
     def to_dict(self) -> dict[str, Any]:

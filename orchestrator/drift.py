@@ -90,7 +90,11 @@ def scan(context: Context, *, foreign: bool = False) -> DriftReport:
     began = time.monotonic()
     records = {r.address: r for r in context.store.inventory.list(context.scope)}
     if not records:
-        raise InvalidInput((), summary=f"{context.scope.application} is not deployed: there is nothing to compare with")
+        raise InvalidInput(
+            (),
+            summary=f"{context.scope.application} is not deployed: there is nothing to compare with",
+            mend="duoyun deploy",
+        )
     plan = current_plan(context)
     items = plan.items if plan else ()
     world = observe_for(context, items, records, foreign=foreign)
@@ -191,6 +195,10 @@ def plan_mend(context: Context) -> Planned:
     """
     plan = current_plan(context)
     if plan is None:
-        raise InvalidInput((), summary=f"{context.scope.application}: no revision is deployed that could be restored")
+        raise InvalidInput(
+            (),
+            summary=f"{context.scope.application}: no revision is deployed that could be restored",
+            mend="duoyun deploy",
+        )
     items: tuple[Item, ...] = plan.items
     return plan_for(context, items, plan.placement, app=plan.app, app_sha256=plan.app_sha256, before=plan)

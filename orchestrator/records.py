@@ -75,7 +75,9 @@ def previous_number(context: Context) -> int:
     for row in rows:
         if row.state in _ENDED_WELL and (current is None or row.number < current.number) and row.rollback_of is None:
             return row.number
-    raise InvalidInput((), summary=f"{context.scope.application} has no earlier revision to go back to")
+    raise InvalidInput(
+        (), summary=f"{context.scope.application} has no earlier revision to go back to", mend="duoyun history"
+    )
 
 
 def endpoints(context: Context) -> list[dict[str, str]]:

@@ -114,7 +114,11 @@ def resume(runner: Runner) -> Released:
     """Goes on with the release that was interrupted. Raises InvalidInput where there is none."""
     revision = runner.store.revisions.unfinished(runner.scope)
     if revision is None:
-        raise InvalidInput((), summary=f"{runner.scope.application}: no release is unfinished, nothing to resume")
+        raise InvalidInput(
+            (),
+            summary=f"{runner.scope.application}: no release is unfinished, nothing to resume",
+            mend="`duoyun status` shows how the last one ended",
+        )
     plan = runner.store.plans.load(revision.plan_sha256)
     _set(runner, revision, RevisionState.RUNNING)
     return _finish(runner, plan, revision, auto_rollback=revision.rollback_of is None)

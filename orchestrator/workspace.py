@@ -43,6 +43,7 @@ def store_url(fleet: Fleet, options: Options) -> str:
             (),
             summary=f"SQLite state is for the sandbox or for one person, and the fleet has real accounts: "
             f"{', '.join(real[:5])}",
+            mend="set DUOYUN_STORE=postgresql://... for a team, or type --local-state",
         )
     return url
 
