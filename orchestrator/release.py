@@ -125,6 +125,10 @@ def resume(runner: Runner) -> Released:
 
 
 def _start(runner: Runner, plan: Plan, message: str, rollback_of: int | None = None) -> Revision:
+    left = runner.store.revisions.unfinished(runner.scope)
+    if left is not None and left.state is RevisionState.RUNNING and left.number != rollback_of:
+        # Its process died, and this release is made in its place: nobody will resume it any more.
+        _set(runner, left, RevisionState.INTERRUPTED)
     sha256 = runner.store.plans.save(plan)
     return runner.store.revisions.start(
         runner.scope,
@@ -160,7 +164,10 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     if failure is None and plan.items and revision.rollback_of is None:
         failure = _bake(runner, plan)
     if failure is None:
-        state = RevisionState.DEPLOYED if plan.items else RevisionState.DESTROYED
+        # A first release that was rolled back leaves infrastructure and no revision that is deployed.
+        back = revision.rollback_of is not None
+        nothing = not plan.items or (back and runner.store.revisions.latest_deployed(runner.scope) is None)
+        state = RevisionState.DESTROYED if nothing else RevisionState.DEPLOYED
         _set(runner, revision, state)
         if revision.rollback_of is not None:
             _set_number(runner, revision.rollback_of, RevisionState.ROLLED_BACK)

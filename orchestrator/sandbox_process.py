@@ -17,6 +17,8 @@ from orchestrator.sandbox_endpoints import SandboxEndpoints, endpoints_path, rea
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Sandboxes that this process started, by pid: only their parent can see them off once they have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def start(path: Path | None = None, options: SandboxOptions | None = None) -> Sa
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
         if where.exists():
+            _children[process.pid] = process
             return read_endpoints(where)
         code = process.poll()
         if code is not None:
@@ -91,6 +94,11 @@ def is_running(path: Path | None = None) -> bool:
 
 
 def _alive(pid: int) -> bool:
+    child = _children.get(pid)
+    if child is not None:
+        if child.poll() is not None:
+            del _children[pid]
+        return child.returncode is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -261,9 +261,10 @@ class Driver:
             options=self.options,
             call=Call(
                 deadline_s=self.clock.monotonic_s() + self.options.timeout_s(action),
-                # Equal content has an equal action id in every revision, but a cloud remembers an idempotency token
-                # longer than the resource: one made, deleted and made again needs a token of its own.
-                key=f"{action.id}-{self.revision}",
+                # Equal content has an equal action id in every revision and every store, but a cloud remembers an
+                # idempotency token longer than the resource: one made, deleted and made again, or made from a new
+                # state, needs a token of its own. The plan's time is recorded with it, so a resume has the same.
+                key=f"{action.id}-{self.revision}-{round(self.plan.created_at_s * 1000):x}",
                 fleet=self.plan.fleet,
                 guard=self.keeper.guard,
                 cancelled=stopped,
