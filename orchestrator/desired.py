@@ -41,6 +41,7 @@ from orchestrator.render import (
 )
 
 _ALL_PORTS = (0, 65535)
+_ANYWHERE = "0.0.0.0/0"
 
 
 @dataclass(slots=True)
@@ -235,7 +236,8 @@ def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...
                 network=net,
                 subnets=subnets,
                 public_endpoint=spec.public_endpoint,
-                public_access_cidrs=spec.public_access_cidrs,
+                # Open to all is what no list means, on every cloud.
+                public_access_cidrs=() if spec.public_access_cidrs == (_ANYWHERE,) else spec.public_access_cidrs,
                 tags=tags,
             ),
             ownership=spec.ownership,

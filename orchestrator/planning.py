@@ -223,6 +223,7 @@ def recorded_of(context: Context, records: Mapping[Address, Record]) -> dict[Add
             ownership=Ownership.REFERENCE if shared(address) else record.ownership,
             service=record.service,
             site=record.site,
+            confirmed=record.state is not RecordState.CREATING,
         )
         for address, record in records.items()
     }

@@ -30,12 +30,16 @@ _TEARDOWN_RANK = {
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the store knows of a resource that we own: as last applied, and whose it is."""
+    """What the store knows of a resource that we own: as last applied, and whose it is.
+
+    confirmed: False where the release that created it was interrupted before it was seen to be ready.
+    """
 
     resource: AnyResource
     ownership: Ownership = Ownership.OWN
     service: str = ""
     site: str = ""
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,11 @@ def reconcile(
             op = Op.REPLACE if fields else Op.UPDATE
             reason = f"{', '.join(fields)} cannot change in place" if fields else ""
             actions[item.address] = _action(item, op, seen.resource, diffs, reason, salt=salt)
-        elif past is None or seen.state is not State.READY:
-            # Adopted, or left half done by an interrupted release: nothing to change, but to wait for and to record.
+        elif seen.state in (State.PENDING, State.FAILED) and item.address.kind is not Kind.KUBERNETES_OBJECT:
+            # Half made: an update completes it. What a cluster is busy with comes right, or fails, by itself.
+            actions[item.address] = _action(item, Op.UPDATE, seen.resource, (), "it was left unfinished", salt=salt)
+        elif past is None or not past.confirmed:
+            # Adopted, or left by an interrupted release: nothing to change, but to wait for and to record.
             actions[item.address] = _action(item, Op.ADOPT, seen.resource, (), salt=salt)
     wanted = {i.address for i in items}
     doomed = [

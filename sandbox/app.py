@@ -225,6 +225,14 @@ class Sandbox:
             "faults": len(self.faults.rows()),
         }
 
+    def _environment(self) -> dict[str, str]:
+        """Variables that point the clouds' own tools here, as far as a cloud's server has any."""
+        found: dict[str, str] = {}
+        for server in self.servers.values():
+            describe = getattr(server, "environment", None)
+            found |= describe() if describe is not None else {}
+        return found
+
     def _describe(self, token: str) -> dict[str, Any]:
         assert self.world is not None
         assert self._control is not None
@@ -236,6 +244,7 @@ class Sandbox:
             "seed": self.options.seed,
             "control": {"url": self._control.url, "token": token},
             "clouds": {name: {"url": self.servers[name].url} for name in self.options.clouds},
+            "environment": self._environment(),
             "accounts": [
                 {
                     "partition": a.partition,

@@ -164,6 +164,15 @@ class AlibabaServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    def environment(self) -> dict[str, str]:
+        """Keys as the SDKs' default chain reads them; the endpoint is given to the client."""
+        account = next(a for a in self._world.accounts if a.partition == "alibaba-cn")
+        return {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": account.key_id,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": account.secret,
+            "DUOYUN_SANDBOX_ALIBABA_URL": self.url,
+        }
+
     async def start(self) -> None:
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{tail:.*}", self._answer)

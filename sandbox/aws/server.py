@@ -66,6 +66,16 @@ class AwsServer:
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
 
+    def environment(self) -> dict[str, str]:
+        """What boto3 and the AWS CLI read."""
+        account = next(a for a in self.cloud.world.accounts if a.partition == "aws-cn")
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": "cn-north-1",
+            "AWS_ACCESS_KEY_ID": account.key_id,
+            "AWS_SECRET_ACCESS_KEY": account.secret,
+        }
+
     async def close(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()

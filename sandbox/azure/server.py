@@ -56,6 +56,15 @@ class AzureServer:
         engine.kinds = {kind.type.lower(): kind for kind in kinds}
         self._runner: web.AppRunner | None = None
 
+    def environment(self) -> dict[str, str]:
+        """For scripts: the SDK takes a base URL and a credential, it reads no variable for either."""
+        account = next(a for a in self.world.accounts if a.partition == "azure-cn")
+        return {
+            "AZURE_SUBSCRIPTION_ID": account.account_id,
+            "DUOYUN_SANDBOX_AZURE_URL": self.url,
+            "DUOYUN_SANDBOX_AZURE_TOKEN": account.secret,
+        }
+
     async def start(self) -> None:
         path = self.world.state_dir / STATE_FILE if self.world.state_dir else None
         if path is not None and path.exists():

@@ -18,6 +18,7 @@ from model.resources import (
     FirewallRule,
     Instance,
     Kind,
+    KubernetesObject,
     Network,
     Observed,
     Ownership,
@@ -102,9 +103,32 @@ def test_a_field_that_cannot_change_in_place_is_a_replacement_and_says_why() -> 
     assert "cidr" in action.reason
 
 
-def test_what_an_interrupted_release_left_half_done_is_waited_for() -> None:
-    (action,) = run((NETWORK,), (seen(NETWORK, State.PENDING),)).actions
+def test_what_an_interrupted_release_left_half_made_is_completed() -> None:
+    (action,) = run((NETWORK,), (seen(NETWORK, State.PENDING),), {NETWORK.address: Recorded(NETWORK.resource)}).actions
+    assert action.op is Op.UPDATE
+    assert "unfinished" in action.reason
+
+
+def test_what_was_never_confirmed_is_waited_for_and_recorded() -> None:
+    recorded = {NETWORK.address: Recorded(NETWORK.resource, confirmed=False)}
+    (action,) = run((NETWORK,), (seen(NETWORK),), recorded).actions
     assert action.op is Op.ADOPT
+
+
+def test_a_workload_that_its_cluster_is_busy_with_is_no_change() -> None:
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    web = Item(
+        address=address(Kind.KUBERNETES_OBJECT, "main/shop/Deployment/web"),
+        resource=KubernetesObject(name="main/shop/Deployment/web", manifest=manifest),
+    )
+    found = reconcile(
+        (web,),
+        {web.address: seen(web, State.UPDATING)},
+        {web.address: Recorded(web.resource)},
+        diff=lambda *_: (),
+        needs_replace=lambda *_: (),
+    )
+    assert found.actions == ()
 
 
 def test_what_is_being_deleted_counts_as_absent() -> None:
