@@ -79,7 +79,9 @@ def infeasible_error(verdict: InfeasibleVerdict, currency: str) -> Infeasible:
     ways.sort(key=lambda r: (r.cost_per_hour or 0.0, r.conflict))
     mend = "; or ".join(f"give up: {r.conflict.words} ({r.cost_per_hour or 0.0:.4f} {currency}/h)" for r in ways[:3])
     return Infeasible(
-        f"no placement satisfies {len(verdict.conflicts)} of the constraints together",
+        "no placement exists: these constraints cannot hold together"
+        if len(verdict.conflicts) > 1
+        else "no placement exists: one constraint cannot hold anywhere",
         detail="\n".join(lines),
         mend=mend or "giving up one of them is not enough; other constraints conflict as well",
     )

@@ -130,7 +130,6 @@ class Search:
             for site in group[:most]
             if site.region in regions
         }
-        keep |= {site for s in self.problem.services for site in s.current}
         allowed = {
             name: tuple(s for s in sites if s in keep) or sites for name, sites in self.eligibility.allowed.items()
         }
@@ -195,14 +194,14 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
     if size > MAX_COLUMNS_HINT:
         what = f"{len(problem.services)} services over {len(problem.sites)} sites are more than this version solves"
         return Undecided(what=what, raise_limit_to=work_limit)
-    search = Search(problem, eligibility, work_limit)
+    search = Search(_unaware(problem), eligibility, work_limit)
     search.run()
     if search.infeasible:
-        return _explain_infeasible(problem, work_limit, search.work)
+        return _explain_infeasible(search.problem, work_limit, search.work)
     if search.best is None:
         what = f"no placement was found within {work_limit} search nodes, and none was excluded"
         return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=search.bound, work=search.work)
-    return _finish(search)
+    return _finish(problem, search)
 
 
 def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> InfeasibleVerdict:
@@ -242,10 +241,8 @@ def canonical_problem(problem: Problem) -> Problem:
     )
 
 
-def _finish(search: Search) -> Solved:
-    problem = search.problem
-    assert search.best is not None
-    best, moved = settle(search), 0
+def _finish(problem: Problem, search: Search) -> Solved:
+    best, moved = settle(problem, search), 0
     placement_cost = cost_of(problem, best.assignment, best.pools)
     broken = broken_rules(problem, best.assignment, best.pools, best.packing)
     if broken:  # a defect of ours must never become somebody's outage
@@ -272,38 +269,54 @@ def _finish(search: Search) -> Solved:
     )
 
 
-def settle(search: Search) -> Complete:
-    """The placement to use: the cheapest one found, or one that moves less where the difference is not worth it."""
-    problem = search.problem
+def settle(problem: Problem, search: Search) -> Complete:
+    """The placement to use: the cheapest one found, or one that moves less where the difference is not worth it.
+
+    The search itself knows nothing of what runs now, so an unchanged problem finds the same placement again. Against
+    it stand: everything as it is, and what is still right as it is with only the rest placed anew.
+    """
     assert search.best is not None
-    fee = problem.migration_cost_per_replica
-    if not any(s.current for s in problem.services) or fee <= 0:
+    if not any(s.current for s in problem.services):
         return search.best
-    candidates = [search.best]
-    stay = _as_it_is(problem)
-    if stay is not None:
-        candidates.append(stay)
-        if _with_moves(problem, stay) <= search.bound + fee:  # one move at least would be needed to do better
-            return stay
-    formulation = Formulation(problem, search.eligibility, tuple(search.cuts), penalise_moves=True)
-    answer = solve_model(formulation.model, node_limit=max(10, search.work_left))
-    search.work += answer.nodes
-    if answer.values is not None:
-        done = complete(problem, formulation.read(answer.values), formulation)
-        if done.placement is not None:
-            candidates.append(done.placement)
+    candidates = [search.best, *_as_it_is(problem), *_rest_anew(problem, search)]
     return min(candidates, key=lambda c: _with_moves(problem, c))
 
 
-def _as_it_is(problem: Problem) -> Complete | None:
+def _rest_anew(problem: Problem, search: Search) -> list[Complete]:
+    """Services that are whole and still allowed where they are stay there; only the others are placed."""
+    eligibility = eligible_sites(problem)
+    stay = {
+        s.name
+        for s in problem.services
+        if sum(s.current.values()) == s.replicas and set(s.current) <= set(eligibility.allowed[s.name])
+    }
+    if not stay or len(stay) == len(problem.services):
+        return []
+    formulation = Formulation(problem, eligibility, tuple(search.cuts), penalise_moves=True)
+    for (service, site), column in formulation.x.items():
+        if service in stay:
+            count = float(problem.service_by_name[service].current.get(site, 0))
+            formulation.model.lower[column] = formulation.model.upper[column] = count
+    answer = solve_model(formulation.model, node_limit=RELAXATION_WORK)
+    search.work += answer.nodes
+    if answer.values is None:
+        return []
+    done = complete(problem, formulation.read(answer.values), formulation)
+    return [done.placement] if done.placement is not None else []
+
+
+def _as_it_is(problem: Problem) -> list[Complete]:
     """The current placement on its current machines, where both are whole and still hold every rule."""
     current = assignment_of(problem)
-    if current is None:
-        return None
-    done = from_pools(problem, current)
+    done = from_pools(problem, current) if current is not None else None
     if done is None or broken_rules(problem, done.assignment, done.pools, done.packing):
-        return None
-    return done
+        return []
+    return [done]
+
+
+def _unaware(problem: Problem) -> Problem:
+    """The problem without what runs now."""
+    return replace(problem, services=tuple(replace(s, current={}) for s in problem.services), current_pools=())
 
 
 def _with_moves(problem: Problem, done: Complete) -> float:
