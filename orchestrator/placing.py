@@ -108,7 +108,7 @@ def build_problem(
         routes=routes,
         region_quota_vcpu=quotas,
         currency=fleet.spec.currency,
-        price_date=builder.oldest_date(),
+        price_date=builder.price_dates(),
         node_overhead_cpu_millicores=NODE_OVERHEAD_CPU_MILLICORES,
         node_overhead_memory_mib=NODE_OVERHEAD_MEMORY_MIB,
         node_overhead_pods=NODE_OVERHEAD_PODS,
@@ -191,8 +191,10 @@ class _Builder:
             return 0.0
         return amount * rate
 
-    def oldest_date(self) -> str:
-        return min((d for d in self._dates if d), default="")
+    def price_dates(self) -> str:
+        """Of which days the prices are that were looked at: one, or `oldest to newest`."""
+        dates = sorted(d for d in self._dates if d)
+        return "" if not dates else dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
 
     # -- services --------------------------------------------------------------------------------------------
 
