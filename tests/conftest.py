@@ -6,7 +6,9 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -156,3 +158,26 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def freeze() -> Callable[[int, str], None]:
+    """Stops a child process; again, where it stood still holding SQLite's write lock, which nobody could break."""
+
+    def stop(pid: int, url: str) -> None:
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            os.waitpid(pid, os.WUNTRACED)
+            if not url.startswith("sqlite"):
+                return
+            probe = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0.5, isolation_level=None)
+            try:
+                probe.execute("BEGIN IMMEDIATE")
+                probe.execute("ROLLBACK")
+                return
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+            finally:
+                probe.close()
+
+    return stop

@@ -25,6 +25,10 @@ from orchestrator.store.errors import named_errors
 
 BUSY_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10
+# A process that is frozen in the middle of a transaction holds its locks: PostgreSQL ends such a session by itself, so
+# that the others can take the lease over. (SQLite cannot; there the others are told that the file stays locked.)
+IDLE_IN_TRANSACTION_S = 10.0
+LOCK_WAIT_S = 30.0
 # Enough for every worker of a release to be in the database at once without taking a team's server for itself.
 POOL_SIZE = 12
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
@@ -145,7 +149,7 @@ def _set_wal(conn: sqlite3.Connection) -> None:
 
 def _postgres_engine(url: URL) -> sa.Engine:
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             url,
             pool_size=POOL_SIZE,
             max_overflow=0,
@@ -161,3 +165,13 @@ def _postgres_engine(url: URL) -> sa.Engine:
             f"state on PostgreSQL needs a driver ({exc.name}), which is not installed",
             mend="pip install 'duoyun[postgres]'",
         ) from exc
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(conn: Any, _record: object) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_S * 1000)}")
+            cursor.execute(f"SET lock_timeout = {int(LOCK_WAIT_S * 1000)}")
+        # The pool rolls back what is not committed, settings included.
+        conn.commit()
+
+    return engine

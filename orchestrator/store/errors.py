@@ -33,6 +33,9 @@ class StoreRefused(StoreUnavailable):
     retryable = False
 
 
+_LOCKED = (
+    "see which process holds it (`fuser FILE`); one that was stopped with Ctrl-Z holds it until it goes on or ends"
+)
 _SQLITE = (
     # (prefix of the result code's name, error, what, mend); https://www.sqlite.org/rescode.html
     ("SQLITE_FULL", StoreUnavailable, "the disk is full", "make room on that disk, then repeat"),
@@ -56,8 +59,8 @@ _SQLITE = (
         "SQLITE_CORRUPT", StoreDamaged, "the state file is damaged",
         "restore it from a backup, or try `sqlite3 FILE .recover`; what runs in the clouds is untouched",
     ),
-    ("SQLITE_BUSY", StoreAway, "the state file stayed locked for 30 s", "see which process holds it (fuser)"),
-    ("SQLITE_LOCKED", StoreAway, "the state file stayed locked for 30 s", "see which process holds it (fuser)"),
+    ("SQLITE_BUSY", StoreAway, "the state file stayed locked for 30 s", _LOCKED),
+    ("SQLITE_LOCKED", StoreAway, "the state file stayed locked for 30 s", _LOCKED),
     ("SQLITE_IOERR", StoreUnavailable, "the disk under the state file failed to answer", "look at that disk, repeat"),
 )  # fmt: skip
 
@@ -70,6 +73,8 @@ _POSTGRES = (
         "let it create tables and schemas in that database, or have its owner run duoyun once",
     ),
     ("25006", StoreUnavailable, "the database is read-only (a standby?)", "name the primary in DUOYUN_STORE"),
+    ("55P03", StoreAway, "another session holds a lock for too long", "see pg_stat_activity for who; then repeat"),
+    ("25P0", StoreAway, "the database ended a transaction that stood still for too long", "repeat"),
     ("53100", StoreUnavailable, "the database's disk is full", "make room there, then repeat"),
     ("53300", StoreAway, "the database has no connection left", "raise max_connections, or use a pooler"),
     ("53", StoreUnavailable, "the database is out of resources", "look at its log, then repeat"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from dataclasses import replace
 
 import pytest
 from fake_provider import FakeProvider
@@ -11,21 +11,15 @@ from plans import SCOPE, action, at, deployment, networks, plan_of, three_servic
 
 from model.codec import digest
 from model.errors import (
-    Conflict,
-    DependencyInUse,
-    LeaseLost,
-    NotFound,
     PlanStale,
     QuotaExceeded,
     RolloutFailed,
-    StoreUnavailable,
 )
 from model.exit_codes import ExitCode
 from model.plan import Op
 from model.resources import Kind, Network, Ownership
 from orchestrator.engine.outcome import ActionState
-from orchestrator.store import Record, RecordState
-from orchestrator.store.errors import StoreAway
+from orchestrator.store import RecordState
 from providers.base import Provider
 
 
@@ -92,11 +86,23 @@ def test_independent_actions_run_at_once_up_to_the_limit(local_bench):
     assert most[0] == 5
 
 
-def test_the_key_of_a_call_is_the_action_and_its_revision(local_bench):
-    plan = networks(1)
-    local_bench.run(plan, revision=7)
-    found = local_bench.cloud.resources[str(plan.actions[0].address)]
-    assert found["key"] == f"{plan.actions[0].id}-7" and found["owner"] == "prod"
+def test_the_key_of_a_call_is_the_same_in_a_resume_and_another_in_every_other_release(local_bench):
+    plan, later = networks(1), replace(networks(1), created_at_s=2.0)
+    address = str(plan.actions[0].address)
+    keys = []
+    for revision, made in ((7, plan), (8, plan), (7, later)):
+        local_bench.cloud.resources.clear()
+        with local_bench.engine() as engine:
+            engine.forget_journal(SCOPE, revision)
+            assert local_bench.run(made, revision=revision, engine=engine).ok
+        keys.append(local_bench.cloud.resources[address]["key"])
+        assert local_bench.cloud.resources[address]["owner"] == "prod"
+    assert len(set(keys)) == 3 and all(k.startswith(plan.actions[0].id) and len(k) <= 64 for k in keys)
+    local_bench.cloud.resources.clear()
+    with local_bench.engine() as engine:
+        engine.forget_journal(SCOPE, 7)
+        assert local_bench.run(plan, revision=7, engine=engine).ok
+    assert local_bench.cloud.resources[address]["key"] == keys[0]
 
 
 def test_an_empty_plan_is_done_at_once(local_bench):
@@ -189,319 +195,3 @@ def test_an_update_of_something_gone_makes_the_plan_stale(local_bench):
     plan = plan_of([action(Op.UPDATE, at(Kind.KUBERNETES_OBJECT, web.name), web, web)])
     outcome = local_bench.run(plan)
     assert isinstance(outcome.error, PlanStale) and outcome.error.exit_code == ExitCode.STALE
-
-
-# -- deletions -------------------------------------------------------------------------------------------------
-
-
-def deletion(bench, name: str, *, owner: str = "prod", recorded: Ownership | None = Ownership.OWN):
-    network = Network(name=name, cidr="10.0.0.0/16")
-    address = at(Kind.NETWORK, name)
-    made = bench.cloud.seed(address, network, owner=owner)
-    if recorded is not None:
-        record = Record(
-            address=address, desired=network, state=RecordState.LIVE, revision=1, provider_id=made, ownership=recorded
-        )
-        bench.store.inventory.put(SCOPE, bench.keeper.token, record)
-    return plan_of([action(Op.DELETE, address, None, network)])
-
-
-def test_a_delete_waits_for_those_who_still_use_it(local_bench):
-    plan = deletion(local_bench, "x")
-    local_bench.cloud.faults["delete", "x"] = [DependencyInUse("still used")] * 3
-    outcome = local_bench.run(plan)
-    assert outcome.ok and local_bench.cloud.resources == {}
-    told = [e.data["line"] for e in local_bench.events.all if e.kind == "action_progress"]
-    assert len(told) == 3 and "still used; again in" in told[0]
-
-
-def test_a_delete_gives_up_at_its_time_limit(local_bench):
-    plan = deletion(local_bench, "x")
-    local_bench.options = local_bench.options.__class__(
-        retry_base_s=0.01, retry_cap_s=0.05, tick_s=0.02, timeouts_s={Kind.NETWORK: 0.3}
-    )
-    local_bench.cloud.faults["delete", "x"] = [DependencyInUse("still used")] * 1000
-    outcome = local_bench.run(plan)
-    assert isinstance(outcome.error, DependencyInUse)
-    assert local_bench.records()[str(at(Kind.NETWORK, "x"))].state is RecordState.DELETING
-
-
-def test_what_is_gone_already_counts_as_deleted(local_bench):
-    plan = deletion(local_bench, "x")
-    local_bench.cloud.resources.clear()
-    assert local_bench.run(plan).ok and local_bench.records() == {}
-
-
-def test_what_was_in_a_cluster_that_is_gone_is_gone_too(local_bench):
-    plan = deletion(local_bench, "x")
-
-    def no_cluster(address):
-        raise NotFound(f"{address}: no such cluster")
-
-    local_bench.targets = no_cluster
-    assert local_bench.run(plan).ok and local_bench.records() == {}
-
-
-@pytest.mark.parametrize("recorded", [None, Ownership.REFERENCE])
-def test_what_is_not_ours_is_never_deleted(local_bench, recorded):
-    plan = deletion(local_bench, "x", owner="somebody", recorded=recorded)
-    outcome = local_bench.run(plan)
-    assert isinstance(outcome.error, Conflict) and "not ours" in outcome.error.summary
-    assert local_bench.cloud.history == []
-
-
-def test_what_somebody_made_anew_under_the_name_of_ours_is_not_deleted(local_bench):
-    plan = deletion(local_bench, "x", owner="", recorded=Ownership.ADOPT)
-    local_bench.cloud.resources[str(at(Kind.NETWORK, "x"))]["id"] = "another"
-    outcome = local_bench.run(plan)
-    assert isinstance(outcome.error, Conflict) and "somebody else made it" in outcome.error.summary
-
-
-def test_what_we_only_meant_to_make_does_not_let_us_delete_anothers(local_bench):
-    plan = deletion(local_bench, "x", owner="", recorded=None)
-    record = Record(
-        address=plan.actions[0].address, desired=plan.actions[0].before, state=RecordState.CREATING, revision=1
-    )
-    local_bench.store.inventory.put(SCOPE, local_bench.keeper.token, record)
-    outcome = local_bench.run(plan)
-    assert isinstance(outcome.error, Conflict) and "never made" in outcome.error.summary
-
-
-def test_an_adopted_one_without_our_tag_can_be_deleted(local_bench):
-    assert local_bench.run(deletion(local_bench, "x", owner="", recorded=Ownership.ADOPT)).ok
-
-
-def test_a_deleted_cluster_is_forgotten_by_the_targets(local_bench):
-    plan = three_services(local_bench.cloud, local_bench.store, local_bench.keeper.token)
-    local_bench.run(plan)
-    cluster = next(a for a in plan.actions if a.address.kind is Kind.CLUSTER)
-    pool = next(a for a in plan.actions if a.address.kind is Kind.NODE_POOL)
-    away = [action(Op.DELETE, pool.address, None, pool.desired)]
-    away.append(action(Op.DELETE, cluster.address, None, cluster.desired, away[0].id))
-    assert local_bench.run(plan_of(away), revision=3).ok
-    assert local_bench.forgotten == [cluster.address]
-
-
-# -- stops -----------------------------------------------------------------------------------------------------
-
-
-def stopper(events, after: str):
-    """A `cancelled` that turns true when that action has begun."""
-    return lambda: any(e.kind == "action_started" and e.data["action"] == after for e in events.all)
-
-
-def test_a_stop_is_noticed_at_once_and_the_next_run_goes_on(bench):
-    plan = networks(6, chain=True)
-    bench.cloud.latency_s = 0.05
-
-    def slow_third(kind: str) -> None:
-        bench.cloud.latency_s = 60.0 if "n0002" in kind else bench.cloud.latency_s
-
-    bench.cloud.hook = slow_third
-    began = time.monotonic()
-    outcome = bench.run(plan, cancelled=stopper(bench.events, "create-network-n0002"))
-    assert time.monotonic() - began < 10.0
-    assert outcome.interrupted and not outcome.ok and outcome.lease_lost is None
-    assert outcome.error.exit_code == ExitCode.INTERRUPTED and "duoyun resume" in outcome.error.mend
-    states = [a.state for a in outcome.actions.values()]
-    assert states == [ActionState.DONE] * 2 + [ActionState.CANCELLED] * 4
-    assert "not begun" in outcome.actions["create-network-n0005"].why
-    bench.cloud.hook, bench.cloud.latency_s = (lambda _k: None), 0.0
-    assert bench.run(plan).ok
-    assert all(bench.cloud.effects("create", a.address) == 1 for a in plan.actions)
-
-
-def test_a_stop_is_noticed_within_half_a_second(local_bench):
-    local_bench.cloud.latency_s = 60.0
-    stop = threading.Event()
-    stopped_at: list[float] = []
-
-    def press() -> None:
-        while local_bench.cloud.under_way < 4:
-            time.sleep(0.01)
-        stopped_at.append(time.monotonic())
-        stop.set()
-
-    with local_bench.engine() as engine:
-        presser = threading.Thread(target=press)
-        presser.start()
-        outcome = local_bench.run(networks(4), cancelled=stop.is_set, engine=engine)
-        took = time.monotonic() - stopped_at[0]
-        presser.join()
-    assert outcome.interrupted and took < 0.5
-
-
-def test_a_call_that_hangs_is_left_behind(local_bench):
-    local_bench.options = local_bench.options.__class__(tick_s=0.02, stop_grace_s=0.2)
-    release = threading.Event()
-    hanging = threading.Event()
-
-    def hang(name: str) -> None:
-        if name.startswith("cloud before"):
-            hanging.set()
-            release.wait(30)
-
-    local_bench.cloud.hook = hang
-    with local_bench.engine() as engine:
-        outcome = local_bench.run(networks(1), cancelled=hanging.is_set, engine=engine)
-        (left,) = outcome.actions.values()
-        assert left.state is ActionState.CANCELLED and "its end is unknown" in left.why
-        assert outcome.interrupted
-        release.set()
-        for thread in [t for t in threading.enumerate() if t.name.startswith("action ")]:
-            thread.join(10)
-
-
-def test_ctrl_c_stops_cleanly(local_bench, monkeypatch):
-    local_bench.cloud.latency_s = 60.0
-    with local_bench.engine() as engine:
-        from orchestrator.engine.driver import Driver
-
-        pressed = []
-        plain = Driver._wait
-
-        def wait(self):
-            if not pressed and local_bench.cloud.under_way == 2:
-                pressed.append(True)
-                raise KeyboardInterrupt
-            plain(self)
-
-        monkeypatch.setattr(Driver, "_wait", wait)
-        outcome = local_bench.run(networks(2), engine=engine)
-    assert pressed and outcome.interrupted
-
-
-def test_a_lost_lease_stops_everything(bench):
-    plan = networks(6, chain=True)
-
-    def taken(name: str) -> None:
-        if name == "cloud before create n0002":
-            bench.store.leases.unlock(SCOPE, "boss")
-
-    bench.cloud.hook = taken
-    outcome = bench.run(plan)
-    assert isinstance(outcome.lease_lost or outcome.error, LeaseLost) and outcome.interrupted
-    states = [a.state for a in outcome.actions.values()]
-    assert states[:2] == [ActionState.DONE] * 2 and set(states[2:]) == {ActionState.CANCELLED}
-    # What was under way in the cloud could not be recorded any more; the record of the intent finds it.
-    assert bench.records()[str(plan.actions[2].address)].state is RecordState.CREATING
-    bench.cloud.hook = lambda _name: None
-    bench.keeper = bench.lease("bob")
-    assert bench.run(plan).ok
-    assert all(bench.cloud.effects("create", a.address) == 1 for a in plan.actions)
-
-
-def test_an_expired_lease_executes_nothing(local_bench):
-    local_bench.store.leases.unlock(SCOPE, "boss")
-    local_bench.keeper._lose("test")
-    with pytest.raises(LeaseLost):
-        local_bench.run(networks(2))
-    assert local_bench.cloud.history == []
-
-
-def test_records_wait_for_a_database_that_is_away_for_a_moment(local_bench, monkeypatch):
-    put = local_bench.store.inventory.put
-    away = [StoreAway("gone"), StoreAway("gone")]
-
-    def flaky(*args):
-        if away:
-            raise away.pop()
-        return put(*args)
-
-    monkeypatch.setattr(local_bench.store.inventory, "put", flaky)
-    assert local_bench.run(networks(1)).ok and away == []
-
-
-def test_a_full_disk_fails_with_its_name_and_the_next_run_goes_on(local_bench):
-    import sqlalchemy as sa
-
-    plan = networks(60, chain=True)
-    engine = local_bench.store.db.engine
-    limit = [0]
-
-    @sa.event.listens_for(engine, "checkout")
-    def small_disk(conn, _record, _proxy):
-        if limit[0]:
-            conn.execute(f"PRAGMA max_page_count = {limit[0]}")
-
-    with engine.connect() as conn:
-        pages = conn.exec_driver_sql("PRAGMA page_count").scalar()
-    with local_bench.engine() as running:
-        limit[0] = pages + 60  # DBOS's tables are there by now, and a few actions find room
-        outcome = local_bench.run(plan, engine=running)
-        assert isinstance(outcome.error, StoreUnavailable) and "the disk is full" in outcome.error.summary
-        assert "make room" in outcome.error.mend
-        limit[0] = 1_000_000
-        assert local_bench.run(plan, engine=running).ok
-    assert all(local_bench.cloud.effects("create", a.address) == 1 for a in plan.actions)
-    assert local_bench.store.audit.verify(str(SCOPE)) is None
-
-
-# -- the journal -----------------------------------------------------------------------------------------------
-
-
-def test_what_is_finished_is_not_begun_again(bench):
-    plan = three_services(bench.cloud, bench.store, bench.keeper.token)
-    assert bench.run(plan).ok
-    calls = bench.cloud.calls
-    bench.new_lease()
-    again = bench.run(plan)
-    assert again.ok and all(a.journaled for a in again.actions.values())
-    assert bench.cloud.calls == calls
-    assert again.actions["create-network-main"].result["provider_id"]
-
-
-def test_revisions_have_journals_of_their_own(local_bench):
-    plan = networks(2)
-    with local_bench.engine() as engine:
-        for revision in (1, 10):
-            outcome = engine.execute(plan, revision, local_bench.keeper)
-            assert not any(a.journaled for a in outcome.actions.values())
-        assert engine.forget_journal(SCOPE, 1) == 2
-        assert not any(a.journaled for a in engine.execute(plan, 1, local_bench.keeper).actions.values())
-        assert all(a.journaled for a in engine.execute(plan, 10, local_bench.keeper).actions.values())
-
-
-def test_two_scopes_execute_at_once_on_one_engine(local_bench):
-    from dataclasses import replace
-
-    from orchestrator.store import LeaseKeeper, Scope
-
-    other = Scope("prod", "blog")
-    keeper = LeaseKeeper(
-        local_bench.store.leases, local_bench.store.leases.acquire(other, "bob", 30.0), local_bench.clock
-    )
-    plan = networks(20)
-    outcomes = []
-    with local_bench.engine() as engine:
-        thread = threading.Thread(
-            target=lambda: outcomes.append(engine.execute(replace(plan, application="blog"), 1, keeper))
-        )
-        thread.start()
-        outcomes.append(engine.execute(plan, 1, local_bench.keeper))
-        thread.join()
-    assert [o.ok for o in outcomes] == [True, True]
-    assert len(local_bench.store.inventory.list(other)) == len(local_bench.store.inventory.list(SCOPE)) == 20
-
-
-def test_no_pickle_no_console_no_threads_left(bench, capfd):
-    import sqlalchemy as sa
-
-    before = set(threading.enumerate())
-    bench.cloud.faults["create", "n0001"] = [RolloutFailed("no")]
-    bench.run(networks(2))
-    assert set(threading.enumerate()) <= before
-    assert capfd.readouterr() == ("", "")
-    schema = "dbos." if "postgres" in bench.store.db.where else ""
-    with bench.store.db.engine.connect() as conn:
-        kinds = set(conn.execute(sa.text(f"SELECT serialization FROM {schema}workflow_status")).scalars())
-        steps = set(conn.execute(sa.text(f"SELECT serialization FROM {schema}operation_outputs")).scalars())
-        outputs = conn.execute(sa.text(f"SELECT output FROM {schema}workflow_output")).scalars().all()
-    assert kinds == steps == {"portable_json"} and all(o.startswith("{") for o in outputs)
-
-
-def test_one_engine_per_process(local_bench):
-    with local_bench.engine(), pytest.raises(RuntimeError, match="already"):
-        local_bench.engine().__enter__()
-    with local_bench.engine():
-        pass

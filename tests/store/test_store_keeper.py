@@ -192,23 +192,19 @@ with open_store(sys.argv[1], clock) as store:
 """
 
 
-def test_a_process_that_was_stopped_past_its_lease_refuses_to_write(store_url, scope, eventually):
-    child = subprocess.Popen(
+def test_a_process_that_was_stopped_past_its_lease_refuses_to_write(store_url, scope, eventually, freeze):
+    with subprocess.Popen(
         [sys.executable, "-c", _HOLDER, store_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout.readline() == "holding\n"
-        os.kill(child.pid, signal.SIGSTOP)
-        with open_store(store_url, SystemClock()) as store:
-            eventually(lambda: store.leases.current(scope) is None)
-            taken = store.leases.acquire(scope, "bob", 30.0)
-            assert taken.token == 2
-            child.stdin.write("go\n")
-            child.stdin.flush()
-            os.kill(child.pid, signal.SIGCONT)
-            assert child.stdout.readline().startswith("refused:")
-            child.wait(30)
-            assert store.leases.current(scope).token == taken.token
-    finally:
-        child.kill()
-        child.communicate()
+    ) as child:
+        try:
+            assert child.stdout.readline() == "holding\n"
+            freeze(child.pid, store_url)
+            with open_store(store_url, SystemClock()) as store:
+                eventually(lambda: store.leases.current(scope) is None)
+                taken = store.leases.acquire(scope, "bob", 30.0)
+                assert taken.token == 2
+                os.kill(child.pid, signal.SIGCONT)
+                assert child.communicate("go\n", timeout=60)[0].startswith("refused:")
+                assert store.leases.current(scope).token == taken.token
+        finally:
+            child.kill()

@@ -10,17 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from model.errors import LeaseHeld, LeaseLost
 from model.exit_codes import ExitCode
 from orchestrator.store import Scope, SystemClock, open_store
+from orchestrator.store.errors import StoreAway
 from orchestrator.store.leases import _utc
 
 
 def lapse(store, scope) -> None:
     """Ends the lease's time, on either database, without waiting for it."""
-    import sqlalchemy as sa
-
     with store.db.write() as conn:
         conn.execute(sa.text("UPDATE duoyun_lease SET until_s = until_s - 1000 WHERE fleet = :f"), {"f": scope.fleet})
 
@@ -122,6 +122,19 @@ def test_hosts_whose_clocks_differ_agree_on_postgres(postgres_url, scope, manual
             second.leases.acquire(scope, "behind", 30.0)
         lapse(first, scope)
         assert second.leases.acquire(scope, "behind", 30.0).token == 2
+
+
+@pytest.mark.postgres
+def test_a_holder_that_stands_still_inside_a_transaction_is_thrown_out(postgres_url, scope, monkeypatch):
+    """Its row locks would keep everybody from the lease, for as long as it is frozen."""
+    monkeypatch.setattr("orchestrator.store.database.IDLE_IN_TRANSACTION_S", 0.3)
+    with open_store(postgres_url, SystemClock()) as frozen, open_store(postgres_url, SystemClock()) as other:
+        lease = frozen.leases.acquire(scope, "frozen", 30.0)
+        lapse(other, scope)
+        with pytest.raises(StoreAway), frozen.db.write() as conn:
+            frozen.leases.fence(conn, scope, lease.token)
+            assert other.leases.acquire(scope, "other", 30.0).token == 2
+            conn.execute(sa.text("SELECT 1"))
 
 
 _CONTENDER = """
