@@ -19,7 +19,7 @@ from typing import Any
 
 from model.codec import to_data
 from model.plan import Cost, Item, Placement, Plan
-from model.resources import Address, AnyResource, Observed, Ownership
+from model.resources import UNKNOWN, Address, AnyResource, Observed, Ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def _of_resource(
     address: Address, resource: AnyResource, ownership: Ownership, surroundings: Surroundings
 ) -> dict[str, Any]:
     place = surroundings.of_region(f"{address.partition}/{address.region}")
-    return to_data(resource) | {  # type: ignore[no-any-return]
+    return {
+        **_plain(to_data(resource)),
         "address": str(address),
         "partition": address.partition,
         "region": address.region,
@@ -87,6 +88,15 @@ def _of_resource(
         "icp": place.icp if place else None,
         "ownership": str(ownership),
     }
+
+
+def _plain(value: Any) -> Any:
+    """UNKNOWN as rules see it, also in fields whose declared type has no place for it."""
+    if value is UNKNOWN:
+        return {"$unknown": True}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def of_placement(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from policies.gate import judge
-from policies.rules import Bundle, Rule, default_bundle
 
 from model.plan import Finding
+from policies.gate import judge
+from policies.rules import Bundle, Rule, default_bundle
 
 TODAY = datetime.date(2026, 11, 23)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from model.errors import InvalidInput
 from policies.builtins import cidr_intersects, cidr_merge
 from policies.engine import RegoEngine, RuleError
 from policies.rules import Bundle, load_bundle, parse_rule
-
-from model.errors import InvalidInput
 
 LIB = "package lib\n\nimport rego.v1\n\nf(x) := y if y := x + 1\n"
 
@@ -56,7 +56,7 @@ def test_blocks_of_different_versions_never_meet() -> None:
     assert not cidr_intersects("0.0.0.0/0", "::/0")
     assert cidr_merge(["10.0.0.0/8", "10.0.0.0/9"]) == ["10.0.0.0/8"]
     for bad in (None, 7, "x", "10.0.0.0/40"):
-        with pytest.raises(ValueError, match="CIDR|IPv4|network"):
+        with pytest.raises(ValueError, match=r"CIDR|IPv4|network"):
             cidr_intersects(bad, "::/0")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policies.gate import STAGES, judge
-from policies.rules import Bundle
-from policies.waivers import Waiver, waivers_from_data
 
 from model.errors import InvalidInput
 from model.plan import Severity
+from policies.gate import STAGES, judge
+from policies.rules import Bundle
+from policies.waivers import Waiver, waivers_from_data
 
 TODAY = datetime.date(2026, 11, 23)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from policies.rules import Bundle, Rule, default_bundle, load_bundle, shipped_examples
 
 from model.errors import InvalidInput
 from model.plan import Finding
+from policies.rules import Bundle, Rule, default_bundle, load_bundle, shipped_examples
 
 RULES = default_bundle().rules
 EXAMPLES = shipped_examples()
