@@ -17,6 +17,7 @@ import rego.v1
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
 	doc.public == true
+	is_number(doc.replicas)
 	doc.replicas < input.parameters.least
 	message := sprintf("it answers strangers with %d replica", [doc.replicas])
 }

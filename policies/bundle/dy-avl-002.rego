@@ -17,6 +17,7 @@ import rego.v1
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
 	doc.public == true
+	is_number(doc.replicas)
 	doc.replicas >= 2
 	zones := {site.site | some site in doc.sites}
 	count(zones) < input.parameters.least_zones

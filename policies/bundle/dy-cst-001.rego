@@ -17,6 +17,7 @@ import rego.v1
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
 	is_number(doc.budget_per_hour)
+	is_number(doc.total_per_hour)
 	doc.total_per_hour > doc.budget_per_hour * input.parameters.share
 	message := sprintf("%v %s per hour, budget %v", [doc.total_per_hour, doc.currency, doc.budget_per_hour])
 }

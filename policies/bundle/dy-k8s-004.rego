@@ -37,6 +37,18 @@ non_root(pod, container) if {
 	pod_non_root(pod)
 }
 
+# What is not known yet is reported by the gate, not guessed here.
+non_root(pod, container) if {
+	some holder in [pod, container]
+	k8s.unknown(holder.securityContext)
+}
+
+non_root(pod, container) if {
+	some holder in [pod, container]
+	some field in ["runAsNonRoot", "runAsUser"]
+	k8s.unknown(holder.securityContext[field])
+}
+
 pod_non_root(pod) if {
 	setting(pod, "runAsNonRoot", null) == true
 	setting(pod, "runAsUser", 1) != 0

@@ -20,6 +20,7 @@ violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
 	some container in k8s.containers(doc)
 	some capability in container.securityContext.capabilities.add
+	is_string(capability)
 	plain := trim_prefix(upper(capability), "CAP_")
 	not plain in input.parameters.allowed
 	message := sprintf("container %s of %s adds %s", [container.name, k8s.name(doc), plain])

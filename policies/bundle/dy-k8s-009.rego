@@ -21,4 +21,8 @@ violations contains {"address": doc.address, "message": message} if {
 	message := sprintf("container %s of %s may gain privileges", [container.name, k8s.name(doc)])
 }
 
+ruled_out(container) if k8s.unknown(container.securityContext)
+
+ruled_out(container) if k8s.unknown(container.securityContext.allowPrivilegeEscalation)
+
 ruled_out(container) if container.securityContext.allowPrivilegeEscalation == false

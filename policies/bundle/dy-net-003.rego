@@ -32,6 +32,8 @@ everything(rule) if {
 	rule.port_to >= 65535
 }
 
+denied_whole(doc, rule) if firewall.may_deny(doc, rule)
+
 denied_whole(doc, rule) if {
 	some deny in firewall.known(doc, "ingress", "deny")
 	deny.priority <= rule.priority

@@ -12,7 +12,7 @@
 #   stage: network
 #   parameters:
 #     allowed_services: []
-#   reads: [public_ip]
+#   reads: [public_ip, service]
 package duoyun.rules.dy_net_007
 
 import rego.v1
@@ -20,5 +20,6 @@ import rego.v1
 violations contains {"address": doc.address, "message": "it has a public IP address"} if {
 	some doc in input.documents
 	doc.public_ip == true
+	is_string(doc.service)
 	not doc.service in input.parameters.allowed_services
 }

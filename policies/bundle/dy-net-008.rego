@@ -14,7 +14,7 @@
 #   parameters:
 #     countries: [CN]
 #     internal_annotations: ["load-balancer-(internal|scheme|address-type)=(true|internal|intranet)$"]
-#   reads: [manifest.spec.type]
+#   reads: [manifest.spec.type, manifest.metadata.annotations, public, sites]
 package duoyun.rules.dy_net_008
 
 import rego.v1
@@ -39,6 +39,11 @@ violations contains {"address": doc.address, "message": message} if {
 }
 
 # Load balancers that stay inside say so by an annotation; which ones is a parameter, so that no cloud is named here.
+internal(doc) if {
+	some _, value in object.get(doc.manifest.metadata, "annotations", {})
+	not is_string(value) # not known yet
+}
+
 internal(doc) if {
 	some key, value in object.get(doc.manifest.metadata, "annotations", {})
 	some pattern in input.parameters.internal_annotations

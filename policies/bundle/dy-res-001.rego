@@ -9,7 +9,7 @@
 #   mend: >-
 #     Place the service in the zones that it names, or have its data class and zones reviewed.
 #   kinds: [service_placement]
-#   reads: [sites.country]
+#   reads: [sites, zones]
 #   unknown: fail
 package duoyun.rules.dy_res_001
 
@@ -17,8 +17,11 @@ import rego.v1
 
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
+	is_array(doc.zones)
+	every zone in doc.zones { is_string(zone) }
 	not "any" in doc.zones
 	some site in doc.sites
+	not is_object(site.country)
 	not site.country in doc.zones
 	message := sprintf("%s data would be in %s (%v); allowed: %s", [
 		doc.data_class,

@@ -21,6 +21,7 @@ import rego.v1
 violations contains {"address": doc.address, "message": message} if {
 	some doc in input.documents
 	some name, pattern in input.parameters.patterns
+	is_string(doc.user_data)
 	regex.match(pattern, doc.user_data)
 	message := sprintf("its user data looks as if it held a secret (%s)", [name])
 }

@@ -50,6 +50,23 @@ open_to_world(group, protocol, port) := {rule.cidr |
 	not denied_before(group, rule, protocol, port)
 }
 
+# A rule that is not known yet may be the one that denies: then nothing is certain, and the gate reports the unknown.
+denied_before(group, rule, _, _) if may_deny(group, rule)
+
+may_deny(group, rule) if {
+	some other in group.rules
+	not other.action == "allow"
+	not other.direction == "egress"
+	some field in ["action", "direction", "cidr", "protocol", "port_from", "port_to", "priority"]
+	other[field]["$unknown"] == true
+	not better(rule, other)
+}
+
+better(rule, other) if {
+	is_number(other.priority)
+	rule.priority < other.priority
+}
+
 denied_before(group, rule, protocol, port) if {
 	some deny in known(group, "ingress", "deny")
 	deny.priority <= rule.priority

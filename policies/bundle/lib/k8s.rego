@@ -21,4 +21,7 @@ containers(document) := [container |
 	some container in object.get(pod(document), field, [])
 ]
 
+# A value that is known only after apply.
+unknown(value) if value["$unknown"] == true
+
 name(document) := sprintf("%v %v", [document.manifest.kind, document.manifest.metadata.name])
