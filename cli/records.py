@@ -13,7 +13,7 @@ from cli.output import Output
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from model.plan import Plan
+    from model.plan import Item
 
 
 def register(app: typer.Typer) -> None:
@@ -145,18 +145,19 @@ def diff(
     from cli.plan_view import diff_line
     from cli.releases import context_for
     from model.codec import to_data
-    from orchestrator.planning import current_plan, desired_now
-    from orchestrator.records import diff_plans
+    from orchestrator.planning import bound_now, current_plan, desired_now
+    from orchestrator.records import diff_items
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state) as context:
 
-        def plan_of(number: int) -> Plan:
-            return context.store.plans.load(context.store.revisions.get(context.scope, number).plan_sha256)
+        def items_of(number: int) -> tuple[Item, ...]:
+            revision = context.store.revisions.get(context.scope, number)
+            return bound_now(context, context.store.plans.load(revision.plan_sha256).items)
 
-        before = plan_of(since) if since is not None else current_plan(context)
-        items = plan_of(to).items if to is not None else desired_now(context)
-        rows = diff_plans(before, items)
+        deployed = current_plan(context)
+        before = items_of(since) if since is not None else bound_now(context, deployed.items if deployed else ())
+        rows = diff_items(before, items_of(to) if to is not None else desired_now(context))
     out.result(
         {
             "changes": [

@@ -98,9 +98,13 @@ def desired_now(context: Context) -> tuple[Item, ...]:
     """What the files want, with the instances' addresses filled in as far as they are known. Asks no cloud."""
     loaded = context.loaded
     placement = _placement(context, current_plan(context))
+    return bound_now(context, desired_items(loaded.app, loaded.fleet, placement, loaded.manifests))
+
+
+def bound_now(context: Context, items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Items with the instances' addresses filled in, as the inventory has them now."""
     records = context.store.inventory.list(context.scope)
-    ips = {r.address: (r.service, r.private_ip) for r in records}
-    return _bound(desired_items(loaded.app, loaded.fleet, placement, loaded.manifests), ips)
+    return _bound(items, {r.address: (r.service, r.private_ip) for r in records})
 
 
 def plan_of_revision(context: Context, number: int) -> Planned:
@@ -291,6 +295,7 @@ def summary(actions: Iterable[Action]) -> dict[str, int]:
 __all__ = [
     "Context",
     "Planned",
+    "bound_now",
     "compare",
     "current_plan",
     "desired_now",

@@ -8,7 +8,7 @@ from typing import Any
 
 from model.codec import to_data
 from model.errors import InvalidInput
-from model.plan import Item, Plan, RevisionState
+from model.plan import Item, RevisionState
 from model.resources import Address, FieldDiff, Kind
 from orchestrator.planning import Context
 from orchestrator.store import Record
@@ -100,10 +100,9 @@ class ItemDiff:
     fields: tuple[FieldDiff, ...] = ()
 
 
-def diff_plans(before: Plan | None, after_items: Iterable[Item]) -> tuple[ItemDiff, ...]:
+def diff_items(before: Iterable[Item], after: Iterable[Item]) -> tuple[ItemDiff, ...]:
     """What would be wanted otherwise; no cloud is asked. Pure."""
-    old = {i.address: i for i in before.items} if before else {}
-    new = {i.address: i for i in after_items}
+    old, new = {i.address: i for i in before}, {i.address: i for i in after}
     rows = []
     for address in sorted(old.keys() | new.keys()):
         if address not in new:
