@@ -1,0 +1,19 @@
+"""The list of rules in docs/policies.md, from the metadata of the bundle that comes with duoyun."""
+
+from __future__ import annotations
+
+import json
+
+from blocks import table
+
+from policies.rules import default_bundle
+
+
+def parts() -> dict[str, str]:
+    """The generated part of docs/policies.md."""
+    rows = []
+    for rule in default_bundle().rules:
+        given = ", ".join(f"`{name}: {json.dumps(value)}`" for name, value in rule.parameters.items())
+        rows.append((rule.id, rule.severity.name.lower(), rule.stage, rule.title, given, rule.mend))
+    head = ("id", "severity", "stage", "it finds", "parameters and defaults", "mend")
+    return {"rules": f"{len(rows)} rules.\n\n{table(head, rows)}"}
