@@ -98,7 +98,12 @@ def scan(context: Context, *, foreign: bool = False) -> DriftReport:
     plan = current_plan(context)
     items = plan.items if plan else ()
     world = observe_for(context, items, records, foreign=foreign)
-    rows = [row for record in records.values() if (row := _of_record(context, record, records, world)) is not None]
+    rows: list[Drift] = []
+    hashes: dict[Address, str | None] = {}
+    for address, record in records.items():
+        row, hashes[address] = _of_record(context, record, records, world)
+        rows += [row] if row is not None else []
+    context.store.inventory.observed_all(context.scope, hashes, at_s=time.time())
     rows += _unrecorded(context, records, world)
     return DriftReport(
         rows=tuple(sorted(rows, key=lambda r: (r.kind is DriftKind.FOREIGN, r.address))),
@@ -109,27 +114,24 @@ def scan(context: Context, *, foreign: bool = False) -> DriftReport:
     )
 
 
-def _of_record(context: Context, record: Record, records: dict[Address, Record], world: World) -> Drift | None:
-    """Compares one record with what was seen, and notes for `status` that it was looked at."""
-    inventory = context.store.inventory
+def _of_record(
+    context: Context, record: Record, records: dict[Address, Record], world: World
+) -> tuple[Drift | None, str | None]:
+    """What differs, and the hash of what was seen, for `status`: None where it could not be looked at or is gone."""
     if world.unknown(record.address):
-        inventory.not_observed(context.scope, record.address)
-        return None
+        return None, None
     seen = world.resources.get(record.address)
     owned = record.ownership.value
     if seen is None or seen.state is State.DELETING:
         if record.state is not RecordState.LIVE:
-            return None
-        inventory.not_observed(context.scope, record.address)
+            return None, None
         changes = _changes(context, record)
-        return Drift(DriftKind.MISSING, record.address, owned, changes=changes, service=record.service)
+        return Drift(DriftKind.MISSING, record.address, owned, changes=changes, service=record.service), None
     desired = _bound(record, records)
     diffs = compare(seen, desired, record.desired)
     ours = tuple(d for d in diffs if not d.delegated)
-    seen_hash = record.config_hash if not ours else digest(seen.resource)
-    inventory.observed(context.scope, record.address, seen_hash, at_s=time.time())
     if ours:
-        return Drift(
+        drift = Drift(
             DriftKind.CHANGED,
             record.address,
             owned,
@@ -138,9 +140,12 @@ def _of_record(context: Context, record: Record, records: dict[Address, Record],
             findings=judge_live(context.loaded, seen, desired),
             service=record.service,
         )
+        return drift, digest(seen.resource)
     if diffs:
-        return Drift(DriftKind.DELEGATED, record.address, owned, diffs=diffs, service=record.service)
-    return None
+        return Drift(
+            DriftKind.DELEGATED, record.address, owned, diffs=diffs, service=record.service
+        ), record.config_hash
+    return None, record.config_hash
 
 
 def _bound(record: Record, records: dict[Address, Record]) -> AnyResource:
