@@ -187,12 +187,12 @@ def show_report(console: Console, report: DriftReport) -> None:
 
 
 def _show(console: Console, row: Drift) -> None:
-    from cli.plan_view import diff_line
+    from cli.plan_view import drift_line
     from cli.records import when
 
     console.print(f"[{_COLOURS[row.kind.value]}]{row.kind.value}[/] {row.address} ({row.ownership})")
     for diff in row.diffs:
-        console.print(f"    {diff_line(diff)}")
+        console.print(f"    {drift_line(diff)}")
     for change in row.changes[:3]:
         console.print(f"    by {change.actor} at {when(change.at_s)} ({change.operation})")
     for finding in row.findings:

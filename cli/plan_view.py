@@ -49,6 +49,16 @@ def diff_line(diff: FieldDiff) -> str:
     return f"{escape(path)}: [red]{before}[/] [dim]->[/] [green]{after}[/]{tail}"
 
 
+def drift_line(diff: FieldDiff) -> str:
+    """`spec.replicas: is 5, recorded 3`, as markup: here the live value is the news, not what will replace it."""
+    said = diff.before if diff.after is None else diff.after
+    path = diff.path.removesuffix(f"[{said}]") if isinstance(said, str) else diff.path
+    tail = f"  [dim](held by {escape(diff.actor or 'another manager')}, left alone)[/]" if diff.delegated else ""
+    live = f"[red]{escape(_short(diff.before))}[/]" if diff.before is not None else "[red](not there)[/]"
+    recorded = f"[green]{escape(_short(diff.after))}[/]" if diff.after is not None else "[green](nothing)[/]"
+    return f"{escape(path)}: is {live}, recorded {recorded}{tail}"
+
+
 def _short(value: Any, limit: int = 100) -> str:
     text = str(value)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
