@@ -17,7 +17,7 @@ from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.mixes import BestMix, cheapest_mix
 from scheduler.packing import Group, Node, Outcome, Packing, pack
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
-from scheduler.pruning import pool_types
+from scheduler.pruning import dedicated_types, pool_types
 from scheduler.traffic import Assignment
 
 SPARE = ""  # name of the pod that stands for a rolling update's extra replica
@@ -61,6 +61,30 @@ def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Comple
             counts[site.id], packed = mended.counts, mended.packing
         loads += _loads(site.id, _nodes(problem, site.id, counts[site.id]), packed)
     return Completion(_complete(problem, draft.assignment, loads, draft.dedicated), cuts)
+
+
+def buy(problem: Problem, assignment: dict[str, dict[str, int]]) -> Complete | None:
+    """That assignment with the cheapest machines found for each site; None where limits or quotas do not allow it."""
+    dedicated: dict[tuple[str, str, str], int] = {}
+    for service in problem.services:
+        for site_id, count in assignment[service.name].items() if service.dedicated else ():
+            types = dedicated_types(problem, problem.site_by_id[site_id], service)
+            if not types:
+                return None
+            dedicated[service.name, site_id, types[0].name] = count
+    draft = Draft(assignment, {}, dedicated)
+    counts: dict[str, Counts] = {}
+    loads: list[NodeLoad] = []
+    for site in problem.sites:
+        groups = groups_at(problem, site.id, assignment)
+        if not groups:
+            continue
+        found = _mend(problem, site.id, groups, counts, draft)
+        if found is None:
+            return None
+        counts[site.id] = found.counts
+        loads += _loads(site.id, _nodes(problem, site.id, found.counts), found.packing)
+    return _complete(problem, assignment, loads, dedicated)
 
 
 def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:

@@ -49,7 +49,7 @@ class Packing:
 
 
 def pack(groups: Sequence[Group], nodes: Sequence[Node], step_limit: int = 20_000) -> Packing:
-    """Put every pod of every group on a node, or prove that it cannot be done."""
+    """Put every pod of every group on a node, or prove that it cannot be done; step_limit 0: only try first-fit."""
     for axis in range(DIMENSIONS):
         if sum(g.size[axis] * g.count for g in groups) > sum(n.room[axis] for n in nodes):
             return Packing(Outcome.IMPOSSIBLE)
@@ -58,6 +58,8 @@ def pack(groups: Sequence[Group], nodes: Sequence[Node], step_limit: int = 20_00
         loads = _greedy(ordered, nodes, fullest_first)
         if loads is not None:
             return Packing(Outcome.PACKED, loads)
+    if step_limit <= 0:
+        return Packing(Outcome.UNKNOWN)
     return _Search(ordered, nodes, step_limit).run()
 
 

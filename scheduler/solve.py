@@ -20,13 +20,16 @@ from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
 from scheduler.highs import Answer, Status, solve_model
+from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.infeasible import Conflict, Relaxation, smallest_conflict, without
-from scheduler.nodes import Complete, complete, from_pools
+from scheduler.nodes import Complete, buy, complete, from_pools
 from scheduler.problem import Problem
 from scheduler.pruning import site_classes
+from scheduler.traffic import Assignment
 
 DEFAULT_WORK_LIMIT = 2  # branch-and-bound nodes over all rounds
 EXACT_COLUMNS = 600  # up to here the model is solved as it is, zone by zone
+SETTLE_WORK = 10  # for placing what changed beside what stays
 RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -92,11 +95,13 @@ class Search:
         """Until optimal, infeasible, or out of work.
 
         A model with many interchangeable zones is first solved with equal zones merged, which gives the bound, and
-        then zone by zone in the regions that this solution uses, which gives the placement.
+        then taken apart into zones and improved by local search, which gives the placement.
         """
         whole = self._formulation(self.eligibility)
         if len(whole.model.cost) <= EXACT_COLUMNS or not any(n > 1 for n in self._merged().zones.values()):
             self._rounds(self.eligibility)
+            if self.exhausted and self.best is not None and self.priced:
+                self._improve(self.best.assignment)
             return
         merged = self._merged()
         answer = self._solve(merged, max(1, self.work_left // 2))
@@ -104,14 +109,33 @@ class Search:
             self.infeasible = True
             return
         self.bound = max(self.bound, answer.bound)
-        chosen = self.eligibility
-        if answer.values is not None:
-            chosen = self._near(merged.read(answer.values))
-        self.bounding = False
-        self._rounds(chosen)
-        if self.best is None and chosen is not self.eligibility:
-            self.exhausted = self.infeasible = False
+        if answer.values is None:
             self._rounds(self.eligibility)
+            return
+        draft = merged.read(answer.values)
+        groups = site_classes(self.problem, self.eligibility)
+        self._improve(split_over_zones(self.problem, groups, draft.assignment))
+        if self.best is None:
+            self.bounding = False
+            self._rounds(self._near(draft))
+            self.infeasible = False  # of a part of the sites only
+            if self.best is not None:
+                self._improve(self.best.assignment)
+        if self.best is None:
+            self.bounding, self.exhausted = True, False
+            self._rounds(self.eligibility)
+
+    def _improve(self, start: Assignment) -> None:
+        """Local search from there; what it finds becomes the best placement where it is cheaper and can be bought."""
+        search = LocalSearch(self.problem, self.eligibility, {k: dict(v) for k, v in start.items()})
+        if not search.run():
+            return
+        done = buy(self.problem, search.assignment)
+        if done is None or broken_rules(self.problem, done.assignment, done.pools, done.packing):
+            return
+        cost = cost_of(self.problem, done.assignment, done.pools).total_per_hour
+        if cost < self.best_cost - 1e-12:
+            self.best, self.best_cost = done, cost
 
     def _merged(self) -> Formulation:
         return Formulation(self.problem, self.eligibility, priced=self.priced, merged=True)
@@ -292,12 +316,17 @@ def _rest_anew(problem: Problem, search: Search) -> list[Complete]:
     }
     if not stay or len(stay) == len(problem.services):
         return []
-    formulation = Formulation(problem, eligibility, tuple(search.cuts), penalise_moves=True)
+    allowed = {
+        name: tuple(sorted(problem.service_by_name[name].current)) if name in stay else sites
+        for name, sites in eligibility.allowed.items()
+    }
+    narrowed = Eligibility(allowed, eligibility.rejections)
+    formulation = Formulation(problem, narrowed, penalise_moves=True)
     for (service, site), column in formulation.x.items():
         if service in stay:
             count = float(problem.service_by_name[service].current.get(site, 0))
             formulation.model.lower[column] = formulation.model.upper[column] = count
-    answer = solve_model(formulation.model, node_limit=RELAXATION_WORK)
+    answer = solve_model(formulation.model, node_limit=SETTLE_WORK)
     search.work += answer.nodes
     if answer.values is None:
         return []

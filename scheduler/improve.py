@@ -1,0 +1,401 @@
+"""Local search: from a placement that holds to a cheaper one, by moves whose whole cost is known.
+
+Moves: one replica or all of a service's replicas of a site to another site; a caller and its callee together; and a
+whole site given up. Each is judged by egress (rule of scheduler.problem) plus the price of the machines that really
+pack both sites' pods. Deterministic: fixed order, a limit on the number of trials, no clock. Callers: solve, where the
+solver's own answer is not proven optimal. Pure. The machines are looked for among mixes of at most two types here;
+`nodes` asks for the best mix at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from model.rng import stream
+from scheduler.eligibility import Eligibility, room
+from scheduler.nodes import groups_at
+from scheduler.packing import Group, Node, Outcome, pack
+from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.pruning import dedicated_types, pool_types
+from scheduler.traffic import hop_to_external, hops_to_service
+
+TRIAL_LIMIT = 6_000  # moves judged; about 5,000 a second
+MOST_KICKS = 60
+KICKED_SERVICES = 3
+PACK_TRIES = 12
+MOST_FIRST, MOST_SECOND = 7, 3  # nodes of the first and of the second type in a mix
+EPSILON = 1e-9
+
+Sites = dict[str, int]
+Assignment = dict[str, Sites]
+Change = dict[str, Sites]  # service -> its new sites
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """What a site's pods cost and count: price per hour, number of nodes, vCPUs."""
+
+    price: float
+    count: int
+    vcpu: float
+
+
+NOTHING = Machines(0.0, 0, 0.0)
+
+
+class Mixes:
+    """All mixes of at most two types of one site, cheapest first, as arrays."""
+
+    def __init__(self, problem: Problem, site: SiteOffer, tenants: Sequence[ServiceDemand]) -> None:
+        types = pool_types(problem, site, tenants)
+        rooms = np.array([room(problem, t) for t in types], dtype=float).reshape(len(types), 4)
+        rows = [tuple(n if i == a else 0 for i in range(len(types))) for a in range(len(types)) for n in range(1, 13)]
+        for a, b in product(range(len(types)), repeat=2):
+            if a != b:
+                for n, m in product(range(1, MOST_FIRST + 1), range(1, MOST_SECOND + 1)):
+                    rows.append(tuple(n if i == a else m if i == b else 0 for i in range(len(types))))
+        counts = np.array(sorted(set(rows)), dtype=float).reshape(-1, len(types))
+        prices = counts @ np.array([t.price_per_hour for t in types])
+        order = np.argsort(prices, kind="stable")
+        self.counts, self.prices = counts[order], prices[order]
+        self.sums = self.counts @ rooms
+        self.sizes = self.counts.sum(axis=1)
+        self.vcpu = self.counts @ np.array([t.vcpu for t in types])
+        self.nodes = [Node(t.name, room(problem, t)) for t in types]
+        self.dearest_first = sorted(range(len(types)), key=lambda i: (-types[i].price_per_hour, types[i].name))
+        self._known: dict[tuple[Group, ...], Machines | None] = {}
+
+    def cheapest(self, groups: tuple[Group, ...]) -> Machines | None:
+        """The first mix in order of price on which first-fit packs the groups; None where none was found."""
+        if groups not in self._known:
+            self._known[groups] = self._find(groups)
+        return self._known[groups]
+
+    def _find(self, groups: tuple[Group, ...]) -> Machines | None:
+        need = np.array([[g.size[axis] * g.count for axis in range(4)] for g in groups], dtype=float).sum(axis=0)
+        least = max(math.ceil(g.count / g.per_node) for g in groups)
+        enough = np.flatnonzero((self.sums >= need).all(axis=1) & (self.sizes >= least))
+        for index in enough[:PACK_TRIES]:
+            row = self.counts[index]
+            nodes = [self.nodes[i] for i in self.dearest_first for _ in range(int(row[i]))]
+            if pack(groups, nodes, 0).outcome is Outcome.PACKED:
+                return Machines(float(self.prices[index]), int(self.sizes[index]), float(self.vcpu[index]))
+        return None
+
+
+@dataclass
+class LocalSearch:
+    """State: the assignment and what it costs, kept per service and per site so that a move is cheap to judge."""
+
+    problem: Problem
+    eligibility: Eligibility
+    assignment: Assignment
+    trials: int = 0
+    egress: dict[str, float] = field(default_factory=dict)
+    machines: dict[str, Machines] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._books: dict[tuple[object, ...], Mixes] = {}
+        self._book_of: dict[str, Mixes] = {}
+        self._own: dict[tuple[str, str], InstanceOffer | None] = {}
+        self._hops: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
+
+    def run(self) -> bool:
+        """Improve until nothing helps or the trials are used up. False where the start does not hold."""
+        for service in self.problem.services:
+            cost = self._egress_of(service, self.assignment)
+            if cost is None:
+                return False
+            self.egress[service.name] = cost
+        for site in self.problem.sites:
+            found = self._machines_at(site.id, self.assignment)
+            if found is None:
+                return False
+            self.machines[site.id] = found
+        if not self._within_limits(self.machines):
+            return False
+        self._descend()
+        for kick in range(MOST_KICKS):
+            if self.trials >= TRIAL_LIMIT:
+                break
+            before, saved = self.cost, self._saved()
+            self._kick(kick)
+            self._descend()
+            if self.cost >= before - EPSILON:
+                self.assignment, self.egress, self.machines = saved
+        return True
+
+    def _descend(self) -> None:
+        while self.trials < TRIAL_LIMIT and (self._single_moves() or self._pair_moves() or self._closings()):
+            pass
+
+    def _saved(self) -> tuple[Assignment, dict[str, float], dict[str, Machines]]:
+        return {k: dict(v) for k, v in self.assignment.items()}, dict(self.egress), dict(self.machines)
+
+    def _kick(self, number: int) -> None:
+        """Iterated local search (Lourenco, Martin and Stuetzle 2003): a few services go elsewhere, at whatever cost."""
+        rng = stream("scheduler local search", number)
+        for _ in range(KICKED_SERVICES):
+            service = rng.choice(self.problem.services)
+            source = rng.choice(sorted(self.assignment[service.name]))
+            target = rng.choice(self._targets(service))
+            amount = self.assignment[service.name][source]
+            change = {service.name: self._moved(service.name, source, target, amount)}
+            if (judged := self._judge(change)) is not None:
+                self._accept(change, judged)
+
+    @property
+    def cost(self) -> float:
+        return sum(self.egress.values()) + sum(m.price for m in self.machines.values())
+
+    # -- moves -----------------------------------------------------------------------------------------------
+
+    def _single_moves(self) -> bool:
+        improved = False
+        for service in self.problem.services:
+            for source in sorted(self.assignment[service.name]):
+                for target in self._targets(service):
+                    count = self.assignment[service.name].get(source, 0)
+                    for amount in sorted({1, count} - {0}):
+                        change = {service.name: self._moved(service.name, source, target, amount)}
+                        improved = self._try(change) or improved
+        return improved
+
+    def _pair_moves(self) -> bool:
+        improved = False
+        for service in self.problem.services:
+            for edge in service.edges:
+                if edge.callee in self.problem.service_by_name and edge.gb_per_hour > 0:
+                    for source, target in product(sorted(self.assignment[service.name]), self._targets(service)):
+                        change = {
+                            name: self._moved(name, source, target, self.assignment[name].get(source, 0))
+                            for name in (service.name, edge.callee)
+                        }
+                        improved = self._try(change) or improved
+        return improved
+
+    def _closings(self) -> bool:
+        """Give up a whole site: each of its services goes where it adds least; kept only if the sum is cheaper."""
+        for site in sorted(s for s, m in self.machines.items() if m.price > 0):
+            before = self.cost
+            saved = self._saved()
+            if self._empty(site) and self.cost < before - EPSILON:
+                return True
+            self.assignment, self.egress, self.machines = saved
+        return False
+
+    def _empty(self, site: str) -> bool:
+        for service in self.problem.services:
+            count = self.assignment[service.name].get(site, 0)
+            if not count:
+                continue
+            options = []
+            for target in self._targets(service):
+                if target != site and self.machines[target].price > 0:
+                    judged = self._judge({service.name: self._moved(service.name, site, target, count)})
+                    if judged is not None:
+                        options.append((judged[0], target, judged))
+            if not options:
+                return False
+            _, target, judged = min(options, key=lambda o: o[:2])
+            self._accept({service.name: self._moved(service.name, site, target, count)}, judged)
+        return True
+
+    def _moved(self, service: str, source: str, target: str, amount: int) -> Sites:
+        sites = dict(self.assignment[service])
+        if source == target or not sites.get(source):
+            return sites
+        amount = min(amount, sites[source])
+        sites[source] -= amount
+        if not sites[source]:
+            del sites[source]
+        sites[target] = sites.get(target, 0) + amount
+        return sites
+
+    def _targets(self, service: ServiceDemand) -> list[str]:
+        """Allowed sites in use, and the first unused one of each region."""
+        found, seen = [], set()
+        for site_id in self.eligibility.allowed[service.name]:
+            region = self.problem.site_by_id[site_id].region
+            if self.machines[site_id].price > 0 or any(site_id in s for s in self.assignment.values()):
+                found.append(site_id)
+            elif region not in seen:
+                seen.add(region)
+                found.append(site_id)
+        return found
+
+    # -- judging ---------------------------------------------------------------------------------------------
+
+    def _try(self, change: Change) -> bool:
+        if self.trials >= TRIAL_LIMIT or all(self.assignment[name] == sites for name, sites in change.items()):
+            return False
+        judged = self._judge(change)
+        if judged is None or judged[0] >= -EPSILON:
+            return False
+        self._accept(change, judged)
+        return True
+
+    def _accept(self, change: Change, judged: tuple[float, dict[str, float], dict[str, Machines]]) -> None:
+        self.assignment = {**self.assignment, **change}
+        self.egress.update(judged[1])
+        self.machines.update(judged[2])
+
+    def _judge(self, change: Change) -> tuple[float, dict[str, float], dict[str, Machines]] | None:
+        """The difference in cost, and the new parts of it; None where the result breaks a rule."""
+        self.trials += 1
+        after = {**self.assignment, **change}
+        names = dict.fromkeys(change)
+        for name in change:
+            if not self._spread_holds(self.problem.service_by_name[name], after[name]):
+                return None
+            names.update(dict.fromkeys(self._callers.get(name, ())))
+        egress: dict[str, float] = {}
+        for name in names:
+            cost = self._egress_of(self.problem.service_by_name[name], after)
+            if cost is None:
+                return None
+            egress[name] = cost
+        touched = {
+            site
+            for name, sites in change.items()
+            for site in set(sites) | set(self.assignment[name])
+            if sites.get(site, 0) != self.assignment[name].get(site, 0)
+        }
+        machines: dict[str, Machines] = {}
+        for site in sorted(touched):
+            found = self._machines_at(site, after)
+            if found is None:
+                return None
+            machines[site] = found
+        if not self._within_limits({**self.machines, **machines}):
+            return None
+        delta = sum(egress[n] - self.egress[n] for n in egress)
+        delta += sum(machines[s].price - self.machines[s].price for s in machines)
+        return delta, egress, machines
+
+    @cached_property
+    def _callers(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for service in self.problem.services:
+            for edge in service.edges:
+                found.setdefault(edge.callee, []).append(service.name)
+        return {name: tuple(callers) for name, callers in found.items()}
+
+    def _spread_holds(self, service: ServiceDemand, sites: Sites) -> bool:
+        rule = service.spread
+        if rule is None:
+            return True
+        domains: dict[str, int] = {}
+        for site_id, count in sites.items():
+            site = self.problem.site_by_id[site_id]
+            domain = {"zone": site.id, "region": site.region, "cloud": site.cloud}[rule.over]
+            domains[domain] = domains.get(domain, 0) + count
+        return sum(1 for n in domains.values() if n >= rule.min_each) >= rule.min_domains
+
+    def _egress_of(self, service: ServiceDemand, assignment: Assignment) -> float | None:
+        """Cost of the calls that the service makes; None where one of them reaches nobody."""
+        total = 0.0
+        for index, edge in enumerate(service.edges):
+            callee = assignment.get(edge.callee)
+            regions = {self.problem.site_by_id[s].region for s in callee} if callee is not None else set()
+            for site_id, count in assignment[service.name].items():
+                if callee is not None and site_id in callee:
+                    continue
+                region = self.problem.site_by_id[site_id].region
+                price = self._price(service, index, region, regions)
+                if price is None:
+                    return None
+                total += price * edge.gb_per_hour * count / service.replicas
+        return total
+
+    def _price(self, service: ServiceDemand, index: int, region: str, regions: set[str]) -> float | None:
+        edge = service.edges[index]
+        key = (service.name, edge.callee, region)
+        if key not in self._hops:
+            if edge.callee in self.problem.external_by_name:
+                hop = hop_to_external(self.problem, region, edge)
+                self._hops[key] = [(hop.price_per_gb, "")] if hop else []
+            else:
+                self._hops[key] = [(h.price_per_gb, h.place) for h in hops_to_service(self.problem, region, edge)]
+        return next((price for price, place in self._hops[key] if not place or place in regions), None)
+
+    def _machines_at(self, site_id: str, assignment: Assignment) -> Machines | None:
+        site = self.problem.site_by_id[site_id]
+        price, count, vcpu = 0.0, 0, 0.0
+        for service in self._dedicated:
+            if n := assignment[service.name].get(site_id, 0):
+                offer = self._own_machine(service, site)
+                if offer is None:
+                    return None
+                price += offer.price_per_hour * n
+                count += n
+                vcpu += offer.vcpu * n
+        groups = tuple(groups_at(self.problem, site_id, assignment))
+        if groups:
+            found = self._book(site).cheapest(groups)
+            if found is None:
+                return None
+            price, count, vcpu = price + found.price, count + found.count, vcpu + found.vcpu
+        return Machines(price, count, vcpu) if count else NOTHING
+
+    @cached_property
+    def _dedicated(self) -> list[ServiceDemand]:
+        return [s for s in self.problem.services if s.dedicated]
+
+    def _own_machine(self, service: ServiceDemand, site: SiteOffer) -> InstanceOffer | None:
+        """The cheapest type for a VM service there."""
+        key = (service.name, site.id)
+        if key not in self._own:
+            self._own[key] = next(iter(dedicated_types(self.problem, site, service)), None)
+        return self._own[key]
+
+    def _book(self, site: SiteOffer) -> Mixes:
+        """Shared by the sites of a region that sell the same to the same services."""
+        if site.id in self._book_of:
+            return self._book_of[site.id]
+        tenants = [s for s in self.problem.services if not s.dedicated and site.id in self.eligibility.allowed[s.name]]
+        key = (site.region, site.types, tuple(s.name for s in tenants))
+        if key not in self._books:
+            self._books[key] = Mixes(self.problem, site, tenants)
+        self._book_of[site.id] = self._books[key]
+        return self._books[key]
+
+    def _within_limits(self, machines: Mapping[str, Machines]) -> bool:
+        vcpu: dict[str, float] = {}
+        for site_id, found in machines.items():
+            site = self.problem.site_by_id[site_id]
+            if site.max_machines is not None and found.count > site.max_machines:
+                return False
+            vcpu[site.region] = vcpu.get(site.region, 0.0) + found.vcpu
+        return all(used <= self.problem.region_quota_vcpu.get(r, math.inf) for r, used in vcpu.items())
+
+
+def split_over_zones(problem: Problem, groups: Sequence[Sequence[SiteOffer]], merged: Assignment) -> Assignment:
+    """A merged solution (one zone stands for all equal ones) with its spreads over zones made true, where possible."""
+    twins = {group[0].id: [s.id for s in group] for group in groups}
+    result: Assignment = {}
+    for service in problem.services:
+        sites = dict(merged[service.name])
+        rule = service.spread
+        if rule is not None and rule.over == "zone":
+            for site, other in _extra_zones(sites, twins):
+                if sum(1 for n in sites.values() if n >= rule.min_each) >= rule.min_domains:
+                    break
+                if sites[site] >= 2 * rule.min_each:
+                    sites[site] -= rule.min_each
+                    sites[other] = rule.min_each
+        result[service.name] = sites
+    return result
+
+
+def _extra_zones(sites: Sites, twins: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """(zone in use, an equal one that is not), the fullest first."""
+    for site in sorted(sites, key=lambda s: (-sites[s], s)):
+        for other in twins.get(site, ())[1:]:
+            yield site, other
