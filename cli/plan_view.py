@@ -66,9 +66,12 @@ def _short(value: Any, limit: int = 100) -> str:
 
 def show_plan(console: Console, plan: Plan, regions: Mapping[str, str], *, verbose: bool = False) -> None:
     """Placement, what will change, the price and the gate's verdict. regions: site id -> partition/region."""
-    if plan.placement.services:
+    moved = plan.cost_before is None or plan.cost_before != plan.placement.cost
+    if plan.placement.services and (moved or verbose):
         show_placement(console, plan.placement, regions)
-    show_actions(console, plan.actions, verbose=verbose)
+    show_actions(console, plan.actions, verbose=verbose, unobserved=bool(plan.unobserved))
+    if plan.placement.services and not (moved or verbose):
+        console.print("[dim]nothing moves: services and nodes stay where they are (--verbose lists them)[/]")
     show_cost(console, plan.placement, plan.cost_before)
     if plan.gate:
         show_gate(console, plan.gate)
@@ -100,10 +103,20 @@ def show_placement(console: Console, placement: Placement, regions: Mapping[str,
         price = f"{pool.price_per_hour:.3f}{'*' if pool.assumed_price else ''}"
         pools.add_row(pool.site, pool.instance_type, pool.dedicated_to or "[dim]pods[/]", str(pool.count), price)
     console.print(pools)
+    if any(pool.assumed_price for pool in placement.pools):
+        console.print("[dim]* assumed: no public price; the fleet's assumptions file gives the formula[/]")
 
 
-def show_actions(console: Console, actions: Sequence[Action], *, verbose: bool = False) -> None:
-    """Every action, or a count per kind where there are very many and nobody asked for all."""
+def show_actions(
+    console: Console, actions: Sequence[Action], *, verbose: bool = False, unobserved: bool = False
+) -> None:
+    """Every action, or a count per kind where there are very many and nobody asked for all.
+
+    unobserved: part of the world could not be seen, so that nothing to do there is no statement about it.
+    """
+    if not actions and unobserved:
+        console.print("[yellow]unknown whether anything would change[/]: not everything could be observed (below)")
+        return
     if not actions:
         console.print("[green]no change[/]: what is there is what the files want")
         return
