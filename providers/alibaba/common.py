@@ -17,9 +17,11 @@ from model.errors import Conflict, DuoyunError, NotFound, Unreachable
 from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, Address, AnyResource, Kind, Observed, State
 from providers.alibaba.session import Session, client_token
 from providers.base import Account, Call
+from providers.remembered import TAG_IMAGE, TAG_USER_DATA
 
 Row = Mapping[str, Any]
 NAMES_TTL_S = 60.0
+OUR_TAGS = frozenset({TAG_FLEET, TAG_NAME, TAG_KEY, TAG_USER_DATA, TAG_IMAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def tags_of(rows: Any) -> dict[str, str]:
 
 def users_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Without those by which we know our own."""
-    return {k: v for k, v in tags.items() if k not in (TAG_FLEET, TAG_NAME, TAG_KEY)}
+    return {k: v for k, v in tags.items() if k not in OUR_TAGS}
 
 
 def ownership_tags(desired: AnyResource, address: Address, call: Call) -> dict[str, str]:

@@ -27,6 +27,7 @@ from providers.alibaba.common import (
 )
 from providers.alibaba.session import new_token
 from providers.base import Call
+from providers.remembered import image_of, machine_tags, user_data_of
 
 _STATES = {
     "Pending": State.PENDING,
@@ -86,7 +87,8 @@ class Instances(Adapter):
             subnet=self.references.name(Kind.SUBNET, region, vpc.get("VSwitchId", ""), call),
             firewall_group=self.references.name(Kind.FIREWALL_GROUP, region, groups[0], call),
             instance_type=row.get("InstanceType", ""),
-            machine_image=image_role(row.get("ImageId", "")),
+            machine_image=image_of(who.tags, image_role(row.get("ImageId", ""))),
+            user_data=user_data_of(who.tags),
             disk_gib=int(disk.get("Size") or 0),
             disk_encrypted=bool(disk.get("Encrypted", False)),
             public_ip=bool(public) or int(row.get("InternetMaxBandwidthOut") or 0) > 0,
@@ -121,7 +123,7 @@ class Instances(Adapter):
             "SystemDisk.Size": max(20, desired.disk_gib),
             "SystemDisk.Encrypted": desired.disk_encrypted,
             "UserData": _encoded(desired.user_data, address),
-            "Tag": tag_list(ownership_tags(desired, address, call)),
+            "Tag": tag_list(ownership_tags(desired, address, call) | machine_tags(desired)),
         }
         if desired.public_ip:
             params |= {"InternetMaxBandwidthOut": BANDWIDTH_MBPS, "InternetChargeType": "PayByTraffic"}
@@ -180,10 +182,7 @@ class Instances(Adapter):
         gone_is_fine(lambda: self.session.rpc("Ecs", "DeleteInstances", region, call, params, write=True))
 
     def fixed_fields(self) -> tuple[str, ...]:
-        return (
-            *("zone", "subnet", "instance_type", "machine_image", "user_data"),
-            *("disk_gib", "disk_encrypted", "public_ip"),
-        )
+        return ("zone", "subnet", "instance_type", "disk_gib", "disk_encrypted", "public_ip")
 
 
 def _first(values: Any) -> str:

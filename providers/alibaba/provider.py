@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.errors import CloudError, NotBuiltYet, NotFound, RolloutFailed, Unreachable
-from model.resources import Address, AnyResource, Change, Cluster, Kind, Observed, State
+from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed, State
 from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
 from providers.alibaba.common import Adapter, References, attributed
@@ -22,6 +22,7 @@ from providers.alibaba.network import Networks, Subnets
 from providers.alibaba.pools import NodePools
 from providers.alibaba.session import Session
 from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.remembered import made_differently
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 HOME_REGION = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
@@ -137,6 +138,8 @@ class AlibabaProvider:
         changed = tuple(f for f in fixed if getattr(before, f) != getattr(desired, f))
         if isinstance(before, Cluster) and isinstance(desired, Cluster):
             changed += needs_new_cluster(before, desired)
+        if isinstance(before, Instance) and isinstance(desired, Instance):
+            changed += made_differently(before, desired)
         return changed
 
     # -- waiting -----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from model.errors import CallSite, Conflict, InvalidRequest, NotFound
@@ -20,6 +21,7 @@ from providers.aws.network import Subnets
 from providers.aws.session import Session
 from providers.aws.tags import client_token, logical_name, ownership_tags, specification, user_tags
 from providers.base import Call
+from providers.remembered import image_of, machine_tags, made_differently, user_data_of
 
 _STATES = {
     "pending": State.PENDING,
@@ -105,7 +107,8 @@ class Instances(Ec2Kind):
                 subnet=subnets.get(subnet_id, (subnet_id, ""))[0],
                 firewall_group=groups.get(group_ids[0], group_ids[0]) if group_ids else "",
                 instance_type=row["InstanceType"],
-                machine_image=row.get("ImageId", ""),
+                machine_image=image_of(tags, row.get("ImageId", "")),
+                user_data=user_data_of(tags),
                 disk_gib=int(volume.get("Size", 0)),
                 disk_encrypted=bool(volume.get("Encrypted", False)),
                 public_ip=bool(row.get("PublicIpAddress")),
@@ -148,7 +151,7 @@ class Instances(Ec2Kind):
     def _request(self, address: Address, desired: Instance, call: Call) -> dict[str, Any]:
         region = address.region
         image_id, root_device = self._image(region, desired, call)
-        tags = ownership_tags(address, desired, call)
+        tags = ownership_tags(address, desired, call) | machine_tags(desired)
         interface: dict[str, Any] = {
             "DeviceIndex": 0,
             "SubnetId": self._subnets.ids_of(address, [desired.subnet], call)[0],
@@ -269,13 +272,12 @@ class Instances(Ec2Kind):
         self.gone_is_fine(observed.address.region, "TerminateInstances", call, InstanceIds=[observed.provider_id])
 
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
-        """user_data and machine_image count only where `before` says what they were (see orchestrator's record)."""
         assert isinstance(before, Instance)
         assert isinstance(desired, Instance)
         fixed = ["zone", "subnet", "instance_type", "disk_gib", "disk_encrypted", "public_ip"]
-        fixed += ["user_data"] if before.user_data else []
-        fixed += ["machine_image"] if before.machine_image and not before.machine_image.startswith("ami-") else []
-        return tuple(f for f in fixed if getattr(before, f) != getattr(desired, f))
+        changed = tuple(f for f in fixed if getattr(before, f) != getattr(desired, f))
+        unnamed = before.machine_image.startswith("ami-")  # nobody wrote down its role
+        return changed + made_differently(replace(before, machine_image="") if unnamed else before, desired)
 
 
 def _root_volume(row: Mapping[str, Any]) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 
 from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, Address, AnyResource
 from providers.base import Call
+from providers.remembered import TAG_IMAGE, TAG_USER_DATA
 
 NAME = "Name"
-_OURS = (TAG_FLEET, TAG_NAME, TAG_KEY, NAME)
+_OURS = (TAG_FLEET, TAG_NAME, TAG_KEY, TAG_USER_DATA, TAG_IMAGE, NAME)
 _RESERVED = re.compile(r"^(aws:|kubernetes\.io/|eks:|k8s\.io/)")
 _NOT_IN_DESCRIPTIONS = re.compile(r"[^a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]")
 

@@ -77,8 +77,11 @@ class FirewallGroups(Adapter):
 
         def change() -> None:
             raw = self.read(where, call)
-            raw.security_rules = plan_rules(raw.security_rules or (), wanted.rules)
-            raw.tags = merged_tags(raw.tags, wanted.tags, **more)
+            had = list(raw.security_rules or ())
+            rules, tags = plan_rules(had, wanted.rules), merged_tags(raw.tags, wanted.tags, **more)
+            if (rules, tags) == (had, dict(raw.tags or {})):  # rules that stay are the very ones that were read
+                return
+            raw.security_rules, raw.tags = rules, tags
             self._put(where, raw, call, headers={"If-Match": raw.etag})
 
         self.settled(change)

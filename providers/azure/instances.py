@@ -18,7 +18,6 @@ from providers.azure.adapter import Adapter
 from providers.azure.firewall import FirewallGroups
 from providers.azure.names import (
     TAG_DISK_GIB,
-    TAG_USER_DATA,
     ArmId,
     logical_name,
     merged_tags,
@@ -26,7 +25,6 @@ from providers.azure.names import (
     owner_of,
     parse_id,
     state_of,
-    user_data_digest,
     user_tags,
     word,
     zone_name,
@@ -36,11 +34,12 @@ from providers.azure.network import Subnets
 from providers.azure.parts import IMAGES, MIN_DISK_GIB, Parts, machine_body, role_of
 from providers.azure.session import Session
 from providers.base import Call
+from providers.remembered import image_of, machine_tags, user_data_of
 
 
 class Instances(Adapter):
     kind = Kind.INSTANCE
-    fixed = ("zone", "subnet", "machine_image", "user_data", "disk_gib", "public_ip")
+    fixed = ("zone", "subnet", "disk_gib", "public_ip")
 
     def __init__(self, session: Session, subnets: Subnets, firewalls: FirewallGroups) -> None:
         super().__init__(session)
@@ -100,8 +99,10 @@ class Instances(Adapter):
             subnet=parse_id(config.subnet.id).name if config and config.subnet else "",
             firewall_group=logical_name(self.account, parse_id(group).name, raw.location) if group else "",
             instance_type=word(raw.hardware_profile.vm_size) if raw.hardware_profile else "",
-            machine_image=role_of(raw.storage_profile.image_reference if raw.storage_profile else None),
-            user_data=(raw.tags or {}).get(TAG_USER_DATA, ""),
+            machine_image=image_of(
+                raw.tags or {}, role_of(raw.storage_profile.image_reference if raw.storage_profile else None)
+            ),
+            user_data=user_data_of(raw.tags or {}),
             disk_gib=_disk_gib(raw, disk),
             disk_encrypted=True,  # managed disks always are: learn.microsoft.com/azure/virtual-machines/disk-encryption
             public_ip=bool(_public_id(nic)),
@@ -180,7 +181,7 @@ class Instances(Adapter):
         nic_id = self.parts.ensure_interface(place, address.region, subnet.id, group, public_id, tags, call)
         if wanted.disk_gib < MIN_DISK_GIB:
             tags[TAG_DISK_GIB] = str(wanted.disk_gib)
-        tags |= {TAG_USER_DATA: user_data_digest(wanted.user_data)} if wanted.user_data else {}
+        tags |= machine_tags(wanted)
         body = machine_body(self.account, place, address.region, zone, wanted, nic_id, tags)
         method = self.session.compute.virtual_machines.begin_create_or_update
         self.session.begin("compute.machines.put", method, place.group, place.name, body, call=call)
@@ -199,6 +200,8 @@ class Instances(Adapter):
         body = VirtualMachineUpdate(tags=merged_tags(raw.tags, wanted.tags))
         if wanted.instance_type != before.instance_type:
             body.hardware_profile = HardwareProfile(vm_size=wanted.instance_type)
+        elif body.tags == raw.tags:
+            return self.observe(raw, call)
         method = self.session.compute.virtual_machines.begin_update
         self.session.begin("compute.machines.patch", method, where.group, where.name, body, call=call)
         return self.observe(self.read(where, call), call)

@@ -20,7 +20,6 @@ TAG_NETWORK = "duoyun-network"
 TAG_SUBNETS = "duoyun-subnets"
 TAG_DESCRIPTION = "duoyun-description"
 TAG_DISK_GIB = "duoyun-disk-gib"
-TAG_USER_DATA = "duoyun-user-data"
 _TAG_VALUE_MAX = 256
 _NAME_MAX = {
     Kind.NETWORK: 64,
@@ -125,11 +124,6 @@ def pool_name(logical: str) -> str:
         number, rest = divmod(number, 36)
         text += digits[rest]
     return f"p{text}"
-
-
-def user_data_digest(text: str) -> str:
-    """What a machine's tag keeps of its user data, which Azure never gives back; "" for none."""
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if text else ""
 
 
 # -- zones -------------------------------------------------------------------------------------------------------

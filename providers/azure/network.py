@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from model.errors import NotFound
+from model.errors import DependencyInUse, NotFound
 from model.resources import Address, AnyResource, Kind, Network, Observed, State, Subnet
 from providers.azure.adapter import Adapter, visible
 from providers.azure.names import ArmId, arm_name, merged_tags, own_tags, owner_of, parse_id, state_of, user_tags
@@ -59,9 +59,12 @@ class Networks(Adapter):
 
         def change() -> None:
             raw = self.read(where, call)
-            kept = [p for p in raw.address_space.address_prefixes or () if p != cast(Network, observed.resource).cidr]
-            raw.address_space.address_prefixes = [wanted.cidr, *(p for p in kept if p != wanted.cidr)]
-            raw.tags = merged_tags(raw.tags, wanted.tags)
+            had = list(raw.address_space.address_prefixes or ())
+            kept = [p for p in had if p not in (cast(Network, observed.resource).cidr, wanted.cidr)]
+            ranges, tags = [wanted.cidr, *kept], merged_tags(raw.tags, wanted.tags)
+            if (ranges, tags) == (had, dict(raw.tags or {})):
+                return
+            raw.address_space.address_prefixes, raw.tags = ranges, tags
             self._put(where, raw, call, headers={"If-Match": raw.etag})
 
         self.settled(change)
@@ -72,9 +75,17 @@ class Networks(Adapter):
         self.session.begin("network.virtual_networks.put", method, where.group, where.name, body, call=call, **kwargs)
 
     def delete(self, observed: Observed, call: Call) -> None:
+        """Azure would take the subnets along, whosever they are: DependencyInUse while there are any."""
         where = parse_id(observed.provider_id)
         method = self.session.network.virtual_networks.begin_delete
         try:
+            subnets = self.read(where, call).subnets or ()
+            if subnets:
+                raise DependencyInUse(
+                    f"{observed.address} still has subnets: {', '.join(sorted(s.name for s in subnets))}",
+                    mend="remove the subnets first",
+                    address=str(observed.address),
+                )
             self.session.begin("network.virtual_networks.delete", method, where.group, where.name, call=call)
         except NotFound:
             return

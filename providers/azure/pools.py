@@ -142,11 +142,13 @@ class NodePools(Adapter):
         wanted = cast(NodePool, desired)
         where = parse_id(observed.provider_id)
         raw = self.read(where, call)
-        if not raw.pool.enable_auto_scaling:
-            raw.pool.count = wanted.count
-        raw.pool.node_labels = dict(wanted.labels)
-        raw.pool.tags = merged_tags(raw.tags, wanted.tags)
-        self._put(where, raw.pool, call)
+        pool = raw.pool
+        count = pool.count if pool.enable_auto_scaling else wanted.count
+        labels, tags = dict(wanted.labels), merged_tags(raw.tags, wanted.tags)
+        if (count, labels, tags) == (pool.count, dict(pool.node_labels or {}), dict(raw.tags or {})):
+            return self.observe(raw, call)
+        pool.count, pool.node_labels, pool.tags = count, labels, tags
+        self._put(where, pool, call)
         return self.observe(self.read(where, call), call)
 
     def _put(self, where: ArmId, body: Any, call: Call) -> None:

@@ -13,17 +13,17 @@ from dataclasses import fields
 from typing import Any
 
 from model.errors import InvalidRequest, NotFound
-from model.resources import Address, AnyResource, Change, Kind, Observed
+from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed
 from providers.azure.adapter import Adapter
 from providers.azure.changes import changes
 from providers.azure.cluster import Clusters
 from providers.azure.firewall import FirewallGroups
 from providers.azure.instances import Instances
-from providers.azure.names import user_data_digest
 from providers.azure.network import Networks, Subnets
 from providers.azure.pools import NodePools
 from providers.azure.session import Session
 from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.remembered import made_differently
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 _SUBSCRIPTION_API = "2022-12-01"
@@ -95,7 +95,12 @@ class AzureProvider:
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
         fixed = self._adapter(desired.KIND).fixed
         names = [f.name for f in fields(desired) if f.name in fixed]
-        return tuple(n for n in names if _changed(n, getattr(before, n), getattr(desired, n)))
+        changed = tuple(n for n in names if _changed(n, getattr(before, n), getattr(desired, n)))
+        if isinstance(before, Instance) and isinstance(desired, Instance):
+            changed += made_differently(before, desired)
+        if isinstance(before, Cluster) and isinstance(desired, Cluster) and _is_older(desired.version, before.version):
+            changed += ("version",)  # AKS upgrades only
+        return changed
 
     def wait_ready(self, address: Address, call: Call) -> Observed:
         return self._adapter(address.kind).wait_ready(address, call)
@@ -117,11 +122,13 @@ class AzureProvider:
 
 def _changed(name: str, before: Any, after: Any) -> bool:
     """What Azure does not tell of other people's machines is no change by itself."""
-    if name in ("user_data", "machine_image", "zone") and not before:
-        return False
-    if name == "user_data":
-        return bool(before not in (after, user_data_digest(after)))
-    return bool(before != after)
+    return bool(before != after) and not (name == "zone" and not before)
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Of two `major.minor`; an unknown one is neither older nor newer."""
+    left, right = ([int(n) for n in text.split(".") if n.isdigit()] for text in (version, than))
+    return bool(left and right and left < right)
 
 
 def principal_of(token: str) -> str:

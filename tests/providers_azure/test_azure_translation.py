@@ -24,13 +24,13 @@ from providers.azure.names import (
     parse_id,
     pool_name,
     state_of,
-    user_data_digest,
     zone_name,
     zone_number,
 )
 from providers.azure.provider import principal_of
 from providers.azure.rules import expand, normalised, plan_rules
 from providers.base import Account
+from providers.remembered import user_data_digest
 
 NAME = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])", fullmatch=True)
 CIDR = st.sampled_from(["0.0.0.0/0", "::/0", "10.0.0.0/8", "192.0.2.0/24", "203.0.113.7/32", "2001:db8::/32"])
