@@ -36,7 +36,7 @@ def status(
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
-    """Per service and site: wanted and observed configuration, last sync, failures in a row; who holds the lease.
+    """Per service and site, as last seen by a release or scan: in sync or not, failures in a row; who holds the lease.
 
     duoyun status examples/miniprogram
     """
@@ -72,13 +72,13 @@ def status(
         console.print(
             f"[yellow]lease[/] held by {lease.holder} since {when(lease.since_s)}, until {when(lease.until_s)}"
         )
-    table = Table(pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name in ("service", "site", "state", "desired", "observed", "last sync", "failures"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=name != "site", overflow="fold")
     for row in rows:
-        mark = row.observed_hash if row.in_sync else f"[red]{row.observed_hash}[/]"
+        mark = "[green]same[/]" if row.in_sync else f"[red]{row.observed_hash[:8] or 'nothing'}[/]"
         failures = f"[red]{row.consecutive_failures}[/]" if row.consecutive_failures else "0"
-        table.add_row(row.service, row.site, row.state, row.desired_hash, mark, when(row.last_sync_at_s), failures)
+        table.add_row(row.service, row.site, row.state, row.desired_hash[:8], mark, when(row.last_sync_at_s), failures)
     console.print(table)
     for url in urls:
         console.print(f"  {url['service']} in {url['region']}: {url['url']}")
