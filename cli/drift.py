@@ -126,6 +126,7 @@ def _once(context: Context, out: Output, *, remediate: bool, foreign: bool, lock
     code = ExitCode.DIFFERENCES if report.drifted else ExitCode.OK
     if not out.is_json:
         show_report(out.console(), report)
+        out.mends(report.world.unobserved.values())
     if report.drifted and remediate:
         mended = _mend(context, out, lock_timeout)
         after = scan_now(context)
@@ -180,10 +181,13 @@ def show_report(console: Console, report: DriftReport) -> None:
     for line in report.unobserved:
         console.print(f"[yellow]unknown:[/] {line}")
     count = len(report.drifted)
-    verdict = f"[red]{count} drifted[/]" if count else "[green]no drift[/]"
+    took = f"in {report.seconds:.1f} s"
     if report.unobserved:
-        verdict += "[yellow], as far as could be seen[/]"
-    console.print(f"{verdict}: {report.checked} resources compared in {report.seconds:.1f} s")
+        seen = f"[red]{count} drifted[/]" if count else "no drift"
+        console.print(f"{seen} in what could be seen; [yellow]not all of {report.checked} resources could[/], {took}")
+        return
+    verdict = f"[red]{count} drifted[/]" if count else "[green]no drift[/]"
+    console.print(f"{verdict}: {report.checked} resources compared {took}")
 
 
 def _show(console: Console, row: Drift) -> None:

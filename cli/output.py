@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -85,6 +85,11 @@ class Output:
                 console.print(f"  {_escape(line)}", soft_wrap=True)
         if error.mend:
             console.print(f"[green]mend:[/] {_escape(error.mend)}", soft_wrap=True)
+
+    def mends(self, errors: Iterable[DuoyunError]) -> None:
+        """What to do about errors that were told in passing, each way once."""
+        for mend in dict.fromkeys(e.mend for e in errors if e.mend):
+            self.console(sys.stderr).print(f"[green]mend:[/] {_escape(mend)}", soft_wrap=True)
 
     def warning(self, text: str) -> None:
         self.console(sys.stderr).print(f"[yellow]warning:[/] {_escape(text)}", soft_wrap=True)

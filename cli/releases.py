@@ -127,6 +127,7 @@ def plan(
         out.result({"command": "plan", **plan_summary(planned.plan)}, code)
         if not out.is_json:
             show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+            out.mends(planned.world.unobserved.values())
             if save:
                 out.console().print(f"saved to {save}: duoyun deploy --plan {save}")
     raise typer.Exit(int(code))
