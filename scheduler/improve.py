@@ -81,12 +81,21 @@ class Mixes:
         need = np.array([[g.size[axis] * g.count for axis in range(4)] for g in groups], dtype=float).sum(axis=0)
         least = max(math.ceil(g.count / g.per_node) for g in groups)
         enough = np.flatnonzero((self.sums >= need).all(axis=1) & (self.sizes >= least))
-        for index in enough[:PACK_TRIES]:
+        for position in _tries(len(enough)):
+            index = enough[position]
             row = self.counts[index]
             nodes = [self.nodes[i] for i in self.dearest_first for _ in range(int(row[i]))]
             if pack(groups, nodes, 0).outcome is Outcome.PACKED:
                 return Machines(float(self.prices[index]), int(self.sizes[index]), float(self.vcpu[index]))
         return None
+
+
+def _tries(length: int) -> Iterator[int]:
+    """The first few one by one, then with growing strides: a dearer mix is better than none."""
+    position = 0
+    while position < length:
+        yield position
+        position += 1 if position < PACK_TRIES else 1 + position // 4
 
 
 @dataclass

@@ -27,7 +27,8 @@ from scheduler.problem import Problem
 from scheduler.pruning import site_classes
 from scheduler.traffic import Assignment
 
-DEFAULT_WORK_LIMIT = 2  # branch-and-bound nodes over all rounds
+DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
+LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 EXACT_COLUMNS = 600  # up to here the model is solved as it is, zone by zone
 SETTLE_WORK = 10  # for placing what changed beside what stays
 RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
@@ -104,7 +105,7 @@ class Search:
                 self._improve(self.best.assignment)
             return
         merged = self._merged()
-        answer = self._solve(merged, max(1, self.work_left // 2))
+        answer = self._solve(merged)
         if answer.status is Status.INFEASIBLE:  # a relaxation without a solution: the problem has none either
             self.infeasible = True
             return
@@ -115,15 +116,18 @@ class Search:
         draft = merged.read(answer.values)
         groups = site_classes(self.problem, self.eligibility)
         self._improve(split_over_zones(self.problem, groups, draft.assignment))
-        if self.best is None:
+        if not self._found():
             self.bounding = False
             self._rounds(self._near(draft))
             self.infeasible = False  # of a part of the sites only
             if self.best is not None:
                 self._improve(self.best.assignment)
-        if self.best is None:
+        if not self._found():
             self.bounding, self.exhausted = True, False
             self._rounds(self.eligibility)
+
+    def _found(self) -> bool:
+        return self.best is not None
 
     def _improve(self, start: Assignment) -> None:
         """Local search from there; what it finds becomes the best placement where it is cheaper and can be bought."""
@@ -159,16 +163,18 @@ class Search:
         }
         return Eligibility(allowed, self.eligibility.rejections)
 
-    def _solve(self, formulation: Formulation, node_limit: int) -> Answer:
-        answer = solve_model(formulation.model, node_limit=node_limit)
-        self.work += answer.nodes
-        self.work_left -= answer.nodes
+    def _solve(self, formulation: Formulation) -> Answer:
+        columns = len(formulation.model.cost)
+        weight = 1 if columns <= EXACT_COLUMNS else round(LARGE_NODE * (columns / EXACT_COLUMNS) ** 2)
+        answer = solve_model(formulation.model, node_limit=max(1, self.work_left // weight))
+        self.work += answer.nodes * weight
+        self.work_left -= answer.nodes * weight
         return answer
 
     def _rounds(self, eligibility: Eligibility) -> None:
         for _ in range(MAX_ROUNDS):
             formulation = self._formulation(eligibility)
-            answer = self._solve(formulation, self.work_left)
+            answer = self._solve(formulation)
             if answer.status is Status.INFEASIBLE:
                 self._nothing_more(self.bounding or eligibility is self.eligibility)
                 return
@@ -211,7 +217,10 @@ class Search:
 
 
 def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
-    """Place every service. work_limit: branch-and-bound nodes. Raises nothing for a Problem that was validated."""
+    """Place every service. work_limit: branch-and-bound nodes of a small model (see LARGE_NODE).
+
+    The Problem must be sound (scheduler.document.check_problem); for a sound one nothing is raised.
+    """
     problem = canonical_problem(problem)
     eligibility = eligible_sites(problem)
     size = sum(len(sites) for sites in eligibility.allowed.values())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from policies.gate import judge
 from policies.rules import Rule, default_bundle, shipped_examples
 
