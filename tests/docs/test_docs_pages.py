@@ -125,7 +125,9 @@ def test_the_readmes_exit_codes_exist(pages: dict[str, Any]) -> None:
         line = " ".join(pages[name].text.split())
         section = re.search(r"0 (?:done|完成).*?(?:resumable|可恢复)", line)
         assert section, name
-        told = {int(n) for part in section[0].split("·") for n in re.findall(r"^\s*(\d+)(?:[,、] ?(\d+))?", part)[0] if n}
+        told = {
+            int(n) for part in section[0].split("·") for n in re.findall(r"^\s*(\d+)(?:[,、] ?(\d+))?", part)[0] if n
+        }
         assert told <= set(map(int, ExitCode))
 
 

@@ -35,7 +35,7 @@ _MEANING = {
 
 # Read besides those that belong to an option.
 _OTHER_VARIABLES = (
-    ("DUOYUN_SANDBOX", "the running sandbox's `endpoints.json`; default `~/.local/state/duoyun/sandbox/endpoints.json`"),
+    ("DUOYUN_SANDBOX", "the running sandbox's `endpoints.json`, instead of the one in `~/.local/state`"),
     ("DUOYUN_SANDBOX_READER", "`1`: use the sandbox's read-only keys; every write is answered with 403"),
     ("DUOYUN_DEBUG", "any value: show the traceback of an unexpected error"),
     ("XDG_STATE_HOME", "where SQLite state and the sandbox's files live, instead of `~/.local/state`"),

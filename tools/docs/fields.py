@@ -1,9 +1,9 @@
-"""The tables of fields in docs/spec.md: names, types and defaults from the pydantic models, meanings from meanings.py."""
+"""The tables of fields in docs/spec.md: names, types, defaults from the pydantic models, meanings from meanings.py."""
 
 from __future__ import annotations
 
 import enum
-import types
+import inspect
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -58,7 +58,7 @@ def _models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseM
 
 def _hint(model: type[BaseModel], name: str) -> Any:
     for cls in model.__mro__:
-        if name in getattr(cls, "__annotations__", {}):
+        if name in inspect.get_annotations(cls):
             return typing.get_type_hints(cls, include_extras=True)[name]
     raise KeyError(name)
 
@@ -81,14 +81,32 @@ def _written(name: str, info: FieldInfo) -> str:
     return info.alias or name
 
 
+_PLAIN_TYPES = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "`true`, `false`",
+    "Any": "any value",
+}
+
+
 def _type(hint: Any) -> str:
+    """How a reader would name the type."""
     if hint in _QUANTITIES:
         return _QUANTITIES[hint]
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    args = typing.get_args(hint)
+    if args:
+        return _composed(typing.get_origin(hint), args)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return ", ".join(f"`{m.value}`" for m in hint)
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return "map, below"
+    return _PLAIN_TYPES[getattr(hint, "__name__", str(hint))]
+
+
+def _composed(origin: Any, args: tuple[Any, ...]) -> str:
     if origin is Annotated:
         return _type(args[0]) + _limits(args[1:])
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(_type(a) for a in args if a is not type(None))
     if origin is Literal:
         return ", ".join(f"`{_plain(a)}`" for a in args)
     if origin is tuple:
@@ -96,13 +114,7 @@ def _type(hint: Any) -> str:
         return f"list of {_type(args[0])}" if many else f"list of {len(args)}: {_type(args[0])}"
     if origin is dict:
         return f"map of {_type(args[1])}"
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return ", ".join(f"`{m.value}`" for m in hint)
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return "map, below"
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "`true`, `false`", "Any": "any value"}.get(
-        getattr(hint, "__name__", str(hint)), "text"
-    )
+    return " or ".join(_type(a) for a in args if a is not type(None))  # a union
 
 
 def _limits(metadata: tuple[Any, ...]) -> str:
@@ -120,7 +132,7 @@ def _default(info: FieldInfo) -> str:
     value = info.default
     if info.is_required() or value is PydanticUndefined:
         return "**required**"
-    if value is None or value == () or value == {} or value == "":
+    if value is None or value in ((), {}, ""):
         return ""
     if isinstance(value, BaseModel):
         given = value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -138,7 +150,7 @@ def _plain(value: Any) -> str:
 
 def _owner(model: type[BaseModel], name: str) -> str:
     """The class that declares the field: subclasses share its text."""
-    return next(cls.__name__ for cls in model.__mro__ if name in cls.__dict__.get("__annotations__", {}))
+    return next(cls.__name__ for cls in model.__mro__ if name in inspect.get_annotations(cls))
 
 
 def _told(model: type[BaseModel], name: str, info: FieldInfo) -> str:

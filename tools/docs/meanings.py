@@ -88,7 +88,7 @@ MEANINGS: dict[str, str] = {
     "FleetSpec.currency": "of costs that are shown and compared",
     "FleetSpec.exchange_rates": "what one unit of each other currency is worth in `currency`",
     "FleetSpec.tags": "on everything that duoyun creates in a cloud",
-    "StateSpec.url": "`postgresql://...` or `sqlite:///FILE`; no password in it. `--store` and `DUOYUN_STORE` outrank it",
+    "StateSpec.url": "`postgresql://...` or `sqlite:///FILE`, no password; `--store` and `DUOYUN_STORE` outrank it",
     "StateSpec.lease": "how long a silent holder keeps the application",
     "AccountSpec.name": "as regions name it",
     "AccountSpec.partition": "the credential plane",
