@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from model.errors import Conflict, DuoyunError, NotFound, Unreachable
+from model.errors import Conflict, NotFound, Unreachable
 from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, Address, AnyResource, Kind, Observed, State
 from providers.alibaba.session import Session, client_token
 from providers.base import Account, Call
@@ -117,17 +117,22 @@ class Adapter(ABC):
                 yield self.observe(region, row, call)
 
     def find(self, address: Address, call: Call) -> Observed:
-        """By our tags, else by the cloud's name. Raises NotFound, or Conflict where that names several."""
+        """By our tags, else by the cloud's name what belongs to no fleet. Raises NotFound, or Conflict for several.
+
+        What another fleet owns is never found: it may bear the same name.
+        """
         tagged = list(self.rows(address.region, call, tags={TAG_NAME: address.name}))
         matches = [r for r in tagged if self.identify(r).tags.get(TAG_NAME) == address.name]
         ours = [r for r in matches if call.fleet and self.identify(r).tags.get(TAG_FLEET) == call.fleet]
-        chosen = ours or matches
+        chosen = ours or [r for r in matches if not self._is_anothers(r, call)]
         if not chosen:
             named = self.rows(address.region, call, name=address.name)
             chosen = [
                 r
                 for r in named
-                if (i := self.identify(r)).name == address.name and i.tags.get(TAG_NAME, i.name) == i.name
+                if (i := self.identify(r)).name == address.name
+                and i.tags.get(TAG_NAME, i.name) == i.name
+                and not self._is_anothers(r, call)
             ]
         if not chosen:
             raise NotFound(f"{address} does not exist", address=str(address))
@@ -141,6 +146,9 @@ class Adapter(ABC):
                 address=str(address),
             )
         return living[0]
+
+    def _is_anothers(self, row: Row, call: Call) -> bool:
+        return bool(call.fleet) and self.identify(row).tags.get(TAG_FLEET, "") not in ("", call.fleet)
 
     def owned(self, address: Address, call: Call) -> Observed | None:
         """Ours by tag, alive; None where there is none."""
@@ -259,9 +267,3 @@ def gone_is_fine(work: Callable[[], Any]) -> None:
 def changed_tags(observed: Observed, desired: AnyResource) -> dict[str, str]:
     """Wanted tags that are not so yet. Other people's tags are theirs and stay."""
     return {k: v for k, v in desired.tags.items() if observed.resource.tags.get(k) != v}
-
-
-def attributed(exc: DuoyunError, address: Address) -> DuoyunError:
-    """The error with the address that it is about."""
-    exc.address = exc.address or str(address)
-    return exc

@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from model.errors import CloudError, NotBuiltYet, NotFound, RolloutFailed, Unreachable
+from model.errors import NotBuiltYet, NotFound, RolloutFailed, Unreachable
 from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed, State
 from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
-from providers.alibaba.common import Adapter, References, attributed
+from providers.alibaba.common import Adapter, References
 from providers.alibaba.firewall import FirewallGroups
 from providers.alibaba.instances import Instances
 from providers.alibaba.network import Networks, Subnets
 from providers.alibaba.pools import NodePools
 from providers.alibaba.session import Session
 from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.placed import placed
 from providers.remembered import made_differently
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
@@ -65,20 +66,22 @@ class AlibabaProvider:
         answer = self._session.rpc("Sts", "GetCallerIdentity", str(region), call)
         return Identity(str(answer["Arn"]), str(answer["AccountId"]))
 
+    @placed
     def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:
         return self._of(kind).list(region, call, fleet)
 
+    @placed
     def get(self, address: Address, call: Call) -> Observed:
-        try:
-            return self._of(address.kind).find(address, call)
-        except CloudError as exc:
-            raise attributed(exc, address) from exc.__cause__
+        return self._of(address.kind).find(address, call)
 
+    @placed
     def changes(self, address: Address, since_s: float, call: Call) -> tuple[Change, ...]:
         try:
             seen = self.get(address, call)
         except NotFound:
             return ()
+        if since_s >= time.time():
+            return ()  # ActionTrail refuses a range without length
         name = seen.provider_id.rpartition("/")[2]
         found = [
             Change(address=address, at_s=at_s, actor=_actor(event), operation=str(event.get("eventName", "")))
@@ -105,33 +108,28 @@ class AlibabaProvider:
             if not following:
                 return
 
+    @placed
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return open_access(self._session, observed, call)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
+    @placed
     def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
-        try:
-            return self._of(address.kind).create(address, desired, call)
-        except CloudError as exc:
-            raise attributed(exc, address) from exc.__cause__
+        return self._of(address.kind).create(address, desired, call)
 
+    @placed
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
         adapter, region = self._of(observed.address.kind), observed.address.region
-        try:
-            adapter.update(observed, desired, call)
-            row = adapter.by_id(region, observed.provider_id, call)
-            if row is None:
-                raise NotFound(f"{observed.address} is gone")
-            return adapter.observe(region, row, call)
-        except CloudError as exc:
-            raise attributed(exc, observed.address) from exc.__cause__
+        adapter.update(observed, desired, call)
+        row = adapter.by_id(region, observed.provider_id, call)
+        if row is None:
+            raise NotFound(f"{observed.address} is gone")
+        return adapter.observe(region, row, call)
 
+    @placed
     def delete(self, observed: Observed, call: Call) -> None:
-        try:
-            self._of(observed.address.kind).delete(observed, call)
-        except CloudError as exc:
-            raise attributed(exc, observed.address) from exc.__cause__
+        self._of(observed.address.kind).delete(observed, call)
 
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
         fixed = self._of(desired.KIND).fixed_fields()
@@ -144,6 +142,7 @@ class AlibabaProvider:
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
+    @placed
     def wait_ready(self, address: Address, call: Call) -> Observed:
         adapter, last = self._of(address.kind), self.get(address, call)
 
@@ -169,8 +168,9 @@ class AlibabaProvider:
             return self._session.calls.poll(f"{address} to become ready", look, call, every_s=POLL_S)
         except Unreachable as exc:
             exc.detail = f"last seen: {last.state}{f', {last.detail}' if last.detail else ''}; {exc.detail}"
-            raise attributed(exc, address) from exc.__cause__
+            raise
 
+    @placed
     def wait_gone(self, address: Address, call: Call) -> None:
         try:
             first = self.get(address, call)

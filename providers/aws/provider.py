@@ -23,6 +23,7 @@ from providers.aws.network import Networks, Subnets
 from providers.aws.nodepool import NodePools
 from providers.aws.session import Session
 from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.placed import placed
 
 T = TypeVar("T")
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
@@ -62,12 +63,14 @@ class AwsProvider:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
+    @placed
     def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:
         yield from self._kind(kind).all(region, call, fleet)
 
+    @placed
     def get(self, address: Address, call: Call) -> Observed:
         found = self._kind(address.kind).find(address, call)
-        if found is None:
+        if found is None or _anothers(found, address, call):
             raise not_found(self._session, address)
         return found
 
@@ -76,24 +79,28 @@ class AwsProvider:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
+    @placed
     def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
         return self._kind(address.kind).create(address, desired, call)
 
+    @placed
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
         return self._kind(observed.address.kind).update(observed, desired, call)
 
+    @placed
     def delete(self, observed: Observed, call: Call) -> None:
         self._kind(observed.address.kind).delete(observed, call)
 
     # -- waiting ----------------------------------------------------------------------------------------------
 
+    @placed
     def wait_ready(self, address: Address, call: Call) -> Observed:
         handler = self._kind(address.kind)
         began = time.monotonic()
 
         def ready() -> Observed | None:
             found = handler.peek(address, call)
-            if found is None:
+            if found is None or _anothers(found, address, call):
                 if time.monotonic() - began > _APPEARS_WITHIN_S:
                     raise not_found(self._session, address)
                 return None
@@ -109,13 +116,14 @@ class AwsProvider:
 
         return self._poll(address, ready, call)
 
+    @placed
     def wait_gone(self, address: Address, call: Call) -> None:
         handler = self._kind(address.kind)
 
         def gone() -> bool | None:
             found = handler.peek(address, call)
-            if found is not None and call.fleet and found.owner not in ("", call.fleet):
-                return True  # another fleet's, of the same name
+            if found is not None and _anothers(found, address, call):
+                return True
             if found is not None and found.state is State.FAILED:
                 raise RolloutFailed(f"{address} cannot be deleted: {found.detail}", address=str(address))
             return True if found is None else None
@@ -128,11 +136,14 @@ class AwsProvider:
 
     # -- who changed it ---------------------------------------------------------------------------------------
 
+    @placed
     def changes(self, address: Address, since_s: float, call: Call) -> tuple[Change, ...]:
         """From CloudTrail's event history (90 days; events arrive within about 15 minutes)."""
         handler = self._kind(address.kind)
         found = handler.find(address, call)
-        name = _trail_name(found) if found is not None else address.name
+        if found is None or _anothers(found, address, call):
+            return ()  # its id is not known any more, and another fleet's may go by the name
+        name = _trail_name(found)
         try:
             events = self._session.pages(
                 "cloudtrail",
@@ -149,6 +160,7 @@ class AwsProvider:
         rows = (_change(address, event, handler.events) for event in events)
         return tuple(sorted((row for row in rows if row is not None), key=lambda c: -c.at_s))
 
+    @placed
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return self._clusters.access(observed, call)
 
@@ -157,6 +169,11 @@ class AwsProvider:
         if handler is None:
             raise NotBuiltYet(f"the AWS adapter has no {kind}")
         return handler
+
+
+def _anothers(found: Observed, address: Address, call: Call) -> bool:
+    """Whether it is another fleet's of the same name; an id is unmistakable."""
+    return bool(call.fleet) and found.owner not in ("", call.fleet) and found.provider_id != address.name
 
 
 def _trail_name(observed: Observed) -> str:

@@ -23,6 +23,7 @@ from providers.azure.network import Networks, Subnets
 from providers.azure.pools import NodePools
 from providers.azure.session import Session
 from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.placed import placed
 from providers.remembered import made_differently
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
@@ -77,18 +78,23 @@ class AzureProvider:
             return self.account.secrets.get("key_id", "")
         return principal_of(self._session.credential.get_token(self._session.scope).token)
 
+    @placed
     def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:
         return self._adapter(kind).list(region, call, fleet)
 
+    @placed
     def get(self, address: Address, call: Call) -> Observed:
         return self._adapter(address.kind).get(address, call)
 
+    @placed
     def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
         return self._adapter(address.kind).create(address, desired, call)
 
+    @placed
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
         return self._adapter(observed.address.kind).update(observed, desired, call)
 
+    @placed
     def delete(self, observed: Observed, call: Call) -> None:
         self._adapter(observed.address.kind).delete(observed, call)
 
@@ -102,12 +108,15 @@ class AzureProvider:
             changed += ("version",)  # AKS upgrades only
         return changed
 
+    @placed
     def wait_ready(self, address: Address, call: Call) -> Observed:
         return self._adapter(address.kind).wait_ready(address, call)
 
+    @placed
     def wait_gone(self, address: Address, call: Call) -> None:
         self._adapter(address.kind).wait_gone(address, call)
 
+    @placed
     def changes(self, address: Address, since_s: float, call: Call) -> tuple[Change, ...]:
         adapter = self._adapter(address.kind)
         try:
@@ -116,6 +125,7 @@ class AzureProvider:
             return ()
         return changes(self._session, address, resource_id, since_s, call)
 
+    @placed
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return self._clusters.access(observed, call)
 
