@@ -137,7 +137,9 @@ class Provider(Protocol):
         """Until READY, within the deadline. Raises RolloutFailed with evidence as soon as it cannot succeed."""
         ...
 
-    def wait_gone(self, address: Address, call: Call) -> None: ...
+    def wait_gone(self, address: Address, call: Call) -> None:
+        """Until nothing of it is left, what was made around it included. Also called where it is gone already."""
+        ...
 
     def changes(self, address: Address, since_s: float, call: Call) -> tuple[Change, ...]:
         """Who changed it since then, newest first; empty where the audit log does not tell."""

@@ -13,6 +13,7 @@ Callers: the driver. Knows no DBOS: a step runner is handed in. Raises model.err
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
@@ -141,13 +142,14 @@ class Work:
         provider_id = record.provider_id if record is not None else ""
         self._record("record deleting", self._intent(RecordState.DELETING, kept, provider_id=provider_id))
         answer = self.step("delete", lambda: self._within("delete", lambda: self._delete_from_cloud(record)))
-        if answer["found"]:
 
-            def wait(provider: Provider) -> dict[str, Any]:
-                provider.wait_gone(self.action.address, self.call)
-                return {}
+        def wait() -> dict[str, Any]:
+            with suppress(NotFound):  # the cluster that it was in is gone as well
+                self.targets(self.action.address).wait_gone(self.action.address, self.call)
+            return {}
 
-            self._cloud("wait until gone", wait)
+        # Also where nothing was found: a run that died before may have left what lies around it, which goes last.
+        self.step("wait until gone", lambda: self._within("wait until gone", wait))
         if self.action.address.kind is Kind.CLUSTER:
             self.forget_target(self.action.address)
         return answer
