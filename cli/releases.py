@@ -129,7 +129,7 @@ def plan(
             show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
             out.mends(planned.world.unobserved.values())
             if save:
-                out.console().print(f"saved to {save}: duoyun deploy --plan {save}")
+                out.console().print(f"saved to {save}; to release it: duoyun deploy {application} --plan {save}")
     raise typer.Exit(int(code))
 
 
@@ -201,7 +201,7 @@ def deploy(
     """Release the application: place, gate, execute in dependency order, verify; roll back where it fails.
 
     duoyun deploy examples/miniprogram --yes -m "edge-gateway 1.1.0"
-    duoyun deploy --plan plan.json
+    duoyun deploy examples/miniprogram --plan plan.json
     """
     from orchestrator.planning import make_plan
 

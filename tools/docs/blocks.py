@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 
 def filled(text: str, parts: dict[str, str]) -> str:
@@ -15,7 +16,7 @@ def filled(text: str, parts: dict[str, str]) -> str:
     return text
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table; `|` in cells is escaped, line breaks become spaces."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(" ".join(c.replace("|", "\\|").split()) for c in row) + " |" for row in lines)
