@@ -152,7 +152,13 @@ def _services(app: Application, service: Service, public_annotations: Mapping[st
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": _metadata(app, service, service.name),
-            "spec": {"type": "ClusterIP", "selector": selector, "ports": [service_port(p) for p in service.ports]},
+            "spec": {
+                "type": "ClusterIP",
+                "selector": selector,
+                "ports": [service_port(p) for p in service.ports],
+                # Calls stay in their zone where they can: what placing counts on when it prices traffic.
+                "trafficDistribution": "PreferClose",
+            },
         }
     ]
     public = _public_ports(service)
