@@ -24,6 +24,7 @@ from model.resources import (
     State,
 )
 from orchestrator.compare import diff_resource
+from orchestrator.registry import CLOUDS
 from providers.base import CloudProvider
 
 USER_DATA = "#cloud-config\nruncmd: []\n"
@@ -32,6 +33,10 @@ USER_DATA = "#cloud-config\nruncmd: []\n"
 def differences(seen: Observed, wanted: Any) -> tuple[FieldDiff, ...]:
     """As a plan or a drift scan tells them; what the adapter says of write-only fields aside."""
     return diff_resource(seen, wanted, wanted)
+
+
+def test_every_registered_cloud_is_tested(sites: Any) -> None:
+    assert set(sites) == set(CLOUDS)
 
 
 def test_an_adapter_keeps_the_protocol(site: Any) -> None:
@@ -140,6 +145,7 @@ def test_a_lost_answer_makes_nothing_twice(site: Any, kind: Kind) -> None:
     assert max(site.new_since(there).values()) == 1
 
 
+@pytest.mark.parametrize("kind", [Kind.NETWORK, Kind.CLUSTER, Kind.INSTANCE])
 def test_a_process_that_died_without_an_answer_is_taken_up_by_another(site: Any, kind: Kind) -> None:
     """The request was carried out, the answer lost, and the first process does not try again."""
     from model.errors import Interrupted, Unreachable

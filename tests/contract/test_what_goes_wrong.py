@@ -57,10 +57,10 @@ def no_secret(site: Any, *things: Any) -> None:
 # -- it passes by itself -----------------------------------------------------------------------------------------------
 
 
-def test_throttling_is_waited_out(site: Any, kind: Kind) -> None:
+def test_throttling_and_stumbling_are_waited_out(site: Any, kind: Kind) -> None:
     wanted, before = site.wish(kind), site.fired()
-    status, code = site.cloud.throttled
-    site.fault(site.cloud.creates[kind], status=status, code=code, count=2)
+    for status, code in (site.cloud.throttled, site.cloud.stumbles):
+        site.fault(site.cloud.creates[kind], status=status, code=code)
     there = site.inventory()
     site.provider.create(site.at(wanted), wanted, site.call(f"k-{wanted.name}"))
     assert site.fired() == before + 2
@@ -76,16 +76,6 @@ def test_throttling_without_end_ends_at_the_deadline(site: Any) -> None:
         list(site.provider.list(Kind.NETWORK, site.cloud.region, site.call(timeout_s=1.0)))
     assert time.monotonic() - began < 2.0
     assert caught.value.retryable
-
-
-def test_a_cloud_that_stumbles_once_is_asked_again(site: Any, kind: Kind) -> None:
-    wanted, before = site.wish(kind), site.fired()
-    status, code = site.cloud.stumbles
-    site.fault(site.cloud.creates[kind], status=status, code=code)
-    there = site.inventory()
-    site.provider.create(site.at(wanted), wanted, site.call(f"k-{wanted.name}"))
-    assert site.fired() == before + 1
-    assert max(site.new_since(there).values()) == 1
 
 
 def test_a_cloud_that_only_stumbles_is_told(site: Any) -> None:
