@@ -46,7 +46,7 @@ def main() -> None:
         raise SystemExit(_BROKEN_INSTALLATION)
     import cli
 
-    cli.main()
+    cli.start()
 
 
 if __name__ == "__main__":

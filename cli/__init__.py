@@ -6,7 +6,7 @@ Nothing heavy is imported here: a command imports what it needs when it runs (te
 __project__ = "duoyun"
 
 
-def main() -> None:
+def start() -> None:
     """Runs the command line and ends the process with the documented exit code."""
     from cli.main import run
 

@@ -98,6 +98,7 @@ def _forever(context: Context, out: Output, interval_s: float, **options: Any) -
 
     A scan that fails is told and tried again at the next turn: a schedule outlives a bad minute.
     """
+    out.lines = True
     turn = 0
     began_s = time.monotonic()
     while True:
@@ -191,6 +192,8 @@ def show_report(console: Console, report: DriftReport) -> None:
 
 
 def _show(console: Console, row: Drift) -> None:
+    from rich.markup import escape
+
     from cli.plan_view import drift_line
     from cli.records import when
 
@@ -198,6 +201,6 @@ def _show(console: Console, row: Drift) -> None:
     for diff in row.diffs:
         console.print(f"    {drift_line(diff)}")
     for change in row.changes[:3]:
-        console.print(f"    by {change.actor} at {when(change.at_s)} ({change.operation})")
+        console.print(f"    by {escape(change.actor)} at {when(change.at_s)} ({change.operation})")
     for finding in row.findings:
-        console.print(f"    [red]breaks {finding.rule_id}[/] {finding.title}: {finding.message}")
+        console.print(f"    [red]breaks {finding.rule_id}[/] {escape(finding.title)}: {escape(finding.message)}")

@@ -34,6 +34,7 @@ class Output:
 
     def __init__(self, fmt: Format = Format.TABLE, *, no_color: bool = False) -> None:
         self.format = fmt
+        self.lines = False  # one JSON object a line, for commands that go on and on
         self._no_color = no_color
         self._said = False
 
@@ -102,7 +103,7 @@ class Output:
 
     def _write(self, data: Mapping[str, Any]) -> None:
         self._said = True
-        json.dump(data, sys.stdout, ensure_ascii=False, indent=2, default=str)
+        json.dump(data, sys.stdout, ensure_ascii=False, indent=None if self.lines else 2, default=str)
         sys.stdout.write("\n")
         sys.stdout.flush()
 

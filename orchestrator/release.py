@@ -13,6 +13,7 @@ from typing import Any
 from model.errors import (
     DeniedByPolicy,
     DuoyunError,
+    Forbidden,
     Interrupted,
     InvalidInput,
     LeaseLost,
@@ -20,6 +21,7 @@ from model.errors import (
     ReleaseFailed,
     ReleaseRolledBack,
     RolloutFailed,
+    Unauthenticated,
 )
 from model.plan import GateReport, Plan, Revision, RevisionState
 from model.ports import Clock, Event, EventSink
@@ -174,6 +176,10 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         runner.tell("release_done", f"{title} is {state.value}")
         done = runner.store.revisions.get(runner.scope, revision.number)
         return Released(done, outcome, time.monotonic() - began)
+    refused = _refused(outcome)
+    if refused is not None:
+        _set(runner, revision, RevisionState.FAILED)
+        raise refused
     if not auto_rollback or not plan.items:
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, "nothing was rolled back")
@@ -198,6 +204,18 @@ def _failure_of(plan: Plan, outcome: Outcome) -> Failure | None:
         name = addresses[failed[0].id].name.rsplit("/", 1)[-1]
         first = f"{name}: {(failed[0].error or {}).get('summary', 'failed')}"
     return Failure(first, evidence(plan, outcome))
+
+
+def _refused(outcome: Outcome) -> DuoyunError | None:
+    """The error to end with where we were not allowed to do anything at all: then nothing was changed."""
+    if outcome.of(ActionState.DONE) or not outcome.errors:
+        return None
+    first = outcome.errors[0]
+    if not all(isinstance(e, Forbidden | Unauthenticated) for e in outcome.errors):
+        return None
+    return type(first)(
+        f"{first.summary}; nothing was changed", detail=first.detail, mend=first.mend, address=first.address
+    )
 
 
 def _bake(runner: Runner, plan: Plan) -> Failure | None:

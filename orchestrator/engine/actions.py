@@ -184,12 +184,12 @@ class Work:
             raise Conflict(
                 f"{self.action.address} is not the one that we know ({observed.provider_id}, ours was "
                 f"{record.provider_id or 'never made'}): somebody else made it",
-                mend="look at it; `duoyun adopt` takes it over, or remove it yourself and deploy again",
+                mend="look at it; `ownership: adopt` in the fleet takes it over; or remove it and deploy again",
                 address=str(self.action.address),
             )
         raise Conflict(
             f"{self.action.address} is not ours (owner {observed.owner or 'unknown'}): it is not deleted",
-            mend="look at it; `duoyun adopt` takes it over",
+            mend="look at it; `ownership: adopt` in the fleet takes it over",
             address=str(self.action.address),
         )
 

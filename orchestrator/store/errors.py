@@ -53,7 +53,7 @@ _SQLITE = (
     ),
     (
         "SQLITE_NOTADB", StoreDamaged, "the state file is not a state file, or its beginning was overwritten",
-        "restore it from a backup, or move it away to begin anew and `duoyun adopt` what runs",
+        "restore it from a backup, or move it away and take over what runs (`ownership: adopt` in the fleet)",
     ),
     (
         "SQLITE_CORRUPT", StoreDamaged, "the state file is damaged",

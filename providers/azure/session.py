@@ -6,6 +6,7 @@ Callers: the other files of this package. The SDK's own retries are off; provide
 from __future__ import annotations
 
 import ipaddress
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
@@ -64,15 +65,24 @@ def is_loopback(url: str) -> bool:
 def make_credential(account: Account) -> Any:
     """azure-identity's credential for an account. Raises Unauthenticated naming what is missing.
 
-    secrets tenant_id, client_id, client_secret: a service principal. Otherwise the SDK's chain (environment,
-    workload identity, managed identity, az), with credential.tenant_id where given.
+    secrets tenant_id, client_id, client_secret, or the environment's under credential.env_prefix
+    (PREFIX_TENANT_ID, PREFIX_CLIENT_ID, PREFIX_CLIENT_SECRET): a service principal. Otherwise the SDK's chain
+    (environment, workload identity, managed identity, az), with credential.tenant_id where given. Another credential
+    than the one that the fleet names is never used in its place.
     """
     from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
     authority = ENDPOINTS[account.partition][1]
     names = ("tenant_id", "client_id", "client_secret")
-    secrets = {name: account.secrets.get(name, "") for name in names}
-    if not any(secrets.values()):
+    prefix = account.credential.get("env_prefix", "")
+    if account.credential.get("profile"):
+        raise Unauthenticated(
+            f"account {account.name}: Azure has no profiles",
+            mend="name an env_prefix, or leave the credential out for the SDK's own chain",
+        )
+    found = {name: os.environ.get(f"{prefix}_{name.upper()}", "") for name in names} if prefix else {}
+    secrets = {name: account.secrets.get(name, "") or found.get(name, "") for name in names}
+    if not prefix and not any(secrets.values()):
         tenant = account.credential.get("tenant_id")
         more = {"workload_identity_tenant_id": tenant} if tenant else {}
         return DefaultAzureCredential(
@@ -85,7 +95,7 @@ def make_credential(account: Account) -> Any:
     if missing:
         raise Unauthenticated(
             f"account {account.name}: the service principal has no {', '.join(missing)}",
-            mend="set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET under the account's env_prefix",
+            mend="export " + ", ".join(f"{prefix or 'PREFIX'}_{name.upper()}" for name in missing),
         )
     return ClientSecretCredential(authority=authority, **secrets)
 

@@ -84,7 +84,7 @@ class Manager:
     @property
     def by_hand(self) -> bool:
         """Whether this is a person's one-off change and not a manager that will come back to its field."""
-        if self.operation != "Update" or self.subresource or self.name in _STANDING_KUBECTL:
+        if self.operation != "Update" or self.name in _STANDING_KUBECTL:
             return False
         return self.name.startswith(_HAND_TOOLS)
 
