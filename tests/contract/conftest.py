@@ -29,6 +29,7 @@ from model.resources import (
     Network,
     NodePool,
     Observed,
+    State,
     Subnet,
 )
 from orchestrator.registry import open_cloud
@@ -206,6 +207,7 @@ class Site:
     progress: list[str] = field(default_factory=list)
     standing: dict[Kind, tuple[AnyResource, Observed]] = field(default_factory=dict)
     zoned: int = 0
+    wished: set[Kind] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.account = self.account_with()
@@ -240,6 +242,7 @@ class Site:
     def wish(self, kind: Kind, **changes: Any) -> AnyResource:
         """A new desired value; what it refers to is made first, once per site."""
         number = next(self.numbers)
+        self.wished.add(kind)
         name = f"{kind.replace('_', '-')}-{number}"
         return replace(getattr(self, f"_{kind}")(name, number), **changes)
 
@@ -345,6 +348,16 @@ class Site:
         known = {row["id"] for row in before}
         return Counter(str(row["kind"]) for row in self.inventory() if row["id"] not in known)
 
+    def tidy(self) -> None:
+        """Clusters that a test left go: every further one makes each look at node pools dearer."""
+        if Kind.CLUSTER in self.wished:
+            kept = self.standing.get(Kind.CLUSTER)
+            for left in self.provider.list(Kind.CLUSTER, self.cloud.region, self.call(), fleet=self.fleet):
+                if (kept is None or left.address != kept[1].address) and left.state is not State.DELETING:
+                    self.provider.wait_ready(left.address, self.call())
+                    self.provider.delete(left, self.call())
+        self.wished.clear()
+
     def nodes(self, cluster: Observed) -> list[dict[str, Any]]:
         """What the cluster's own API says of its nodes, with the access that the cloud gives."""
         access = self.provider.cluster_access(cluster, self.call())
@@ -381,6 +394,7 @@ def site(request: pytest.FixtureRequest, sites: Mapping[str, Site]) -> Iterator[
     found.base(Kind.NETWORK)
     yield found
     found.running.sandbox.faults.clear()
+    found.tidy()
 
 
 @pytest.fixture(params=KINDS)

@@ -24,7 +24,7 @@ def _neighbours() -> dict[str, Any]:
 def neighbour(site: Any, _neighbours: dict[str, Any]) -> Iterator[Any]:
     """Another fleet in the same account and region, with names of ours."""
     if site.cloud.name not in _neighbours:
-        made = replace(site, fleet="neighbour", numbers=count(1), standing={}, zoned=0)
+        made = replace(site, fleet="neighbour", numbers=count(1), standing={}, zoned=0, wished=set())
         made.base(Kind.NETWORK)
         _neighbours[site.cloud.name] = made
     yield _neighbours[site.cloud.name]

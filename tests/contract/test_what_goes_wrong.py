@@ -57,6 +57,7 @@ def no_secret(site: Any, *things: Any) -> None:
 # -- it passes by itself -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [Kind.NETWORK, Kind.CLUSTER, Kind.INSTANCE])
 def test_throttling_and_stumbling_are_waited_out(site: Any, kind: Kind) -> None:
     wanted, before = site.wish(kind), site.fired()
     for status, code in (site.cloud.throttled, site.cloud.stumbles):

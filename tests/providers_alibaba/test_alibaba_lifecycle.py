@@ -252,16 +252,24 @@ def test_cluster_access_gives_a_token_that_the_cluster_knows(region: Any, sandbo
 
 
 def test_foreign_things_are_listed_and_can_be_referred_to(region: Any, sandbox: Any) -> None:
-    region.fleet = "others"
+    region.fleet = ""  # somebody without tags of ours
     region.base()
     region.fleet = "shop"
     p = region.provider
     assert list(p.list(Kind.NETWORK, region.region, region.call(), fleet="shop")) == []
     foreign = list(p.list(Kind.NETWORK, region.region, region.call()))
-    assert [(o.owner, o.address.name) for o in foreign] == [("others", "main")]
+    assert [(o.owner, o.address.name) for o in foreign] == [("", "main")]
     subnet = replace(region.subnet(), name="ours", cidr="10.14.2.0/24")
     made = p.create(region.at(Kind.SUBNET, "ours"), subnet, region.call("k"))
     assert made.resource.network == "main"
+
+
+def test_another_fleets_network_is_not_referred_to_by_its_name(region: Any) -> None:
+    region.fleet = "others"
+    region.base()
+    region.fleet = "shop"
+    with pytest.raises(NotFound, match="needs network 'main'"):
+        region.provider.create(region.at(Kind.SUBNET, "ours"), region.subnet(), region.call("k"))
 
 
 def test_a_missing_reference_is_named(region: Any) -> None:
