@@ -187,9 +187,14 @@ class Instances:
                 instance.stop()
                 self._set(instance, STOPPING)
                 self._cloud.spawn(self._stop_container(instance.id))
-                self._cloud.later("aws.vm.delete", partial(self._set, instance, STOPPED))
+                self._cloud.later("aws.vm.delete", partial(self._halt, instance))
             rows.append(_transition(instance, before))
         return {"StoppingInstances": rows}
+
+    def _halt(self, instance: Any) -> None:
+        """The end of stopping, unless it was terminated meanwhile."""
+        if instance._state.code == STOPPING:
+            self._set(instance, STOPPED)
 
     def _start(self, incoming: Incoming) -> object:
         rows = []
