@@ -1,7 +1,8 @@
 """The end-to-end specification's tools: a sandbox process, and somebody who types duoyun commands against it.
 
-Every command is a process of its own (`duoyun.py`) with its own HOME. One sandbox serves a test session (each xdist
-worker has its own); a test that leaves something behind costs the next one a new sandbox, never its result.
+Every command is a process of its own with its own HOME: `duoyun.py` itself where a test says so, else a fork that has
+the SDKs imported already (cli_server.py). One sandbox serves a test session (each xdist worker has its own); a test
+that leaves something behind costs the next one a new sandbox, never its result.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,13 +126,95 @@ class Sandbox:
         )
 
 
+class Commands:
+    """The forking server of commands, and who has ended."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("cli_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dict(environment),
+        )
+        self._number = 0
+        self._codes: dict[int, int] = {}
+
+    def warm(self, args: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+        self._ask(warm=True, args=list(args), env=dict(env), cwd=str(cwd))
+        assert self._next() == {"warm": True}
+
+    def start(self, args: Sequence[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path) -> int:
+        """The new process's id."""
+        self._number += 1
+        self._ask(id=self._number, args=list(args), env=dict(env), cwd=str(cwd), out=str(out), err=str(err))
+        while (row := self._next()).get("id") != self._number:
+            self._codes[row["pid"]] = row["code"]
+        return int(row["pid"])
+
+    def code(self, pid: int) -> int:
+        """Waits for its end."""
+        while pid not in self._codes:
+            row = self._next()
+            self._codes[row["pid"]] = row["code"]
+        return self._codes.pop(pid)
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+
+    def _ask(self, **request: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+
+    def _next(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the server of commands ended with {self._process.wait()}"
+        return dict(json.loads(line))
+
+
+@dataclass
+class Running:
+    """A command that may still be under way."""
+
+    args: tuple[str, ...]
+    pid: int
+    out: Path
+    err: Path
+    wait: Callable[[], int]
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        os.kill(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.out.read_text(encoding="utf-8") + self.err.read_text(encoding="utf-8")
+
+    def end(self) -> Ran:
+        """Waits for its end; a test's own time limit is the only one."""
+        code = self.wait()
+        return Ran(self.args, code, self.out.read_text(encoding="utf-8"), self.err.read_text(encoding="utf-8"))
+
+
 @dataclass
 class Line:
-    """Somebody at a terminal: a HOME, a copy of the small example's files, and a state."""
+    """Somebody at a terminal: a HOME, a copy of the small example's files, and a state.
+
+    forked: commands are forks of the server; else each is `python duoyun.py`.
+    """
 
     home: Path
     environment: dict[str, str]
     sandbox: Sandbox
+    commands: Commands
+    forked: bool = True
+    count: int = 0
 
     @property
     def app(self) -> Path:
@@ -145,27 +228,30 @@ class Line:
     def files(self) -> str:
         return str(self.home / "files")
 
-    def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *args: str, env: Mapping[str, str] | None = None) -> Running:
         """Begins a command and does not wait for it."""
-        return subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "duoyun.py"), *args],
-            env=self.environment | dict(env or {}),
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.count += 1
+        out, err = (self.home / f"{self.count}.{stream}" for stream in ("out", "err"))
+        environment = self.environment | dict(env or {})
+        if self.forked:
+            out.touch()
+            err.touch()
+            pid = self.commands.start(args, environment, self.home, out, err)
+            return Running(args, pid, out, err, lambda: self.commands.code(pid))
+        with out.open("w") as stdout, err.open("w") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, str(REPOSITORY / "duoyun.py"), *args],
+                env=environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        return Running(args, process.pid, out, err, process.wait)
 
-    def end(self, process: subprocess.Popen[str], timeout_s: float = 240.0) -> Ran:
-        try:
-            out, err = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-            pytest.fail(f"{process.args} did not end within {timeout_s:.0f} s\n{out}\n{err}")
-        assert isinstance(process.args, list)
-        return Ran(tuple(map(str, process.args[2:])), process.returncode, out, err)
+    def end(self, running: Running) -> Ran:
+        """Waits for a command that was begun."""
+        return running.end()
 
     def __call__(self, *args: str, env: Mapping[str, str] | None = None) -> Ran:
         """One command, run to its end."""
@@ -241,22 +327,40 @@ def sandbox(_sandbox_process: Sandbox) -> Iterator[Sandbox]:
         _sandbox_process.start()
 
 
+def environment_of(home: Path, sandbox: Sandbox, store: str = "") -> dict[str, str]:
+    """What somebody's shell hands on, and nothing of ours."""
+    kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
+    return {k: v for k, v in os.environ.items() if k in kept} | {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "DUOYUN_SANDBOX": str(sandbox.file),
+        "DUOYUN_STORE": store or f"sqlite:///{home / 'state.db'}",
+        "NO_COLOR": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def _commands(
+    _sandbox_process: Sandbox, tmp_path_factory: pytest.TempPathFactory, _python_cache: dict[str, str]
+) -> Iterator[Commands]:
+    home = tmp_path_factory.mktemp("warm")
+    environment = environment_of(home, _sandbox_process) | _python_cache
+    commands = Commands(environment)
+    commands.warm(("plan", str(SMALL), "-o", "json"), environment, home)
+    yield commands
+    commands.close()
+
+
 @pytest.fixture
-def new_line(sandbox: Sandbox, tmp_path: Path, _python_cache: dict[str, str]) -> Callable[..., Line]:
+def new_line(
+    sandbox: Sandbox, tmp_path: Path, _commands: Commands, _python_cache: dict[str, str]
+) -> Callable[..., Line]:
     """Makes people with HOMEs of their own: new_line("anna", store=URL)."""
 
-    def make(name: str = "home", store: str = "") -> Line:
+    def make(name: str = "home", store: str = "", *, forked: bool = True) -> Line:
         home = tmp_path / name
         shutil.copytree(SMALL, home / "files")
-        kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START", "SYSTEMROOT")
-        environment = {k: v for k, v in os.environ.items() if k in kept} | {
-            "HOME": str(home),
-            "XDG_STATE_HOME": str(home / "state"),
-            "DUOYUN_SANDBOX": str(sandbox.file),
-            "DUOYUN_STORE": store or f"sqlite:///{home / 'state.db'}",
-            "NO_COLOR": "1",
-        }
-        return Line(home, environment | _python_cache, sandbox)
+        return Line(home, environment_of(home, sandbox, store) | _python_cache, sandbox, _commands, forked)
 
     return make
 
@@ -271,13 +375,3 @@ def duoyun(new_line: Callable[..., Line]) -> Line:
 def until() -> Callable[..., Any]:
     """until(happened, what): polls with a deadline."""
     return wait_until
-
-
-@pytest.fixture
-def interrupt() -> Callable[[subprocess.Popen[str]], None]:
-    """Ctrl-C."""
-
-    def send(process: subprocess.Popen[str]) -> None:
-        process.send_signal(signal.SIGINT)
-
-    return send
