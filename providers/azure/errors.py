@@ -214,7 +214,7 @@ def classify(code: str, operation: str, status: int) -> type[CloudError]:
     for row in ROWS:
         if row.code == code and operation.startswith(row.api) and row.status in (0, status):
             return row.error
-    if code:
+    if code and status != 429:  # services name their throttling as they like; the status says it for all of them
         return UnknownCloudError
     by_status = {401: Unauthenticated, 403: Forbidden, 408: Transient, 412: Conflict, 429: Throttled}
     fallback = Transient if status >= 500 else UnknownCloudError
