@@ -55,6 +55,9 @@ def register(app: typer.Typer) -> None:
     app.command()(destroy)
 
 
+OBSERVE_TIMEOUT_S = 60.0
+
+
 @contextmanager
 def context_for(
     application: Path, fleet: Path | None, store: str | None, local_state: bool, timeout: str = "45m"
@@ -64,9 +67,11 @@ def context_for(
     from orchestrator.workspace import Options, opened
 
     limit_s = seconds_of("--timeout", timeout)
+    # Accounts are asked first, clusters after them; what does not answer is given up in time to say so.
+    options = Options(store, local_state, timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s))
     with (
         Stop(limit_s) as stop,
-        opened(*files(application, fleet), Options(store, local_state), cancelled=stop.asked) as context,
+        opened(*files(application, fleet), options, cancelled=stop.asked) as context,
     ):
         yield context
 
@@ -106,6 +111,7 @@ def plan(
     ] = False,
     replan: ReplanOption = False,
     verbose: VerboseOption = False,
+    timeout: TimeoutOption = "5m",
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -118,7 +124,7 @@ def plan(
     from orchestrator.planning import make_plan
 
     out: Output = ctx.obj
-    with context_for(application, fleet, store, local_state) as context:
+    with context_for(application, fleet, store, local_state, timeout) as context:
         with working(out, "observing and placing"):
             planned = make_plan(context, replan=replan)
         code = plan_exit_code(planned, detailed=detailed_exitcode)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from model.errors import CloudError, DuoyunError, NotFound, Unauthenticated
+from model.errors import CloudError, DuoyunError, Interrupted, NotFound, Unauthenticated
 from model.resources import Address, Kind, Observed, State
 from model.spec.fleet import Fleet, RegionSpec
 from orchestrator.targets import Targets
@@ -82,7 +82,7 @@ def observe(
     """Lists what carries our fleet's tag in those regions (all by default), and gets the addresses in `also`.
 
     foreign: list what is not ours too. Raises nothing for what cannot be reached: see World.unobserved. A wrong
-    credential is raised, because nothing else that follows could be right.
+    credential is raised, because nothing else that follows could be right; so is Interrupted.
     """
     world = World()
     scope = tuple(fleet.spec.regions if regions is None else regions)
@@ -98,7 +98,7 @@ def observe(
             cloud = targets.cloud(fleet.account(region.account))
             for seen in cloud.list(kind, region.region, call(), fleet=tag):
                 world.resources[seen.address] = seen
-        except Unauthenticated:
+        except (Unauthenticated, Interrupted):
             raise
         except DuoyunError as exc:
             world.unobserved[plane] = exc
@@ -111,7 +111,7 @@ def observe(
             cluster = targets.cluster(fleet.account(region.account), address.region, address.name, call())
             for item in cluster.list(Kind.KUBERNETES_OBJECT, address.region, call(), fleet=fleet.name):
                 world.resources[item.address] = item
-        except Unauthenticated:
+        except (Unauthenticated, Interrupted):
             raise
         except DuoyunError as exc:
             world.unobserved[plane] = exc
@@ -121,7 +121,7 @@ def observe(
             world.resources[address] = targets(address).get(address, call())
         except NotFound:
             return
-        except Unauthenticated:
+        except (Unauthenticated, Interrupted):
             raise
         except CloudError as exc:
             world.unobserved.setdefault(Plane(address.partition, address.account, address.region), exc)

@@ -51,10 +51,10 @@ class Planned:
         """Raises Unreachable where part of the plan's ground could not be seen: nothing may be changed then."""
         if self.world.unobserved:
             rows = "\n".join(f"{plane}: {error.summary}" for plane, error in sorted(self.world.unobserved.items()))
+            mends = dict.fromkeys(error.mend for error in self.world.unobserved.values() if error.mend)
+            general = "what cannot be reached is unknown, not absent: try again when it answers"
             raise Unreachable(
-                "part of what this plan rests on could not be observed",
-                detail=rows,
-                mend="what cannot be reached is unknown, not absent: try again when it answers",
+                "part of what this plan rests on could not be observed", detail=rows, mend="; ".join([*mends, general])
             )
 
 

@@ -20,11 +20,14 @@ from orchestrator.targets import Targets
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """store_url: --store or DUOYUN_STORE. local_state: consent to SQLite for real accounts."""
+    """store_url: --store or DUOYUN_STORE. local_state: consent to SQLite for real accounts.
+
+    timeout_s: for each question while observing; what has not answered by then is unknown.
+    """
 
     store_url: str | None = None
     local_state: bool = False
-    timeout_s: float = 120.0
+    timeout_s: float = 60.0
 
 
 def default_store_url(environ: Mapping[str, str] | None = None) -> str:

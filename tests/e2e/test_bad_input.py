@@ -104,7 +104,7 @@ def test_a_wrong_secret_on_the_other_clouds(duoyun: Any, sandbox: Any, partition
     duoyun.on("plan", env=wrong).refused(77, partition)
 
 
-def test_an_endpoint_that_nobody_answers_at(duoyun: Any) -> None:
+def test_an_endpoint_that_nobody_answers_at(duoyun: Any, sandbox: Any) -> None:
     """A private endpoint that is down: what lies behind it is unknown, and nothing is done as long as it is."""
     duoyun.edit(
         duoyun.fleet,
@@ -119,10 +119,12 @@ def test_an_endpoint_that_nobody_answers_at(duoyun: Any) -> None:
         "OURS_ACCESS_KEY_SECRET": "some-secret",
         "OURS_SECRET_ACCESS_KEY": "x",
     }
-    duoyun.on("plan", env=keys).refused(3, "SQLite", "alibaba-cn")
-    told = duoyun.on("plan", "--local-state", "-o", "json", env=keys).ended(75).json
+    assert "SQLite" in duoyun.on("plan", env=keys).ended(3).err
+    quick = ("--local-state", "--timeout", "8s")
+    told = duoyun.on("plan", *quick, "-o", "json", env=keys).ended(75).json
     assert any("alibaba-cn" in row for row in told["unobserved"])
-    duoyun.on("deploy", "--local-state", "--yes", env=keys).refused(75, "alibaba-cn")
+    duoyun.on("deploy", *quick, "--yes", env=keys).refused(75, "alibaba-cn")
+    assert sandbox.empty
 
 
 def test_no_sandbox(duoyun: Any) -> None:
