@@ -1,19 +1,22 @@
 """Embedded Rego (regorus): loads modules, checks that every function they call exists, evaluates one rule at a time.
 
-Callers: gate, rules. An engine must stay on the thread that made it, so each thread gets its own. What goes wrong while
-a rule runs is raised as RuleError, whatever it is, so that the caller can deny: never a silent pass.
+Callers: gate, rules. An engine must be used and freed by the thread that made it, so one thread owns them all
+(regorus holds the interpreter's lock while it evaluates: more threads would not be quicker). What goes wrong while a
+rule runs is raised as RuleError, whatever it is, so that the caller can deny: never a silent pass.
 """
 
 from __future__ import annotations
 
 import json
-import threading
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.exit_codes import ExitCode
 from policies.builtins import EXTENSIONS, available
+from policies.owner import OWNER
 
 
 class RuleError(DuoyunError):
@@ -30,31 +33,37 @@ class RegoEngine:
 
     def __init__(self, modules: Mapping[str, str]) -> None:
         self._modules = dict(sorted(modules.items()))
-        self._local = threading.local()
-        engine = self._load()
-        missing = list(_missing_functions(_syntax_trees(engine), _known_builtins(engine)))
-        if missing:
-            raise InvalidInput(missing)
-        self._local.engine = engine
+        self._held: dict[int, Any] = {}  # by process: a fork has no use for its parent's
+        weakref.finalize(self, _free, self._held)
+        OWNER.run(self._check)
 
     def evaluate(self, package: str, rule: str, document: Any) -> Any:
         """The value of `data.<package>.<rule>` with that input, as plain data; None where it is undefined."""
-        engine = self._engine()
-        path = f"data.{package}.{rule}"
+        path, text = f"data.{package}.{rule}", json.dumps(document)
+        return OWNER.run(lambda: self._evaluate(path, text))
+
+    def _evaluate(self, path: str, document: str) -> Any:
+        engine = self._held.get(os.getpid())
         try:
-            engine.set_input_json(json.dumps(document))
+            if engine is None:
+                engine = self._held[os.getpid()] = self._load()
+            engine.set_input_json(document)
             text = engine.eval_rule_as_json(path)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as exc:  # noqa: BLE001  (a panic of the engine is a BaseException)
-            del self._local.engine  # its state after an error is not to be trusted
+            del engine
+            self._held.pop(os.getpid(), None)  # its state after an error is not to be trusted
             raise RuleError(_first_line(exc), detail=path) from (exc if isinstance(exc, Exception) else None)
         return json.loads(text) if isinstance(text, str) else text
 
-    def _engine(self) -> Any:
-        if not hasattr(self._local, "engine"):
-            self._local.engine = self._load()
-        return self._local.engine
+    def _check(self) -> None:
+        engine = self._load()
+        missing = list(_missing_functions(_syntax_trees(engine), _known_builtins(engine)))
+        if missing:
+            del engine  # or the traceback would carry it to another thread
+            raise InvalidInput(missing)
+        self._held[os.getpid()] = engine
 
     def _load(self) -> Any:
         import regorus
@@ -71,8 +80,13 @@ class RegoEngine:
             except BaseException as exc:  # noqa: BLE001  (a panic of the parser is a BaseException)
                 mistakes.append(Diagnostic(*_place(str(exc), name)))
         if mistakes:
+            del engine
             raise InvalidInput(mistakes)
         return engine
+
+
+def _free(held: dict[int, Any]) -> None:
+    OWNER.post(lambda: held.pop(os.getpid(), None))
 
 
 def _first_line(exc: BaseException) -> str:

@@ -22,6 +22,7 @@ import itertools
 import os
 import shlex
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -331,31 +332,56 @@ class Containers:
 
     async def _bind(self, container: RunningContainer, ports: tuple[int, ...], *, mapped: bool) -> bool:
         """Listens on all ports, or on none and answers False. mapped: a port that is refused gets another number."""
-        loop = asyncio.get_running_loop()
         server = web.Server(container.answer, access_log=None)
-        sockets: list[asyncio.Server] = []
-        for port in ports:
-            try:
-                sockets.append(await loop.create_server(server, container.ip, port, reuse_address=True))
-            except PermissionError:
-                sockets.append(await _elsewhere(loop, server, container, port))
-            except OSError:
-                if mapped:
-                    sockets.append(await _elsewhere(loop, server, container, port))
-                    continue
-                for opened in sockets:
-                    opened.close()
-                return False
-        container.serve(sockets, server)
+        listeners: list[asyncio.Server] = []
+        try:
+            for port in ports:
+                listeners.append(await _listener(server, container, port, mapped=mapped))
+            for listener in listeners:
+                await listener.start_serving()
+        except OSError:
+            _close_all(listeners)
+            if mapped:
+                raise
+            return False
+        except BaseException:  # cancelled: what is open already belongs to nobody
+            _close_all(listeners)
+            raise
+        container.serve(listeners, server)
         return True
 
 
-async def _elsewhere(
-    loop: asyncio.AbstractEventLoop, server: web.Server, container: RunningContainer, port: int
-) -> asyncio.Server:
-    listener = await loop.create_server(server, container.ip, 0)
-    container.port_map[port] = int(listener.sockets[0].getsockname()[1])
-    return listener
+async def _listener(server: web.Server, container: RunningContainer, port: int, *, mapped: bool) -> asyncio.Server:
+    """Listens on the port, or on another number where that one is not permitted (below 1024), or is taken and `mapped`.
+
+    The socket is opened here, and not by the loop: a cancelled `create_server(host, port)` leaves its socket open.
+    """
+    try:
+        opened = _open(container.ip, port)
+    except OSError as exc:
+        if not (mapped or isinstance(exc, PermissionError)):
+            raise
+        opened = _open(container.ip, 0)
+        container.port_map[port] = int(opened.getsockname()[1])
+    return await asyncio.get_running_loop().create_server(server, sock=opened, start_serving=False)
+
+
+def _open(ip: str, port: int) -> socket.socket:
+    opened = socket.socket()
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((ip, port))
+        opened.listen(100)
+        opened.setblocking(False)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _close_all(listeners: list[asyncio.Server]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 async def _pause(seconds: float) -> None:

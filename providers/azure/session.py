@@ -19,6 +19,7 @@ from azure.core.rest import HttpRequest
 
 from model.errors import Unauthenticated
 from providers.azure.errors import mapper
+from providers.azure.sdk_models import guard_models
 from providers.base import Account, Call
 from providers.calls import Calls
 
@@ -160,6 +161,7 @@ class Session:
     def _client(self, cls: Any) -> Any:
         with self._lock:
             if cls.__name__ not in self._clients:
+                guard_models(cls)
                 self._clients[cls.__name__] = cls(
                     self._make_credential(),
                     self.account.account_id,

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sandbox.containers import Behaviour, Containers, RunningContainer, image_is_missing
+from sandbox.containers import FIRST_ADDRESS, Behaviour, Containers, RunningContainer, image_is_missing
 from sandbox.kubernetes.embedded import NoTime
 from sandbox.world import ContainerSpec, ImageError
 
@@ -181,3 +181,27 @@ def test_behaviour_is_parsed_or_refused() -> None:
     assert Behaviour.parse({"process": "python3 -m x"}).process == ("python3", "-m", "x")
     with pytest.raises(ValueError, match="behaviour"):
         Behaviour.parse({"latency_ms": "fast"})
+
+
+def test_one_that_is_cancelled_in_mid_start_leaves_no_listener_behind() -> None:
+    """Whatever step of its start it had come to: its address and ports are free for a socket that shares nothing."""
+
+    async def test(containers: Containers, _session: aiohttp.ClientSession) -> None:
+        cancelled = 0
+        for steps in range(12):
+            starting = asyncio.create_task(containers.run(_spec(8080, 9090, image=f"web:{steps}")))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                started = await starting
+                assert isinstance(started, RunningContainer)
+                await started.stop()
+                continue
+            cancelled += 1
+            for port in (8080, 9090):
+                with socket.socket() as probe:
+                    assert probe.connect_ex((FIRST_ADDRESS, port)) != 0, (steps, port)
+        assert cancelled
+
+    _run(test)
