@@ -96,7 +96,8 @@ def _interval_s(every: str | None) -> float | None:
 def _forever(context: Context, out: Output, interval_s: float, **options: Any) -> None:
     """One scan after another; a scan that takes longer than the interval delays the next, it never overlaps it.
 
-    A scan that fails is told and tried again at the next turn: a schedule outlives a bad minute.
+    A scan that fails is told and tried again at the next turn: a schedule outlives a bad minute. Returns when it is
+    asked to stop, also in the middle of a scan: that is how a schedule ends.
     """
     out.lines = True
     turn = 0
@@ -105,6 +106,8 @@ def _forever(context: Context, out: Output, interval_s: float, **options: Any) -
         try:
             _once(context, out, **options)
         except Interrupted:
+            if context.cancelled():
+                return
             raise
         except DuoyunError as exc:
             if out.is_json:
