@@ -26,7 +26,7 @@ from sandbox.accounts import CLOUD_OF, load_accounts
 from sandbox.control import Control
 from sandbox.faults import Faults
 from sandbox.files import lock, private_folder, write_private
-from sandbox.timing import timing
+from sandbox.timing import DRAWS_FILE, Draws, timing
 from sandbox.world import World
 
 CLOUDS: Mapping[str, str] = {
@@ -76,6 +76,7 @@ class Sandbox:
             raise SandboxError(f"no cloud {unknown[0]!r} here; there are {', '.join(CLOUDS)}", 64)
         self.options = options
         self.faults = Faults(options.seed)
+        self.draws = Draws()
         self.endpoints: dict[str, Any] = {}
         self.servers: dict[str, Any] = {}
         self.world: World | None = None
@@ -100,7 +101,7 @@ class Sandbox:
             await self._start_clouds(world)
             self._serving = True
             token = secrets.token_urlsafe(32)
-            self._control = Control(token, self.faults, self.servers, self._status, self.stop)
+            self._control = Control(token, self.faults, self.draws, self.servers, self._status, self.stop)
             await self._control.start()
             self.endpoints = self._describe(token)
             if self.options.endpoints_file is not None:
@@ -132,6 +133,7 @@ class Sandbox:
         self._control, self.world = None, None
         self.servers.clear()
         failed = [error for part in parts if (error := await _attempt(part)) is not None]
+        self.draws.close()
         for file in self._locks:
             file.close()
         self._locks.clear()
@@ -164,7 +166,11 @@ class Sandbox:
             accounts = load_accounts(options.state_dir)
         except (OSError, ValueError) as exc:
             raise SandboxError(f"the state folder {options.state_dir} cannot be used: {exc}") from exc
-        clock = timing(options.profile, options.time_scale, options.seed)
+        try:
+            self.draws = Draws(options.state_dir / DRAWS_FILE if options.state_dir else None)
+        except OSError as exc:
+            raise SandboxError(f"the state folder {options.state_dir} cannot be used: {exc}") from exc
+        clock = timing(options.profile, options.time_scale, options.seed, self.draws)
         from sandbox.containers import Containers
         from sandbox.kubernetes import Clusters
 

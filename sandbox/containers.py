@@ -55,6 +55,20 @@ def image_is_missing(image: str) -> bool:
     return not last or last.startswith("missing") or tag.startswith("missing")
 
 
+def _is_mainland(image: str) -> bool:
+    """Whether the registry is in mainland China, as its name says: `registry.cn-hangzhou...`, `...com.cn`."""
+    host, slash, _path = image.partition("/")
+    return bool(slash) and any(part == "cn" or part.startswith("cn-") for part in host.split(":")[0].split("."))
+
+
+def _drawn_as(spec: ContainerSpec) -> str:
+    """What the start is drawn for: where and which service, not which pod."""
+    who = spec.identity
+    return (
+        f"{who.get('site') or who.get('region', '')}/{who.get('namespace', '')}/{who.get('service', '')} {spec.image}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How a container behaves; see the module's docstring. Durations in seconds, latency in milliseconds."""
@@ -263,6 +277,7 @@ class Containers:
         first = int(ipaddress.IPv4Address(first_address))
         self._addresses = _Addresses(first, first)
         self._pulled: set[tuple[str, str]] = set()
+        self._pulls: dict[tuple[str, str], asyncio.Lock] = {}
         self._running: set[RunningContainer] = set()
         self._count = 0
 
@@ -271,7 +286,7 @@ class Containers:
         OSError where its process cannot be started or no loopback address is free."""
         behaviour = Behaviour.parse(spec.behaviour)
         await self._pull(spec)
-        await _pause(self._timing.duration_s("container.start"))
+        await _pause(self._timing.duration_s("container.start", _drawn_as(spec), spec.identity.get("pod", "")))
         self._count += 1
         rng = stream(self._seed, "container", self._count)
         if behaviour.process:
@@ -302,9 +317,14 @@ class Containers:
         await asyncio.gather(*(c.stop() for c in tuple(self._running)))
 
     async def _pull(self, spec: ContainerSpec) -> None:
+        """Two that start at once on one node wait for one pull."""
         key = (spec.identity.get("node", ""), spec.image)
-        if key not in self._pulled:
-            await _pause(self._timing.duration_s("image.pull"))
+        async with self._pulls.setdefault(key, asyncio.Lock()):
+            if key in self._pulled:
+                return
+            operation = "image.pull.cn" if _is_mainland(spec.image) else "image.pull"
+            resource = f"{spec.identity.get('region', '')} {spec.image}"
+            await _pause(self._timing.duration_s(operation, resource, key[0]))
             if image_is_missing(spec.image):
                 raise ImageError(f'failed to pull image "{spec.image}": not found')
             self._pulled.add(key)

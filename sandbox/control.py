@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.faults import Faults
+from sandbox.timing import Draws
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,11 +26,12 @@ class Control:
         self,
         token: str,
         faults: Faults,
+        draws: Draws,
         servers: Mapping[str, Any],
         status: Callable[[], Mapping[str, Any]],
         stop: Callable[[], None],
     ) -> None:
-        self._token, self._faults, self._servers = token, faults, servers
+        self._token, self._faults, self._draws, self._servers = token, faults, draws, servers
         self._status, self._stop = status, stop
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -45,6 +47,7 @@ class Control:
                 web.delete("/faults", self._delete_faults),
                 web.get("/faults/log", self._get_log),
                 web.delete("/faults/{id}", self._delete_fault),
+                web.get("/draws", self._get_draws),
                 web.post("/shutdown", self._post_shutdown),
             ]
         )
@@ -102,6 +105,12 @@ class Control:
 
     async def _get_log(self, _request: web.Request) -> web.Response:
         return web.json_response({"log": self._faults.log()})
+
+    async def _get_draws(self, request: web.Request) -> web.Response:
+        since = request.query.get("since", "0")
+        if not since.isdigit():
+            return _error(400, f"since={since!r} must be the number of a draw")
+        return web.json_response({"draws": self._draws.since(int(since))})
 
     async def _post_shutdown(self, _request: web.Request) -> web.Response:
         self._stop()

@@ -151,9 +151,10 @@ class ClusterHost(Protocol):
 
 class Timing(Protocol):
     """How long things take, in real seconds, by profile. operation like `aws.cluster.create`, `node.join`,
-    `image.pull`, `azure.vm.create`."""
+    `image.pull`, `azure.vm.create`. resource: what it is done to, by a name that is the same in every run (no random
+    id): it takes part in the draw. detail: which one it was, for the log only."""
 
-    def duration_s(self, operation: str) -> float: ...
+    def duration_s(self, operation: str, resource: str = "", detail: str = "") -> float: ...
 
 
 class Server(Protocol):

@@ -123,7 +123,7 @@ def build(cloud: Cloud, account: SandboxAccount, cluster: AckCluster) -> None:
     """Makes the Kubernetes API in the background; the cluster is running once it answers."""
 
     async def work() -> None:
-        await asyncio.sleep(cloud.duration_s("cluster.create"))
+        await asyncio.sleep(cloud.duration_s("cluster.create", f"{cluster.region}/{cluster.name}", cluster.id))
         if cluster.state != "initial":
             return
         try:
@@ -247,7 +247,7 @@ def _update(ctx: Ctx, cluster: AckCluster) -> None:
     ctx.touched.append((TYPE, cluster.id))
 
     async def work() -> None:
-        await asyncio.sleep(ctx.cloud.duration_s("cluster.update"))
+        await asyncio.sleep(ctx.cloud.duration_s("cluster.update", f"{cluster.region}/{cluster.name}", cluster.id))
         if cluster.state == "updating":
             cluster.state = "running"
 
@@ -314,7 +314,7 @@ def tear_down(cloud: Cloud, estate: Estate, cluster: AckCluster) -> None:
             pool.state = "deleting"
             for machine in estate.machines_of(pool.id):
                 machines.remove(cloud, estate, machine)
-        await asyncio.sleep(cloud.duration_s("cluster.delete"))
+        await asyncio.sleep(cloud.duration_s("cluster.delete", f"{cluster.region}/{cluster.name}", cluster.id))
         while any(m.cluster == cluster.id for m in estate.machines.values()):
             await asyncio.sleep(0.02)
         for pool in estate.pools_of(cluster.id):

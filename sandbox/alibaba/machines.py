@@ -105,13 +105,18 @@ def _user_data(text: str) -> str:
     return text
 
 
+def drawn_as(machine: Machine) -> str:
+    """What its durations are drawn for. A worker's name holds its cluster's id, which is random: it is left out."""
+    return f"{machine.zone}/{machine.type}/{'' if machine.pool else machine.name}"
+
+
 def start(cloud: Cloud, machine: Machine, operation: str) -> None:
     """Brings a machine to Running in the background, its container with it."""
     if operation != "vm.create":
         machine.status = "Starting"
 
     async def boot() -> None:
-        await asyncio.sleep(cloud.duration_s(operation))
+        await asyncio.sleep(cloud.duration_s(operation, drawn_as(machine), machine.id))
         if machine.status in ("Pending", "Starting"):
             await _run_container(cloud, machine)
             machine.status = "Running"
@@ -186,7 +191,7 @@ def stop_instances(ctx: Ctx) -> dict[str, Any]:
 def _spawn_stop(cloud: Cloud, machine: Machine) -> None:
     async def work() -> None:
         await stop_container(cloud, machine)
-        await asyncio.sleep(cloud.duration_s("vm.stop"))
+        await asyncio.sleep(cloud.duration_s("vm.stop", drawn_as(machine), machine.id))
         if machine.status == "Stopping":
             machine.status = "Stopped"
 
@@ -219,7 +224,7 @@ def remove(cloud: Cloud, estate: Estate, machine: Machine) -> None:
 
     async def work() -> None:
         await stop_container(cloud, machine)
-        await asyncio.sleep(cloud.duration_s("vm.delete"))
+        await asyncio.sleep(cloud.duration_s("vm.delete", drawn_as(machine), machine.id))
         estate.machines.pop(machine.id, None)
 
     cloud.spawn(f"deletion of {machine.id}", work)

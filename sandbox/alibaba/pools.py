@@ -201,7 +201,9 @@ async def _step(cloud: Cloud, estate: Estate, pool: Pool) -> bool:
     if handle is None or not _wanted(estate, pool):
         return True  # the cluster's own deletion takes its pools along
     verb = {"initial": "create", "deleting": "delete"}.get(pool.state, "update")
-    await asyncio.sleep(cloud.duration_s(f"nodepool.{verb}"))
+    await asyncio.sleep(
+        cloud.duration_s(f"nodepool.{verb}", f"{pool.region}/{_cluster_name(estate, pool)}/{pool.name}", pool.id)
+    )
     present = _staying(estate, pool)
     for _ in range(pool.desired - len(present)):
         await _add(cloud, estate, handle, pool)
@@ -212,6 +214,11 @@ async def _step(cloud: Cloud, estate: Estate, pool: Pool) -> bool:
         estate.pools.pop(pool.id, None)
         return True
     return await _settled(estate, handle, pool)
+
+
+def _cluster_name(estate: Estate, pool: Pool) -> str:
+    cluster = estate.clusters.get(pool.cluster)
+    return cluster.name if cluster is not None else ""
 
 
 def _wanted(estate: Estate, pool: Pool) -> bool:

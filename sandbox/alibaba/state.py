@@ -264,8 +264,8 @@ class Cloud:
                 self._used.add(value)
                 return value
 
-    def duration_s(self, operation: str) -> float:
-        return self.world.timing.duration_s(f"alibaba.{operation}")
+    def duration_s(self, operation: str, resource: str, detail: str = "") -> float:
+        return self.world.timing.duration_s(f"alibaba.{operation}", resource, detail)
 
     def spawn(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs in the background; what goes wrong there is logged, never lost."""

@@ -29,7 +29,7 @@ def create_vpc(ctx: Ctx) -> dict[str, Any]:
         description=ctx.params.get("Description"),
         tags=ctx.params.tags(),
         created_s=time.time(),
-        ready_s=time.time() + ctx.cloud.duration_s("network.create"),
+        ready_s=time.time() + ctx.cloud.duration_s("network.create", f"{ctx.region}/{ctx.params.get('VpcName')}"),
     )
     ctx.estate.vpcs[vpc.id] = vpc
     ctx.touched.append(("ACS::VPC::VPC", vpc.id))
@@ -141,7 +141,7 @@ def create_vswitch(ctx: Ctx) -> dict[str, Any]:
         description=p.get("Description"),
         tags=p.tags(),
         created_s=time.time(),
-        ready_s=time.time() + ctx.cloud.duration_s("subnet.create"),
+        ready_s=time.time() + ctx.cloud.duration_s("subnet.create", f"{zone}/{p.get('VSwitchName')}"),
     )
     ctx.estate.vswitches[switch.id] = switch
     ctx.touched.append(("ACS::VPC::VSwitch", switch.id))

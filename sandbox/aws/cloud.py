@@ -60,9 +60,12 @@ class Cloud:
 
     # -- later ------------------------------------------------------------------------------------------------
 
-    def later(self, operation: str, then: Callable[[], None]) -> None:
-        """Runs then() under the lock, in a worker thread, once the operation's time has passed. From any thread."""
-        self.spawn(self._later(self.world.timing.duration_s(operation), then))
+    def later(self, operation: str, then: Callable[[], None], resource: str = "", detail: str = "") -> None:
+        """Runs then() under the lock, in a worker thread, once the operation's time has passed. From any thread.
+
+        resource, detail: as in world.Timing.
+        """
+        self.spawn(self._later(self.world.timing.duration_s(operation, resource, detail), then))
 
     async def _later(self, delay_s: float, then: Callable[[], None]) -> None:
         await asyncio.sleep(delay_s)

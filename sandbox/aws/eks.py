@@ -48,7 +48,7 @@ class Eks:
         for account_id, region, backend in self._cloud.moto.touched("eks"):
             for cluster in list(backend.clusters.values()):
                 if cluster.status == "DELETING":
-                    self._cloud.later("aws.cluster.delete", partial(self._gone, backend, cluster))
+                    self._cloud.later("aws.cluster.delete", partial(self._gone, backend, cluster), cluster.arn)
                     continue
                 for update in self._cloud.memory.updates.values():
                     if update.get("cluster") == cluster.arn and update["status"] == "InProgress":
@@ -92,7 +92,7 @@ class Eks:
         )
         config["clusterSecurityGroupId"] = group.id
         cluster.resources_vpc_config = _with_defaults(config)
-        delay_s = self._cloud.world.timing.duration_s("aws.cluster.create")
+        delay_s = self._cloud.world.timing.duration_s("aws.cluster.create", cluster.arn)
         self._cloud.spawn(self._open(incoming.account_id, incoming.region, cluster.name, delay_s))
         return {"cluster": cluster}
 
@@ -164,7 +164,7 @@ class Eks:
         cluster.status = "UPDATING"
         update = self.new_update(incoming, kind, params)
         update |= {"cluster": cluster.arn, "then": then}
-        self._cloud.later("aws.cluster.update", partial(_finish_update, cluster, update))
+        self._cloud.later("aws.cluster.update", partial(_finish_update, cluster, update), cluster.arn)
         return {"update": update}
 
     def new_update(self, incoming: Incoming, kind: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +204,7 @@ class Eks:
         if cluster.status != "DELETING":
             cluster.status = "DELETING"
             backend = self._cloud.moto.eks(incoming.account_id, incoming.region)
-            self._cloud.later("aws.cluster.delete", partial(self._gone, backend, cluster))
+            self._cloud.later("aws.cluster.delete", partial(self._gone, backend, cluster), cluster.arn)
         return {"cluster": copy.copy(cluster)}
 
     def _gone(self, backend: Any, cluster: Any) -> None:

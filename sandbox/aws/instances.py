@@ -52,7 +52,7 @@ class Instances:
                     self._set(instance, PENDING)
                     self._cloud.spawn(self._boot(account_id, region, instance.id))
                 elif code == SHUTTING_DOWN:
-                    self._cloud.later("aws.vm.delete", partial(self._set, instance, TERMINATED))
+                    self._cloud.later("aws.vm.delete", partial(self._set, instance, TERMINATED), *_drawn_as(instance))
                 elif code == STOPPING:
                     self._set(instance, STOPPED)
 
@@ -94,7 +94,8 @@ class Instances:
     async def _boot(self, account_id: str, region: str, instance_id: str) -> None:
         """Waits as long as a VM takes, then starts its container; running, with or without one."""
         cloud = self._cloud
-        await asyncio.sleep(cloud.world.timing.duration_s("aws.vm.create"))
+        booting = await cloud.locked(lambda: _find(cloud.moto.ec2(account_id, region), instance_id))
+        await asyncio.sleep(cloud.world.timing.duration_s("aws.vm.create", *_drawn_as(booting)))
         text = await cloud.locked(lambda: self._user_data(account_id, region, instance_id))
         ip = await self._run_container(instance_id, text) if text else ""
 
@@ -173,7 +174,7 @@ class Instances:
                 instance.terminate()
                 self._set(instance, SHUTTING_DOWN)
                 self._cloud.spawn(self._stop_container(instance.id))
-                self._cloud.later("aws.vm.delete", partial(self._set, instance, TERMINATED))
+                self._cloud.later("aws.vm.delete", partial(self._set, instance, TERMINATED), *_drawn_as(instance))
             rows.append(_transition(instance, before))
         return {"TerminatingInstances": rows}
 
@@ -187,7 +188,7 @@ class Instances:
                 instance.stop()
                 self._set(instance, STOPPING)
                 self._cloud.spawn(self._stop_container(instance.id))
-                self._cloud.later("aws.vm.delete", partial(self._halt, instance))
+                self._cloud.later("aws.vm.delete", partial(self._halt, instance), *_drawn_as(instance))
             rows.append(_transition(instance, before))
         return {"StoppingInstances": rows}
 
@@ -260,6 +261,14 @@ def instances_of(backend: Any) -> Iterator[Any]:
 
 def _find(backend: Any, instance_id: str) -> Any | None:
     return next((i for i in instances_of(backend) if i.id == instance_id), None)
+
+
+def _drawn_as(instance: Any | None) -> tuple[str, str]:
+    """What its durations are drawn for: its zone, type and Name tag, which repeat where its id does not; and the id."""
+    if instance is None:
+        return "", ""
+    name = next((tag["value"] for tag in instance.get_tags() if tag["key"] == "Name"), "")
+    return f"{instance.placement}/{instance.instance_type}/{name}", instance.id
 
 
 def _nowhere(instance_id: str) -> str:

@@ -86,7 +86,7 @@ class Nodegroups:
     async def _join(self, backend: Any, cluster: Any, group: Any, operation: str) -> None:
         """Brings the group to its desired size; ACTIVE once all of its nodes are Ready."""
         cloud = self._cloud
-        await asyncio.sleep(cloud.world.timing.duration_s(operation))
+        await asyncio.sleep(cloud.world.timing.duration_s(operation, f"{cluster.arn}/{group.nodegroup_name}"))
         handle = await self._handle(backend, cluster)
         if handle is None:
             return
@@ -209,7 +209,9 @@ class Nodegroups:
 
     async def _remove(self, backend: Any, cluster: Any, group: Any) -> None:
         cloud = self._cloud
-        await asyncio.sleep(cloud.world.timing.duration_s("aws.nodepool.delete"))
+        await asyncio.sleep(
+            cloud.world.timing.duration_s("aws.nodepool.delete", f"{cluster.arn}/{group.nodegroup_name}")
+        )
         cluster_id = cluster_id_of(backend.account_id, backend.region_name, cluster.name)
         handle = cloud.world.clusters.get(cluster_id)
         names = await cloud.locked(lambda: list(cloud.memory.nodes.get(group.arn, ())))

@@ -311,7 +311,7 @@ class Engine:
         operation = Operation(self.store.new_guid(), record.subscription, time.time(), resource_id=record.id)
         self._forget_old()
         self.operations[operation.id] = operation
-        seconds = self.world.timing.duration_s(timing)
+        seconds = self.world.timing.duration_s(timing, record.id)
 
         async def run() -> None:
             await asyncio.sleep(seconds)

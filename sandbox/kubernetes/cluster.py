@@ -190,7 +190,8 @@ class Cluster:
         task.add_done_callback(lambda _t: self._joining.pop(name, None))
 
     async def _join(self, name: str) -> None:
-        await asyncio.sleep(self._around.timing.duration_s("node.join"))
+        drawn_as = machines.drawn_as(self.store.get(NODES, "", name))
+        await asyncio.sleep(self._around.timing.duration_s("node.join", drawn_as, f"{self.cluster_id}/{name}"))
         node = self.store.get(NODES, "", name)
         if node is not None:
             self.api.system_update(NODES, node, machines.made_ready(node, self.api.now()), "kubelet")

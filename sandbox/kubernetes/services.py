@@ -212,7 +212,7 @@ class LoadBalancers:
             known = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
             if not known:
                 self._recorder.tell(service, NORMAL, "EnsuringLoadBalancer", "Ensuring load balancer", MANAGER)
-                await asyncio.sleep(self._timing.duration_s("kubernetes.loadbalancer.create"))
+                await asyncio.sleep(self._timing.duration_s("kubernetes.loadbalancer.create", "/".join(key)))
             balancer = Balancer(known[0]["ip"] if known else self._addresses())
         service = self._api.store.get(SERVICES, *key) or {"spec": {}}
         if service["spec"].get("type") != "LoadBalancer":

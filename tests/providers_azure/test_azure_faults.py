@@ -35,7 +35,7 @@ REGION = "chinanorth3"
 @contextmanager
 def slow(rig: Any, seconds: float) -> Iterator[None]:
     class Slow:
-        def duration_s(self, operation: str) -> float:
+        def duration_s(self, operation: str, resource: str = "", detail: str = "") -> float:
             return seconds
 
     kept, rig.azure.world.timing = rig.azure.world.timing, Slow()

@@ -128,7 +128,7 @@ def test_a_put_is_idempotent_and_answers_201_then_200(sdk: Any, group: str, azur
 
 def test_a_long_operation_is_polled(sdk: Any, group: str, azure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
-        def duration_s(self, operation: str) -> float:
+        def duration_s(self, operation: str, resource: str = "", detail: str = "") -> float:
             return 0.3
 
     monkeypatch.setattr(azure.world, "timing", Slow())

@@ -89,3 +89,9 @@ def made_ready(node: Object, now: str) -> Object:
     if taints:
         spec["taints"] = taints
     return node | {"spec": spec, "status": node["status"] | {"conditions": _conditions(True, now)}}
+
+
+def drawn_as(node: Mapping[str, Any] | None) -> str:
+    """What its joining is drawn for: zone and type. Not its name, which counts through all pools of a cloud."""
+    labels = (node or {"metadata": {}})["metadata"].get("labels") or {}
+    return f"{labels.get('topology.kubernetes.io/zone', '')}/{labels.get('node.kubernetes.io/instance-type', '')}"
