@@ -14,8 +14,13 @@ from sandbox.kubernetes import quantities, schema
 Object = dict[str, Any]
 _JSON_NAMES = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 _GO_TYPES = {"str": "string", "int": "int32", "bool": "bool", "float": "float64", "datetime": "Time"}
-_QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead", "capacity", "allocatable", "hard", "used"})
-_QUANTITIES: Final = frozenset({"sizeLimit", "divisor", "storage"})
+_QUANTITY_MAPS: Final = frozenset(
+    {
+        "requests", "limits", "overhead", "capacity", "allocatable", "hard", "used", "min", "max", "default",
+        "defaultRequest",
+    }
+)  # fmt: skip
+_QUANTITIES: Final = frozenset({"sizeLimit", "divisor", "storage", "averageValue"})
 # Empty values that mean something: an empty list here is not the same as none.
 _KEEP_EMPTY: Final = frozenset({("V1Deployment", "spec"), ("V1PodSpec", "containers")})
 
