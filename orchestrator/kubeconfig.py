@@ -39,12 +39,8 @@ def kubeconfig_for(fleet: Fleet, region_id: str, targets: Targets | None = None,
 
 def to_kubeconfig(name: str, access: ClusterAccess) -> str:
     """The v1 Config document that kubectl reads."""
-    server = access.server
-    if server.startswith("http://") and access.token:
-        # Plain HTTP is the sandbox, on loopback. kubectl sends no token without TLS, so it goes into the path.
-        server = f"{server.rstrip('/')}/as/{access.token()}"
-    cluster: dict[str, Any] = {"server": server}
-    if access.ca_pem and access.server.startswith("https"):
+    cluster: dict[str, Any] = {"server": access.server}
+    if access.ca_pem:
         cluster["certificate-authority-data"] = _b64(access.ca_pem)
     if access.proxy_url:
         cluster["proxy-url"] = access.proxy_url

@@ -119,13 +119,15 @@ class NodeSpec:
 
 
 class ClusterHandle(Protocol):
-    """One Kubernetes API on a port of its own. url like http://127.0.0.1:PORT."""
+    """One Kubernetes API on a port of its own. url like https://127.0.0.1:PORT; ca_pem is what it is trusted by."""
 
     @property
     def url(self) -> str: ...
     @property
     def admin_token(self) -> str: ...
 
+    def ca_pem(self) -> str: ...
+    @property
     async def add_node(self, node: NodeSpec) -> None:
         """The node becomes Ready after the profile's join time."""
         ...

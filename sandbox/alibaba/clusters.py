@@ -7,6 +7,7 @@ its creation ends. The kubeconfig carries a bearer token per access key; life's 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -23,7 +24,7 @@ from sandbox.alibaba.groups import find_group
 from sandbox.alibaba.state import AckCluster, Cloud, Ctx, Estate, Group, has_tags, iso, region_code
 from sandbox.alibaba.vpc import usable_vpc, usable_vswitch
 from sandbox.alibaba.wire import ApiError
-from sandbox.world import SandboxAccount
+from sandbox.world import ClusterHandle, SandboxAccount
 
 TYPE = "ACS::CS::Cluster"
 _HEX = "0123456789abcdef"
@@ -283,11 +284,16 @@ def describe_user_kubeconfig(ctx: Ctx) -> dict[str, Any]:
     if handle is None or cluster.state in ("initial", "failed", "deleting"):
         raise ApiError(409, "ErrorClusterState", f"cluster {cluster.id} is {cluster.state}: it has no credentials")
     minutes = ctx.params.integer("TemporaryDurationMinutes", 4320, low=15, high=4320)
+def _endpoint(handle: ClusterHandle) -> dict[str, str]:
+    ca = base64.b64encode(handle.ca_pem.encode()).decode()
+    return {"server": handle.url, "certificate-authority-data": ca}
+
+
     user = ctx.caller.account.account_id
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "kubernetes", "cluster": {"server": handle.url}}],
+        "clusters": [{"name": "kubernetes", "cluster": _endpoint(handle)}],
         "contexts": [{"name": f"{user}-{cluster.id}", "context": {"cluster": "kubernetes", "user": user}}],
         "current-context": f"{user}-{cluster.id}",
         "users": [{"name": user, "user": {"token": cluster_token(ctx.caller.account, cluster.id, ctx.caller.key_id)}}],

@@ -11,7 +11,7 @@ import base64
 import copy
 import re
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,6 @@ class Eks:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._ca = ""
         self.before: dict[str, Handler] = {
             "eks:CreateCluster": self._check_create,
             "eks:DescribeCluster": self._describe,
@@ -79,7 +78,7 @@ class Eks:
         cluster.platformVersion = "eks.1"
         cluster.status = "CREATING"
         cluster.endpoint = None
-        cluster.certificate_authority = {"data": self._certificate()}
+        cluster.certificate_authority = {}
         config = dict(cluster.resources_vpc_config)
         ec2 = self._cloud.moto.ec2(incoming.account_id, incoming.region)
         config["vpcId"] = self.subnet(incoming, config["subnetIds"][0]).vpc_id
@@ -117,6 +116,7 @@ class Eks:
         def active() -> None:
             cluster.endpoint = handle.url
             if cluster.status in ("CREATING", "UPDATING"):
+            cluster.certificate_authority = {"data": base64.b64encode(handle.ca_pem.encode()).decode()}
                 cluster.status = "ACTIVE"
 
         await cloud.locked(active)
@@ -241,12 +241,6 @@ class Eks:
                 return subnets[subnet_id]
         raise AwsError("InvalidParameterException", f"The subnet ID '{subnet_id}' does not exist")
 
-    def _certificate(self) -> str:
-        """certificateAuthority.data: a real PEM, though the sandbox's endpoint is plain HTTP on loopback."""
-        if not self._ca:
-            self._ca = base64.b64encode(_self_signed()).decode()
-        return self._ca
-
 
 def _finish_update(cluster: Any, update: dict[str, Any]) -> None:
     for attribute, value in update["then"].items():
@@ -282,25 +276,3 @@ def _merged_logging(before: dict[str, Any], change: dict[str, Any]) -> dict[str,
         {"types": [kind for kind, on in enabled.items() if on is wanted], "enabled": wanted} for wanted in (True, False)
     ]
     return {"clusterLogging": [row for row in rows if row["types"]]}
-
-
-def _self_signed() -> bytes:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=3650))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM)

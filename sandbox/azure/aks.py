@@ -192,8 +192,11 @@ class ManagedClusters(ResourceKind):
         context = record.name + ("-admin" if user == "clusterAdmin" else "")
         config = {
             "apiVersion": "v1",
+        ca = base64.b64encode(handle.ca_pem.encode()).decode()
             "kind": "Config",
-            "clusters": [{"name": record.name, "cluster": {"server": handle.url}}],
+            "clusters": [
+                {"name": record.name, "cluster": {"server": handle.url, "certificate-authority-data": ca}}
+            ],
             "users": [{"name": f"{user}_{record.group}_{record.name}", "user": {"token": token}}],
             "contexts": [
                 {"name": context,

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from model.rng import stream
 from sandbox.kubernetes.api import Api, Deletion
+from sandbox.kubernetes.authority import Authority
 from sandbox.kubernetes.controllers.budgets import Budgets
 from sandbox.kubernetes.controllers.deployment import Deployments
 from sandbox.kubernetes.controllers.endpoints import EndpointSlices
@@ -29,7 +30,7 @@ from sandbox.kubernetes.kinds import NAMESPACES, NODES, PODS
 from sandbox.kubernetes.nodes import machines
 from sandbox.kubernetes.nodes.kubelet import Kubelets
 from sandbox.kubernetes.nodes.worker import Backoff
-from sandbox.kubernetes.routes import TOKEN_PREFIX, Target
+from sandbox.kubernetes.routes import Target
 from sandbox.kubernetes.services import ApiProxy, Backends, LoadBalancers
 from sandbox.kubernetes.store import Object, Store
 from sandbox.kubernetes.subresources import evict
@@ -39,16 +40,19 @@ from sandbox.world import ContainerHost, FaultTable, NodeSpec, Timing
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _EVICT_TRIES, _EVICT_EVERY_S = 20, 0.25
 _SHUTDOWN_S = 0.05
+_HANDSHAKE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a cluster needs from outside. addresses: the next free loopback address for a load balancer."""
+    """What a cluster needs from outside. addresses: the next free loopback address for a load balancer; authority:
+    who signs for its API."""
 
     timing: Timing
     faults: FaultTable
     containers: ContainerHost
     addresses: Callable[[], str]
+    authority: Callable[[], Authority]
     seed: int = 0
     backoff: Backoff = field(default_factory=Backoff)
 
@@ -110,11 +114,16 @@ class Cluster:
         loop = asyncio.get_running_loop()
         if self._server is None:
             return
+        tls: dict[str, Any] = {
+            "ssl": self._around.authority().server_context(),
+            "ssl_handshake_timeout": _HANDSHAKE_S,
+            "ssl_shutdown_timeout": _SHUTDOWN_S,
+        }
         try:
-            listener = await loop.create_server(self._server, "127.0.0.1", self._port, reuse_address=True)
+            listener = await loop.create_server(self._server, "127.0.0.1", self._port, reuse_address=True, **tls)
         except OSError:
             # Somebody took the port while we were away; clients find the new one where they found the old.
-            listener = await loop.create_server(self._server, "127.0.0.1", 0)
+            listener = await loop.create_server(self._server, "127.0.0.1", 0, **tls)
         self._listener = listener
         self._port = int(listener.sockets[0].getsockname()[1])
 
@@ -125,7 +134,9 @@ class Cluster:
             self._listener = None
             if self._server is not None:
                 for connection in self._server.connections:
-                    connection.force_close()
+                    # Not close(): over TLS that waits for the other side to say goodbye.
+                    if connection.transport is not None:
+                        connection.transport.abort()
                 await self._server.shutdown(_SHUTDOWN_S)
         elif not on and self._listener is None:
             await self._listen()
@@ -157,11 +168,12 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"https://127.0.0.1:{self._port}"
 
-    def kubectl_url(self, token: str = "") -> str:
-        """A server URL for kubectl, which sends no token over plain HTTP: the token is part of it."""
-        return f"{self.url}{TOKEN_PREFIX}{token or self._token}"
+    @property
+    def ca_pem(self) -> str:
+        """The certificate of who signed for this API."""
+        return self._around.authority().ca_pem
 
     @property
     def admin_token(self) -> str:

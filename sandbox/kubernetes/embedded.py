@@ -6,10 +6,12 @@ Callers: tests. Nothing of the product may import it.
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.containers import Containers
@@ -51,10 +53,13 @@ class FaultList:
 
 @dataclass
 class Running:
-    """A cluster that runs. call() runs a coroutine on its loop; user(token) names what the token's user is."""
+    """A cluster that runs. call() runs a coroutine on its loop; tokens: bearer token -> user name; ca_file holds
+    ca_pem, for clients that want a path."""
 
     url: str
     token: str
+    ca_pem: str
+    ca_file: Path
     cluster: Cluster
     clusters: Clusters
     containers: Containers
@@ -114,7 +119,7 @@ def running_cluster(
     timing = timing if timing is not None else NoTime()
     faults = faults if faults is not None else FaultList()
     tokens: dict[str, str] = {}
-    with running_loop() as loop:
+    with running_loop() as loop, tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
         containers = Containers(timing, seed)
         clusters = Clusters(timing=timing, faults=faults, containers=containers, seed=seed, backoff=backoff)
 
@@ -132,7 +137,21 @@ def running_cluster(
 
         asyncio.run_coroutine_threadsafe(begin(), loop).result(30)
         cluster = clusters.cluster(cluster_id)
+        ca_file = Path(folder) / "ca.pem"
+        ca_file.write_text(cluster.ca_pem, encoding="ascii")
         try:
-            yield Running(cluster.url, cluster.admin_token, cluster, clusters, containers, loop, tokens, timing, faults)
+            yield Running(
+                cluster.url,
+                cluster.admin_token,
+                cluster.ca_pem,
+                ca_file,
+                cluster,
+                clusters,
+                containers,
+                loop,
+                tokens,
+                timing,
+                faults,
+            )
         finally:
             asyncio.run_coroutine_threadsafe(end(), loop).result(30)

@@ -11,12 +11,13 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sandbox.kubernetes.authority import Authority
 from sandbox.kubernetes.cluster import Cluster, Surroundings
 from sandbox.kubernetes.nodes.worker import Backoff
 from sandbox.world import ClusterHandle, ContainerHost, FaultTable, Timing
 
 _FIRST_BALANCER = int(ipaddress.IPv4Address("127.32.0.1"))
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 def _nobody(_token: str) -> str | None:
@@ -39,7 +40,16 @@ class Clusters:
         self._clusters: dict[str, Cluster] = {}
         self._taken: set[str] = set()
         self._creating = asyncio.Lock()
-        self._around = Surroundings(timing, faults, containers, self._next_address, seed, backoff or Backoff())
+        self._authority: Authority | None = None
+        self._around = Surroundings(
+            timing, faults, containers, self._next_address, self.authority, seed, backoff or Backoff()
+        )
+
+    def authority(self) -> Authority:
+        """Who signs for all of these clusters; made when the first one needs it."""
+        if self._authority is None:
+            self._authority = Authority.make()
+        return self._authority
 
     def _next_address(self) -> str:
         """A loopback address for a load balancer, never handed out twice while the sandbox runs."""
@@ -90,7 +100,11 @@ class Clusters:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a restart needs, as JSON data. Holds secrets."""
-        return {"schema_version": _SCHEMA, "clusters": [c.snapshot() for c in self._clusters.values()]}
+        return {
+            "schema_version": _SCHEMA,
+            "authority": self.authority().snapshot(),
+            "clusters": [c.snapshot() for c in self._clusters.values()],
+        }
 
     async def restore(self, data: Mapping[str, Any]) -> None:
         """Brings clusters back on their old ports where these are free; kubelets start the containers anew.
@@ -100,6 +114,7 @@ class Clusters:
         """
         if data.get("schema_version") != _SCHEMA:
             raise ValueError(f"snapshot of schema {data.get('schema_version')!r}; this version reads {_SCHEMA}")
+        self._authority = Authority.restore(data["authority"])
         for saved in data["clusters"]:
             self._remember_addresses(saved["objects"])
         for saved in data["clusters"]:

@@ -22,7 +22,7 @@ from sandbox.kubernetes.errors import (
     unauthorized,
     unknown_path,
 )
-from sandbox.kubernetes.routes import Target, is_true, parse, split_token
+from sandbox.kubernetes.routes import Target, is_true, parse
 from sandbox.kubernetes.selectors import parse_fields, parse_labels
 from sandbox.kubernetes.store import Object
 from sandbox.kubernetes.tables import table
@@ -69,12 +69,10 @@ class Guard:
     authenticate: Callable[[str], str | None]
     faults: FaultTable
 
-    def user(self, request: web.BaseRequest, token: str) -> str:
-        """The caller's name, by the token of the URL or the bearer token. ApiError 401 without a valid one."""
-        if not token:
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            token = token if scheme.lower() == "bearer" else ""
-        if not token:
+    def user(self, request: web.BaseRequest) -> str:
+        """The caller's name, by the bearer token. ApiError 401 without a valid one."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
             raise unauthorized()
         if hmac.compare_digest(token.encode(), self.admin_token.encode()):
             return ADMIN
@@ -101,8 +99,8 @@ class HttpApi:
             return refusal(ApiError(500, "InternalError", "Internal error occurred: see the sandbox's log"))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        token, path = split_token(request.rel_url.path)
-        user = "" if path in _PUBLIC else self._guard.user(request, token)
+        path = request.rel_url.path
+        user = "" if path in _PUBLIC else self._guard.user(request)
         target = parse(path)
         write = request.method not in ("GET", "HEAD") and not path.startswith("/apis/authorization.k8s.io/")
         if user.startswith("reader:") and write and target is not None:

@@ -35,18 +35,6 @@ def is_true(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "") in _TRUE
 
 
-TOKEN_PREFIX = "/as/"  # noqa: S105  (a path)
-
-
-def split_token(path: str) -> tuple[str, str]:
-    """`/as/TOKEN/api/v1` -> (TOKEN, `/api/v1`). kubectl sends no credentials over plain HTTP, but keeps the path of
-    its server URL; the official client uses the header, and has no such prefix."""
-    if not path.startswith(TOKEN_PREFIX):
-        return "", path
-    token, _, rest = path.removeprefix(TOKEN_PREFIX).partition("/")
-    return token, f"/{rest}"
-
-
 def parse(path: str) -> Target | None:
     """None where the path means no resource that is served."""
     parts = path.strip("/").split("/")

@@ -7,6 +7,7 @@ What a fourth cloud needs here is one row and one stranger: see docs/checklists/
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.request
 from collections import Counter
@@ -365,7 +366,8 @@ class Site:
         request = urllib.request.Request(
             f"{access.server}/api/v1/nodes", headers={"Authorization": f"Bearer {access.token()}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        trust = ssl.create_default_context(cadata=access.ca_pem)
+        with urllib.request.urlopen(request, timeout=10, context=trust) as answer:
             found: list[dict[str, Any]] = json.load(answer)["items"]
         return found
 

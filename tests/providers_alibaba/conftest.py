@@ -45,6 +45,7 @@ class CountingCluster:
 
     def __init__(self, cluster_id: str, authenticate: Callable[[str], str | None]) -> None:
         self.url, self.admin_token, self.authenticate = f"http://127.0.0.1:1/{cluster_id}", "admin", authenticate
+        self.ca_pem = ""
         self.nodes: dict[str, NodeSpec] = {}
 
     async def add_node(self, node: NodeSpec) -> None:

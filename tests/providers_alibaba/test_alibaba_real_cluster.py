@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +30,10 @@ def account_of(sandbox: Running, *, reader: bool = False) -> Account:
     )
 
 
-def core(access: ClusterAccess) -> Any:
-    configuration = client.Configuration()
+def core(access: ClusterAccess, folder: Path) -> Any:
+    authority = folder / "ca.pem"
+    authority.write_text(access.ca_pem)
+    configuration = client.Configuration(ssl_ca_cert=str(authority))
     configuration.host = access.server
     configuration.proxy = ""
     assert access.token is not None
@@ -54,7 +57,7 @@ def test_nodes_of_a_pool_come_and_go_in_kubernetes(region: Any, tmp_path: Any) -
         region.make(region.cluster(), region.pool())
         at = region.at(Kind.CLUSTER, "main")
         observed = region.provider.get(at, region.call())
-        api = core(region.provider.cluster_access(observed, region.call()))
+        api = core(region.provider.cluster_access(observed, region.call()), tmp_path)
         seen = nodes(api)
         assert len(seen) == 2
         for node in seen.values():
@@ -65,7 +68,7 @@ def test_nodes_of_a_pool_come_and_go_in_kubernetes(region: Any, tmp_path: Any) -
             assert node.spec.provider_id.startswith("cn-hangzhou.i-")
         namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name="shop"))
         api.create_namespace(namespace, _request_timeout=5)
-        reader = core(open_alibaba(account_of(sandbox, reader=True)).cluster_access(observed, region.call()))
+        reader = core(open_alibaba(account_of(sandbox, reader=True)).cluster_access(observed, region.call()), tmp_path)
         assert len(nodes(reader)) == 2
         with pytest.raises(client.ApiException) as caught:
             reader.create_namespace(namespace, _request_timeout=5)
@@ -74,7 +77,7 @@ def test_nodes_of_a_pool_come_and_go_in_kubernetes(region: Any, tmp_path: Any) -
     with running(options) as sandbox:  # the same state, another process as it were
         region.provider = open_alibaba(account_of(sandbox))
         observed = region.provider.wait_ready(at, region.call())
-        api = core(region.provider.cluster_access(observed, region.call()))
+        api = core(region.provider.cluster_access(observed, region.call()), tmp_path)
         assert api.read_namespace("shop", _request_timeout=5).metadata.name == "shop"
         pool = region.provider.wait_ready(region.at(Kind.NODE_POOL, "h-g7"), region.call())
         assert set(nodes(api)) == set(seen)

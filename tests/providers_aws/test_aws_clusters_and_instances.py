@@ -1,6 +1,7 @@
 """EKS, node groups and instances through the adapter."""
 
 import json
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable
@@ -100,7 +101,8 @@ def nodes_of(provider: CloudProvider, at: Address, call: Call) -> list[Any]:
     request = urllib.request.Request(
         f"{access.server}/api/v1/nodes", headers={"Authorization": f"Bearer {access.token()}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    trust = ssl.create_default_context(cadata=access.ca_pem)
+    with urllib.request.urlopen(request, timeout=10, context=trust) as answer:
         found: list[Any] = json.loads(answer.read())["items"]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.request
 import uuid
@@ -43,12 +44,17 @@ class Live:
 
     url: str
     token: str
+    ca_pem: str
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self.ca_pem)
 
     def get(self, path: str, token: str | None = None) -> Any:
         request = urllib.request.Request(
             self.url + path, headers={"Authorization": f"Bearer {self.token if token is None else token}"}
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5, context=self.trust) as answer:
             return json.load(answer)
 
     def zones(self) -> list[str]:
@@ -83,7 +89,7 @@ class Azure:
 
     def clusters(self) -> list[Live]:
         host: Any = self.world.clusters
-        return [Live(c.url, c.admin_token) for c in (host.cluster(i) for i in host.ids())]
+        return [Live(c.url, c.admin_token, c.ca_pem) for c in (host.cluster(i) for i in host.ids())]
 
 
 @pytest.fixture(scope="module")

@@ -67,11 +67,12 @@ class Bench:
     def open(self, token: Callable[[], str], **kwargs: Any) -> KubernetesProvider:
         """Another adapter on the same cluster."""
         calls = Calls(map_error, rate_per_s=1000, burst=1000, base_s=0.01, **kwargs)
-        return open_cluster(ACCOUNT, "cn-north-1", "main", ClusterAccess(self.running.url, token=token), calls=calls)
+        access = ClusterAccess(self.running.url, ca_pem=self.running.ca_pem, token=token)
+        return open_cluster(ACCOUNT, "cn-north-1", "main", access, calls=calls)
 
     def api(self) -> k8s.ApiClient:
         """The official client, as a stranger uses it."""
-        configuration = k8s.Configuration(host=self.running.url)
+        configuration = k8s.Configuration(host=self.running.url, ssl_ca_cert=str(self.running.ca_file))
         configuration.api_key = {"authorization": f"Bearer {self.running.token}"}
         return k8s.ApiClient(configuration)
 

@@ -96,7 +96,8 @@ def test_everything_that_is_rendered_is_accepted_observed_as_written_and_answers
         for s in sites
     ]
     with running_cluster(nodes) as running:
-        provider = open_cluster(ACCOUNT, "cn-north-1", "main", ClusterAccess(running.url, token=lambda: running.token))
+        access = ClusterAccess(running.url, ca_pem=running.ca_pem, token=lambda: running.token)
+        provider = open_cluster(ACCOUNT, "cn-north-1", "main", access)
         for wanted in objects:
             assert provider.diff(provider.create(address(wanted), wanted, Call(fleet="prod")), wanted) == ()
         for wanted in objects:

@@ -28,7 +28,7 @@ class FakeCluster:
     """A cluster that only counts its nodes: the Kubernetes API has tests of its own."""
 
     def __init__(self, url: str, authenticate: Callable[[str], str | None]) -> None:
-        self.url, self.admin_token, self.authenticate = url, "admin", authenticate
+        self.url, self.admin_token, self.authenticate, self.ca_pem = url, "admin", authenticate, ""
         self.nodes: dict[str, NodeSpec] = {}
 
     async def add_node(self, node: NodeSpec) -> None:

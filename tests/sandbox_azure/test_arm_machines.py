@@ -196,6 +196,8 @@ def test_a_cluster_with_pools_has_nodes_and_a_kubeconfig(sdk: Any, sdk_for: Any,
         answer = client.aks.managed_clusters.list_cluster_user_credentials(group, "main")
         config = yaml.safe_load(bytes(answer.kubeconfigs[0].value))
         assert config["clusters"][0]["cluster"]["server"] == live.url
+        trusted = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+        assert trusted == live.ca_pem
         token = config["users"][0]["user"]["token"]
         assert live.get("/api/v1/namespaces", token)["items"]
         body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"w{may_write}".lower()}})
@@ -205,10 +207,10 @@ def test_a_cluster_with_pools_has_nodes_and_a_kubeconfig(sdk: Any, sdk_for: Any,
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         )
         if may_write:
-            urllib.request.urlopen(request, timeout=5).close()
+            urllib.request.urlopen(request, timeout=5, context=live.trust).close()
         else:
             with pytest.raises(urllib.error.HTTPError, match="403"):
-                urllib.request.urlopen(request, timeout=5)
+                urllib.request.urlopen(request, timeout=5, context=live.trust)
     with pytest.raises(urllib.error.HTTPError, match="401"):
         live.get("/api/v1/namespaces", "guess")
     pool.count = 1

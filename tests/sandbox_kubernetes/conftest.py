@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -72,10 +73,10 @@ class Answer:
         return json.loads(self.body)
 
 
-def fetch(request: urllib.request.Request | str) -> Answer:
+def fetch(request: urllib.request.Request | str, trust: ssl.SSLContext | None = None) -> Answer:
     """OSError where nobody answers."""
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=trust) as answer:
             return Answer(answer.status, answer.read(), dict(answer.headers))
     except urllib.error.HTTPError as exc:
         with exc:
@@ -143,7 +144,7 @@ class Kube:
         request = urllib.request.Request(
             self.running.url + path, body, {"Authorization": token} | headers, method=method
         )
-        return fetch(request)
+        return fetch(request, ssl.create_default_context(cadata=self.running.ca_pem))
 
     def condition(self, kind: str, name: str = "web") -> Any:
         rows = self.apps.read_namespaced_deployment(name, "default").status.conditions or []
@@ -154,7 +155,7 @@ class Kube:
 
 
 def make_kube(running: Running, token: str = "") -> Kube:
-    configuration = client.Configuration()
+    configuration = client.Configuration(ssl_ca_cert=str(running.ca_file))
     configuration.host = running.url
     configuration.api_key = {"authorization": f"Bearer {token or running.token}"}
     configuration.retries = False

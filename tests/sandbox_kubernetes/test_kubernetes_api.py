@@ -187,7 +187,6 @@ def test_only_valid_tokens_get_in_and_readers_only_read(kube: Any, as_user: Any)
     assert kube.http("/api/v1/pods", **{"Authorization": "Bearer wrong"}).status == 401
     assert kube.http("/api/v1/pods", **{"Authorization": ""}).json()["reason"] == "Unauthorized"
     assert kube.http("/version", **{"Authorization": ""}).status == 200
-    assert kube.http(f"/as/{kube.running.token}/api/v1/pods", **{"Authorization": ""}).status == 200
 
 
 def test_faults_delay_refuse_and_lose_answers(kube: Any) -> None:

@@ -54,24 +54,3 @@ def test_a_real_application_is_applied_unchanged_and_starts(kube: Any) -> None:
 
 def _phases(kube: Any) -> list[str]:
     return [p.status.phase for p in kube.core.list_namespaced_pod("default").items]
-
-
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
-def test_kubectl_applies_waits_shows_and_deletes(kube: Any, tmp_path: Path) -> None:
-    def kubectl(*words: str, text: str = "") -> str:
-        command = [str(KUBECTL), "--kubeconfig", "/dev/null", "--cache-dir", str(tmp_path), "--server"]
-        url = kube.running.cluster.kubectl_url()
-        done = subprocess.run(
-            [*command, url, *words], input=text, capture_output=True, text=True, timeout=30, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    manifest = yaml.safe_dump(kube.deployment(replicas=2))
-    assert "serverside-applied" in kubectl("apply", "--server-side", "-f", "-", text=manifest)
-    assert "successfully rolled out" in kubectl("rollout", "status", "deploy/web", "--timeout=20s")
-    assert kubectl("get", "deploy", "web").splitlines()[1].split()[:4] == ["web", "2/2", "2", "2"]
-    assert "ScalingReplicaSet" in kubectl("describe", "deploy", "web")
-    assert "configured" in kubectl("apply", "-f", "-", text=manifest.replace("web:1", "web:2"))
-    assert "successfully rolled out" in kubectl("rollout", "status", "deploy/web", "--timeout=20s")
-    assert "deleted" in kubectl("delete", "deploy", "web")

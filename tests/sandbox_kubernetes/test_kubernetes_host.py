@@ -89,6 +89,7 @@ def test_a_snapshot_survives_a_restart(kube: Any, plain_get: Any) -> None:
             await asyncio.sleep(0.01)
         created["url"], created["token"] = handle.url, handle.admin_token
         created["ip"] = api.get(SERVICES, "default", "web")["status"]["loadBalancer"]["ingress"][0]["ip"]
+        created["ca"] = handle.ca_pem
         created["version"] = clusters.cluster("c").store.version
 
     async def second(clusters: Clusters, saved: dict[str, Any]) -> None:
@@ -96,6 +97,7 @@ def test_a_snapshot_survives_a_restart(kube: Any, plain_get: Any) -> None:
         handle = clusters.get("c")
         assert handle is not None
         assert (handle.url, handle.admin_token) == (created["url"], created["token"])
+        assert handle.ca_pem == created["ca"]
         pods = await _available(clusters, "c", 2)
         assert {p["spec"]["nodeName"] for p in pods} == {"n"}
         store = clusters.cluster("c").store
