@@ -37,7 +37,7 @@ def test_a_cluster_that_disappears_refuses_and_comes_back_where_it_was(kube: Any
 def test_a_disappearing_cluster_breaks_open_watches(kube: Any) -> None:
     running = kube.running
     path = "/api/v1/namespaces?watch=1&timeoutSeconds=30"
-    request = urllib3.PoolManager(retries=False).request(
+    request = urllib3.PoolManager(retries=False, ca_certs=str(running.ca_file)).request(
         "GET", running.url + path, preload_content=False, headers={"Authorization": f"Bearer {running.token}"}
     )
     assert b"ADDED" in next(request.stream(1024))
