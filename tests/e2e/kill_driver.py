@@ -132,8 +132,10 @@ def warm_up(world: World) -> None:
         drift.scan(context)
     gc.collect()
     gc.freeze()
-    if threading.active_count() > 1:
-        raise Failed(f"threads are left that a fork would lose: {threading.enumerate()}")
+    # The Rego engines' owner thread is begun anew in each fork (policies/owner.py).
+    lost = [t for t in threading.enumerate() if t is not threading.main_thread() and t.name != "rego"]
+    if lost:
+        raise Failed(f"threads are left that a fork would lose: {lost}")
 
 
 # -- what must come out ------------------------------------------------------------------------------------------
