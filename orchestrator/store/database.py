@@ -3,7 +3,9 @@
 Callers: the store's modules; the engine gives `Database.engine` to DBOS, so that both share pool and pragmas.
 
 SQLite: WAL with synchronous FULL (a commit that was acknowledged survives a power cut), writers take the write lock
-when they begin, so a transaction never fails half way because another writer was first.
+when they begin, so a transaction never fails half way because another writer was first. A process writes over one
+connection, which its threads, DBOS among them, wait for in line: SQLite's own waiting for the lock is by polling with
+sleeps up to 0.1 s, and thirty threads that poll leave a free lock unused most of the time (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -62,15 +64,18 @@ class Database:
         self.clock = clock
         self.where = url.render_as_string(hide_password=True)
         self.is_sqlite = url.drivername.startswith(_SQLITE)
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self.engine = _sqlite_engine(url, pool_size=1) if self.is_sqlite else _postgres_engine(url)
+        # Readers see the last commit and wait for nobody (WAL): they need not stand in the writers' line.
+        self._readers = _sqlite_engine(url, pool_size=POOL_SIZE) if self.is_sqlite else self.engine
 
     def close(self) -> None:
         self.engine.dispose()
+        self._readers.dispose()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent snapshot per transaction (SQLite) or statement (PostgreSQL)."""
-        with named_errors(self.where), self.engine.connect() as conn:
+        with named_errors(self.where), self._readers.connect() as conn:
             if self.is_sqlite:
                 conn.exec_driver_sql("BEGIN")
             yield conn
@@ -118,9 +123,9 @@ def prepare_file(url: URL) -> Path:
     return path
 
 
-def _sqlite_engine(url: URL) -> sa.Engine:
+def _sqlite_engine(url: URL, *, pool_size: int) -> sa.Engine:
     engine = sa.create_engine(
-        url, pool_size=POOL_SIZE, max_overflow=0, pool_timeout=60, connect_args={"timeout": BUSY_TIMEOUT_S}
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=60, connect_args={"timeout": BUSY_TIMEOUT_S}
     )
 
     @sa.event.listens_for(engine, "connect")
