@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox.app import CLOUDS, Options, Sandbox, SandboxError, default_endpoints_file, watch
+from sandbox.network import PROFILES as NETWORKS
+from sandbox.network.matrix import DEFAULT_VANTAGE
 from sandbox.timing import PROFILES
 
 
@@ -37,6 +39,8 @@ def parse(argv: list[str] | None = None) -> tuple[Options, int | None]:
     parser.add_argument("--profile", choices=PROFILES, default="instant", help="how long things take")
     parser.add_argument("--time-scale", type=_positive, default=1.0, metavar="N", help="realistic, N times faster")
     parser.add_argument("--seed", type=int, default=0, help="of latencies, faults and behaviours")
+    parser.add_argument("--network", choices=NETWORKS, default="", help="between caller, clouds and sites; default off")
+    parser.add_argument("--vantage", default=DEFAULT_VANTAGE, metavar="PLACE", help="where the caller stands")
     parser.add_argument("--endpoints-file", type=Path, metavar="FILE", help="default: docs/sandbox-endpoints.md")
     parser.add_argument("--watch-parent", type=int, metavar="PID", help="stop when that process is gone")
     parser.add_argument("--clouds", default=",".join(CLOUDS), metavar="LIST", help="comma-separated")
@@ -47,6 +51,8 @@ def parse(argv: list[str] | None = None) -> tuple[Options, int | None]:
         time_scale=given.time_scale,
         seed=given.seed,
         endpoints_file=(given.endpoints_file or default_endpoints_file()).absolute(),
+        network=given.network,
+        vantage=given.vantage,
         clouds=tuple(name for name in given.clouds.split(",") if name),
     )
     return options, given.watch_parent

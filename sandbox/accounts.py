@@ -13,18 +13,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from sandbox.files import write_private
+from sandbox.partitions import ACCOUNTS
 from sandbox.world import SandboxAccount
 
-ACCOUNTS: tuple[tuple[str, str, str], ...] = (
-    ("aws", "aws", "111111111111"),
-    ("aws", "aws-cn", "222222222222"),
-    ("azure", "azure", "00000000-0000-0000-0000-000000000001"),
-    ("azure", "azure-cn", "00000000-0000-0000-0000-000000000002"),
-    ("alibaba", "alibaba-intl", "5000000000000001"),
-    ("alibaba", "alibaba-cn", "5000000000000002"),
-)
-"""(cloud, partition, account id), as docs/sandbox-endpoints.md lists them."""
-CLOUD_OF = {partition: cloud for cloud, partition, _ in ACCOUNTS}
 _UPPER = string.ascii_uppercase + string.digits
 _MIXED = string.ascii_letters + string.digits
 

@@ -22,10 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from sandbox.accounts import CLOUD_OF, load_accounts
+from sandbox.accounts import load_accounts
 from sandbox.control import Control
 from sandbox.faults import Faults
 from sandbox.files import lock, private_folder, write_private
+from sandbox.network import Network, NetworkError, Settings
+from sandbox.network.matrix import DEFAULT_VANTAGE
+from sandbox.partitions import CLOUD_OF
 from sandbox.timing import DRAWS_FILE, Draws, timing
 from sandbox.world import World
 
@@ -57,6 +60,8 @@ class Options:
     seed: int = 0
     endpoints_file: Path | None = None
     clouds: tuple[str, ...] = tuple(CLOUDS)
+    network: str = ""
+    vantage: str = DEFAULT_VANTAGE
 
 
 def default_endpoints_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -74,9 +79,15 @@ class Sandbox:
         unknown = [c for c in options.clouds if c not in CLOUDS]
         if unknown:
             raise SandboxError(f"no cloud {unknown[0]!r} here; there are {', '.join(CLOUDS)}", 64)
+        try:
+            network = Settings.parse({"profile": options.network, "vantage": options.vantage})
+        except NetworkError as exc:
+            raise SandboxError(str(exc), 64) from exc
         self.options = options
         self.faults = Faults(options.seed)
         self.draws = Draws()
+        self.network = Network(options.seed)
+        self.network.set(network)
         self.endpoints: dict[str, Any] = {}
         self.servers: dict[str, Any] = {}
         self.world: World | None = None
@@ -101,7 +112,7 @@ class Sandbox:
             await self._start_clouds(world)
             self._serving = True
             token = secrets.token_urlsafe(32)
-            self._control = Control(token, self.faults, self.draws, self.servers, self._status, self.stop)
+            self._control = Control(token, self.faults, self.draws, self.network, self.servers, self._status, self.stop)
             await self._control.start()
             self.endpoints = self._describe(token)
             if self.options.endpoints_file is not None:
@@ -175,7 +186,9 @@ class Sandbox:
         from sandbox.kubernetes import Clusters
 
         containers = Containers(clock, seed=options.seed)
-        clusters = Clusters(timing=clock, faults=self.faults, containers=containers, seed=options.seed)
+        clusters = Clusters(
+            timing=clock, faults=self.faults, containers=containers, seed=options.seed, network=self.network
+        )
         world = World(
             loop=asyncio.get_running_loop(),
             accounts=accounts,
@@ -185,6 +198,7 @@ class Sandbox:
             clusters=clusters,
             seed=options.seed,
             state_dir=options.state_dir,
+            network=self.network,
         )
         await self._restore_clusters(world)
         return world
@@ -229,6 +243,7 @@ class Sandbox:
             "state_dir": str(self.options.state_dir) if self.options.state_dir else None,
             "clouds": {name: {"url": server.url} for name, server in self.servers.items()},
             "faults": len(self.faults.rows()),
+            "network": self.network.settings.profile or ("own" if self.network.settings.on else None),
         }
 
     def _environment(self) -> dict[str, str]:

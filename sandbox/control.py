@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.faults import Faults
+from sandbox.network import Network, NetworkError, Settings
 from sandbox.timing import Draws
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,11 +28,13 @@ class Control:
         token: str,
         faults: Faults,
         draws: Draws,
+        network: Network,
         servers: Mapping[str, Any],
         status: Callable[[], Mapping[str, Any]],
         stop: Callable[[], None],
     ) -> None:
         self._token, self._faults, self._draws, self._servers = token, faults, draws, servers
+        self._network = network
         self._status, self._stop = status, stop
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -47,6 +50,10 @@ class Control:
                 web.delete("/faults", self._delete_faults),
                 web.get("/faults/log", self._get_log),
                 web.delete("/faults/{id}", self._delete_fault),
+                web.get("/network", self._get_network),
+                web.put("/network", self._put_network),
+                web.post("/network/links", self._post_link),
+                web.delete("/network", self._delete_network),
                 web.get("/draws", self._get_draws),
                 web.post("/shutdown", self._post_shutdown),
             ]
@@ -105,6 +112,28 @@ class Control:
 
     async def _get_log(self, _request: web.Request) -> web.Response:
         return web.json_response({"log": self._faults.log()})
+
+    async def _get_network(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._network.describe())
+
+    async def _put_network(self, request: web.Request) -> web.Response:
+        return await self._set_network(request, Settings.parse)
+
+    async def _post_link(self, request: web.Request) -> web.Response:
+        return await self._set_network(request, self._network.settings.with_link)
+
+    async def _set_network(self, request: web.Request, make: Callable[[Any], Settings]) -> web.Response:
+        try:
+            self._network.set(make(json.loads(await request.text())))
+        except json.JSONDecodeError as exc:
+            return _error(400, f"the body is no JSON: {exc}")
+        except NetworkError as exc:
+            return _error(400, str(exc))
+        return web.json_response(self._network.describe())
+
+    async def _delete_network(self, _request: web.Request) -> web.Response:
+        self._network.set(Settings())
+        return web.json_response(self._network.describe())
 
     async def _get_draws(self, request: web.Request) -> web.Response:
         since = request.query.get("since", "0")

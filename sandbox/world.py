@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from sandbox.network import Network
+
 T = TypeVar("T")
 
 
@@ -124,10 +126,10 @@ class ClusterHandle(Protocol):
     @property
     def url(self) -> str: ...
     @property
-    def admin_token(self) -> str: ...
-
     def ca_pem(self) -> str: ...
     @property
+    def admin_token(self) -> str: ...
+
     async def add_node(self, node: NodeSpec) -> None:
         """The node becomes Ready after the profile's join time."""
         ...
@@ -141,10 +143,10 @@ class ClusterHandle(Protocol):
 
 class ClusterHost(Protocol):
     """Makes clusters. authenticate: bearer token -> user name, or None to refuse (401); a name that begins with
-    `reader:` may only read (403 on writes). The admin token always works."""
+    `reader:` may only read (403 on writes). The admin token always works. place: `partition/region`."""
 
     async def create(
-        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]
+        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None], place: str = ""
     ) -> ClusterHandle: ...
 
     def get(self, cluster_id: str) -> ClusterHandle | None: ...
@@ -179,6 +181,8 @@ class World:
     clusters: ClusterHost
     seed: int = 0
     state_dir: Path | None = None
+
+    network: Network = field(default_factory=Network)
 
     def from_thread(self, coro: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
         """Runs a coroutine on the loop and waits for it. Only from another thread."""

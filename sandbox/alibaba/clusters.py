@@ -140,7 +140,9 @@ def build(cloud: Cloud, account: SandboxAccount, cluster: AckCluster) -> None:
 async def open_api(cloud: Cloud, account: SandboxAccount, cluster: AckCluster) -> None:
     """Makes the API, or tells one that is there already (after a restore) whom it may let in."""
     version = ".".join(cluster.version.split(".")[:2])
-    await cloud.world.clusters.create(cluster.id, version=version, authenticate=authenticator(account, cluster.id))
+    place = f"{account.partition}/{cluster.region}"
+    let_in = authenticator(account, cluster.id)
+    await cloud.world.clusters.create(cluster.id, version=version, authenticate=let_in, place=place)
 
 
 def cluster_token(account: SandboxAccount, cluster_id: str, key_id: str) -> str:
@@ -278,17 +280,17 @@ def update_cluster_audit(ctx: Ctx) -> dict[str, Any]:
     return {"cluster_id": cluster.id, "task_id": task_id(ctx)}
 
 
+def _endpoint(handle: ClusterHandle) -> dict[str, str]:
+    ca = base64.b64encode(handle.ca_pem.encode()).decode()
+    return {"server": handle.url, "certificate-authority-data": ca}
+
+
 def describe_user_kubeconfig(ctx: Ctx) -> dict[str, Any]:
     cluster = find_cluster(ctx)
     handle = ctx.cloud.world.clusters.get(cluster.id)
     if handle is None or cluster.state in ("initial", "failed", "deleting"):
         raise ApiError(409, "ErrorClusterState", f"cluster {cluster.id} is {cluster.state}: it has no credentials")
     minutes = ctx.params.integer("TemporaryDurationMinutes", 4320, low=15, high=4320)
-def _endpoint(handle: ClusterHandle) -> dict[str, str]:
-    ca = base64.b64encode(handle.ca_pem.encode()).decode()
-    return {"server": handle.url, "certificate-authority-data": ca}
-
-
     user = ctx.caller.account.account_id
     document = {
         "apiVersion": "v1",

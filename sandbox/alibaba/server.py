@@ -22,6 +22,7 @@ from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, groups, machin
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
 from sandbox.files import write_private
+from sandbox.network import Listener, serving
 from sandbox.world import Fault, SandboxAccount, World
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,7 @@ class AlibabaServer:
         self._cloud = Cloud(world)
         self._nonces = NonceBook()
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._port = 0
         self._delayed: set[asyncio.Task[Any]] = set()
 
@@ -179,12 +181,13 @@ class AlibabaServer:
         # RPC parameters travel in the URL, user data among them.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=128 * 1024)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self._port = int(self._runner.addresses[0][1])
+        self._listener = await self._world.network.listen(serving(self._runner), "127.0.0.1", 0, at="alibaba")
+        self._port = self._listener.port
 
     async def close(self) -> None:
         """Idempotent. Keeps the estates in the state folder where there is one."""
+        if self._listener is not None:
+            self._listener.close()
         delayed = list(self._delayed)
         for task in delayed:
             task.cancel()

@@ -111,12 +111,13 @@ class Eks:
             cluster_id,
             version=cluster.version,
             authenticate=authenticator(cloud.identities, name, account_id),
+            place=f"{cluster.arn.split(':')[1]}/{region}",
         )
 
         def active() -> None:
             cluster.endpoint = handle.url
-            if cluster.status in ("CREATING", "UPDATING"):
             cluster.certificate_authority = {"data": base64.b64encode(handle.ca_pem.encode()).decode()}
+            if cluster.status in ("CREATING", "UPDATING"):
                 cluster.status = "ACTIVE"
 
         await cloud.locked(active)

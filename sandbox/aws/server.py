@@ -24,6 +24,7 @@ from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
 from sandbox.aws.tokens import Tokens, digest_of
 from sandbox.aws.wire import Answer, AwsError, Incoming, failure, numbered, parse, success
+from sandbox.network import Listener, serving
 from sandbox.world import Fault, World
 
 _MAX_BODY = 64 * 2**20
@@ -49,6 +50,7 @@ class AwsServer:
             self._before |= part.before
             self._after |= part.after
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
 
     async def start(self) -> None:
         """Binds at once, imports moto meanwhile, answers when both are done."""
@@ -61,10 +63,8 @@ class AwsServer:
             self._eks.resume()
             self._nodegroups.resume()
             self._instances.resume()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self._listener = await self.cloud.world.network.listen(serving(self._runner), "127.0.0.1", 0, at="aws")
+        self.url = f"http://127.0.0.1:{self._listener.port}"
 
     def environment(self) -> dict[str, str]:
         """What boto3 and the AWS CLI read."""
@@ -77,6 +77,8 @@ class AwsServer:
         }
 
     async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
         await self.cloud.close()

@@ -141,7 +141,10 @@ class ManagedClusters(ResourceKind):
         version = full_version(record.properties["kubernetesVersion"], record.name)
         if before is None:
             await self.engine.world.clusters.create(
-                cluster_id(record), version=version, authenticate=self._authenticator(record)
+                cluster_id(record),
+                version=version,
+                authenticate=self._authenticator(record),
+                place=self.engine.place_of(record),
             )
         pools = self.engine.kinds[AGENT_POOL.lower()]
         for pool in self.store.children(record.id, AGENT_POOL):
@@ -189,10 +192,10 @@ class ManagedClusters(ResourceKind):
         else:
             user = "clusterUser"
             token = self.token(record, f"reader:{user}" if principal.reader else user)
+        ca = base64.b64encode(handle.ca_pem.encode()).decode()
         context = record.name + ("-admin" if user == "clusterAdmin" else "")
         config = {
             "apiVersion": "v1",
-        ca = base64.b64encode(handle.ca_pem.encode()).decode()
             "kind": "Config",
             "clusters": [
                 {"name": record.name, "cluster": {"server": handle.url, "certificate-authority-data": ca}}

@@ -95,6 +95,11 @@ class Engine:
         (answer if inner == kind.etag_member else answer["properties"])[inner] = record.etag
         return answer
 
+    def place_of(self, record: Record) -> str:
+        """`partition/region` of a resource."""
+        account = next(a for a in self.world.accounts if same(a.account_id, record.subscription))
+        return f"{account.partition}/{record.location}"
+
     def get(self, request: Request) -> Reply:
         record = self.existing(request.path)
         return Reply(200, self.render(record), {"ETag": record.etag})

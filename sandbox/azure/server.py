@@ -22,6 +22,7 @@ from sandbox.azure.network import VM, NetworkInterfaces, PublicIpAddresses, Subn
 from sandbox.azure.subscription import GROUP, PlainResources, Subscription
 from sandbox.azure.wire import ArmError, ArmPath, Reply, parse_path, same
 from sandbox.files import write_private
+from sandbox.network import Listener, serving
 from sandbox.world import Fault, World
 
 STATE_FILE = "azure.json"
@@ -55,6 +56,7 @@ class AzureServer:
         ]  # fmt: skip
         engine.kinds = {kind.type.lower(): kind for kind in kinds}
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
 
     def environment(self) -> dict[str, str]:
         """For scripts: the SDK takes a base URL and a credential, it reads no variable for either."""
@@ -73,13 +75,13 @@ class AzureServer:
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self._listener = await self.world.network.listen(serving(self._runner), "127.0.0.1", 0, at="azure")
+        self.url = f"http://127.0.0.1:{self._listener.port}"
 
     async def close(self) -> None:
         """Idempotent; keeps the state folder's copy. Containers and clusters are the world's to stop."""
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is None:
             return
         await self._runner.cleanup()

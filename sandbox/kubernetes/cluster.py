@@ -35,6 +35,7 @@ from sandbox.kubernetes.services import ApiProxy, Backends, LoadBalancers
 from sandbox.kubernetes.store import Object, Store
 from sandbox.kubernetes.subresources import evict
 from sandbox.kubernetes.tasks import spawn
+from sandbox.network import Listener, Network
 from sandbox.world import ContainerHost, FaultTable, NodeSpec, Timing
 
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -55,6 +56,7 @@ class Surroundings:
     authority: Callable[[], Authority]
     seed: int = 0
     backoff: Backoff = field(default_factory=Backoff)
+    network: Network = field(default_factory=Network)
 
 
 class Cluster:
@@ -67,7 +69,8 @@ class Cluster:
         self._token = secrets.token_urlsafe(24)
         self._authenticate = authenticate
         self._port = 0
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self.place = ""  # partition/region
         self._server: web.Server | None = None
         self._joining: dict[str, asyncio.Task[None]] = {}
         self.store = Store()
@@ -86,7 +89,9 @@ class Cluster:
         self._kubelets = Kubelets(api, recorder, around.containers, self.cluster_id, around.backoff)
         backends = Backends(api, self._kubelets)
         self._proxy = ApiProxy(backends)
-        self._balancers = LoadBalancers(api, recorder, backends, around.timing, around.addresses)
+        self._balancers = LoadBalancers(
+            api, recorder, backends, around.timing, around.addresses, around.network, lambda: self.place
+        )
         self._controllers = (
             Namespaces(api),
             GarbageCollector(api, owners),
@@ -111,21 +116,21 @@ class Cluster:
         await self._listen()
 
     async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
         if self._server is None:
             return
+        network, at = self._around.network, lambda: self.place
         tls: dict[str, Any] = {
             "ssl": self._around.authority().server_context(),
             "ssl_handshake_timeout": _HANDSHAKE_S,
             "ssl_shutdown_timeout": _SHUTDOWN_S,
         }
         try:
-            listener = await loop.create_server(self._server, "127.0.0.1", self._port, reuse_address=True, **tls)
+            listener = await network.listen(self._server, "127.0.0.1", self._port, at=at, **tls)
         except OSError:
             # Somebody took the port while we were away; clients find the new one where they found the old.
-            listener = await loop.create_server(self._server, "127.0.0.1", 0, **tls)
+            listener = await network.listen(self._server, "127.0.0.1", 0, at=at, **tls)
         self._listener = listener
-        self._port = int(listener.sockets[0].getsockname()[1])
+        self._port = listener.port
 
     async def disappear(self, on: bool) -> None:
         """on: the API refuses connections, and those that are open break. What runs goes on running."""

@@ -14,6 +14,7 @@ from typing import Any
 from sandbox.kubernetes.authority import Authority
 from sandbox.kubernetes.cluster import Cluster, Surroundings
 from sandbox.kubernetes.nodes.worker import Backoff
+from sandbox.network import Network
 from sandbox.world import ClusterHandle, ContainerHost, FaultTable, Timing
 
 _FIRST_BALANCER = int(ipaddress.IPv4Address("127.32.0.1"))
@@ -36,13 +37,21 @@ class Clusters:
         containers: ContainerHost,
         seed: int = 0,
         backoff: Backoff | None = None,
+        network: Network | None = None,
     ) -> None:
         self._clusters: dict[str, Cluster] = {}
         self._taken: set[str] = set()
         self._creating = asyncio.Lock()
         self._authority: Authority | None = None
         self._around = Surroundings(
-            timing, faults, containers, self._next_address, self.authority, seed, backoff or Backoff()
+            timing,
+            faults,
+            containers,
+            self._next_address,
+            self.authority,
+            seed,
+            backoff or Backoff(),
+            network or Network(),
         )
 
     def authority(self) -> Authority:
@@ -61,15 +70,17 @@ class Clusters:
         raise RuntimeError("no address is left")  # pragma: no cover  (count does not end)
 
     async def create(
-        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]
+        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None], place: str = ""
     ) -> ClusterHandle:
         """A new cluster, ready to answer. One that is there already (after restore) is given this authenticator."""
         async with self._creating:
             known = self._clusters.get(cluster_id)
             if known is not None:
                 known.set_authenticator(authenticate)
+                known.place = place
                 return known
             cluster = Cluster(cluster_id, version, authenticate, self._around)
+            cluster.place = place
             await cluster.start()
             self._clusters[cluster_id] = cluster
             return cluster

@@ -27,6 +27,7 @@ from sandbox.kubernetes.nodes.kubelet import Kubelets
 from sandbox.kubernetes.routes import Target
 from sandbox.kubernetes.store import DELETED, Change, Key, Object
 from sandbox.kubernetes.tasks import spawn
+from sandbox.network import Listener, Network
 from sandbox.world import Timing
 
 _ADDRESSES_TRIED = 64
@@ -143,7 +144,7 @@ class Balancer:
     """One service's address and listeners. ports: service port -> the port that really listens."""
 
     ip: str
-    listeners: dict[int, asyncio.Server] = field(default_factory=dict)
+    listeners: dict[int, Listener] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
     port_names: dict[int, str] = field(default_factory=dict)
 
@@ -156,10 +157,18 @@ class LoadBalancers:
     """Gives services of type LoadBalancer an address after `kubernetes.loadbalancer.create`."""
 
     def __init__(
-        self, api: Api, recorder: Recorder, backends: Backends, timing: Timing, addresses: Callable[[], str]
+        self,
+        api: Api,
+        recorder: Recorder,
+        backends: Backends,
+        timing: Timing,
+        addresses: Callable[[], str],
+        network: Network,
+        place: Callable[[], str],
     ) -> None:
         self._api, self._recorder, self._backends = api, recorder, backends
         self._timing, self._addresses = timing, addresses
+        self._network, self._place = network, place
         self._balancers: dict[Key, Balancer] = {}
         self._busy: dict[Key, asyncio.Task[None]] = {}
         self._connections: set[asyncio.Task[None]] = set()
@@ -212,7 +221,9 @@ class LoadBalancers:
             known = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
             if not known:
                 self._recorder.tell(service, NORMAL, "EnsuringLoadBalancer", "Ensuring load balancer", MANAGER)
-                await asyncio.sleep(self._timing.duration_s("kubernetes.loadbalancer.create", "/".join(key)))
+                await asyncio.sleep(
+                    self._timing.duration_s("kubernetes.loadbalancer.create", f"{self._place()}/{key[0]}/{key[1]}")
+                )
             balancer = Balancer(known[0]["ip"] if known else self._addresses())
         service = self._api.store.get(SERVICES, *key) or {"spec": {}}
         if service["spec"].get("type") != "LoadBalancer":
@@ -236,25 +247,30 @@ class LoadBalancers:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
-        server = await self._server(accepted, balancer, port)
-        balancer.listeners[port] = server
-        balancer.ports[port] = int(server.sockets[0].getsockname()[1])
+        listener = await self._listener(accepted, balancer, port)
+        balancer.listeners[port] = listener
+        balancer.ports[port] = listener.port
 
-    async def _server(
+    async def _listener(
         self, accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], balancer: Balancer, port: int
-    ) -> asyncio.Server:
+    ) -> Listener:
         """Listens on that very port. Where another process has it (a second sandbox), a balancer that listens nowhere
         yet takes another address; only a port that nobody may have here is moved."""
+        loop = asyncio.get_running_loop()
+
+        def factory() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), accepted, loop=loop)
+
         for _ in range(_ADDRESSES_TRIED):
             try:
-                return await asyncio.start_server(accepted, balancer.ip, port, reuse_address=True)
+                return await self._network.listen(factory, balancer.ip, port, at=self._place)
             except PermissionError:
                 break
             except OSError:
                 if balancer.listeners:
                     break
                 balancer.ip = self._addresses()
-        return await asyncio.start_server(accepted, balancer.ip, 0)
+        return await self._network.listen(factory, balancer.ip, 0, at=self._place)
 
     def _publish(self, key: Key, balancer: Balancer) -> None:
         service = self._api.store.get(SERVICES, *key)

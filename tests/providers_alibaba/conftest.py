@@ -63,7 +63,7 @@ class CountingClusters:
         self.made: dict[str, CountingCluster] = {}
 
     async def create(
-        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]
+        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None], place: str = ""
     ) -> CountingCluster:
         self.made[cluster_id] = CountingCluster(cluster_id, authenticate)
         return self.made[cluster_id]

@@ -45,7 +45,9 @@ class FakeClusters:
     def __init__(self) -> None:
         self.made: dict[str, FakeCluster] = {}
 
-    async def create(self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None]) -> FakeCluster:
+    async def create(
+        self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None], place: str = ""
+    ) -> FakeCluster:
         self.made[cluster_id] = FakeCluster(f"http://127.0.0.1:1/{cluster_id}", authenticate)
         return self.made[cluster_id]
 
