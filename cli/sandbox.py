@@ -39,6 +39,13 @@ def up(
     state: Annotated[
         Path | None, typer.Option(help="Keep the contents in this folder.", envvar="DUOYUN_SANDBOX_STATE")
     ] = None,
+    network: Annotated[
+        str, typer.Option(help="What lies between: calm or harsh; nothing by default.", envvar="DUOYUN_SANDBOX_NETWORK")
+    ] = "",
+    vantage: Annotated[
+        str,
+        typer.Option(help="Where you stand: partition/region or a city.", envvar="DUOYUN_SANDBOX_VANTAGE"),
+    ] = "",
 ) -> None:
     """Start the sandbox in the background and wait until it is ready."""
     from orchestrator import sandbox_process
@@ -46,12 +53,15 @@ def up(
     out: Output = ctx.obj
     if profile not in ("instant", "realistic"):
         raise UsageError(f"--profile {profile}: there are instant and realistic", mend="duoyun sandbox up --help")
-    opts = sandbox_process.SandboxOptions(profile, time_scale, seed, state)
+    if network not in ("", "calm", "harsh"):
+        raise UsageError(f"--network {network}: there are calm and harsh", mend="duoyun sandbox up --help")
+    opts = sandbox_process.SandboxOptions(profile, time_scale, seed, state, network=network, vantage=vantage)
     running = sandbox_process.start(None, opts)
     out.result({"pid": running.pid, "profile": profile, "clouds": dict(running.clouds)})
     if not out.is_json:
         out.console().print(
-            f"sandbox is up (process {running.pid}, profile {profile}): " + ", ".join(sorted(running.clouds))
+            f"sandbox is up (process {running.pid}, profile {profile}{f', network {network}' if network else ''}): "
+            + ", ".join(sorted(running.clouds))
         )
         out.console().print("next: duoyun plan examples/miniprogram")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.errors import DuoyunError, Unreachable
+from model.errors import DuoyunError, Unreachable, UsageError
 from orchestrator.sandbox_endpoints import SandboxEndpoints, endpoints_path, read_endpoints
 
 _START_TIMEOUT_S = 60.0
@@ -23,13 +23,19 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """state_dir: keeps the clouds' contents between starts. watch_parent: ends with this process."""
+    """state_dir: keeps the clouds' contents between starts. watch_parent: ends with this process.
+
+    network, vantage: what lies between, and where the caller stands; "" leaves them off. faults: a file of fault rows.
+    """
 
     profile: str = "instant"
     time_scale: float = 1.0
     seed: int = 0
     state_dir: Path | None = None
     watch_parent: bool = False
+    network: str = ""
+    vantage: str = ""
+    faults: Path | None = None
 
 
 def start(path: Path | None = None, options: SandboxOptions | None = None) -> SandboxEndpoints:
@@ -71,6 +77,12 @@ def _command(where: Path, opts: SandboxOptions) -> Sequence[str]:
     command += ["--time-scale", str(opts.time_scale), "--seed", str(opts.seed)]
     if opts.state_dir:
         command += ["--state", str(opts.state_dir)]
+    if opts.network:
+        command += ["--network", opts.network]
+    if opts.vantage:
+        command += ["--vantage", opts.vantage]
+    if opts.faults:
+        command += ["--faults", str(opts.faults.absolute())]
     if opts.watch_parent:
         command += ["--watch-parent", str(os.getpid())]
     return command
@@ -127,7 +139,10 @@ def stop(path: Path | None = None) -> bool:
 
 
 def control(path: str, endpoints: SandboxEndpoints, method: str = "GET", body: Any = None) -> Any:
-    """One call of the control API; returns its JSON."""
+    """One call of the control API; returns its JSON.
+
+    Raises UsageError with the sandbox's own sentence where it refuses what was asked, Unreachable where it is silent.
+    """
     import httpx
 
     try:
@@ -139,6 +154,8 @@ def control(path: str, endpoints: SandboxEndpoints, method: str = "GET", body: A
             timeout=10.0,
             trust_env=False,
         )
+        if answer.status_code in (400, 404):
+            raise UsageError(str(answer.json().get("error", answer.text)))
         answer.raise_for_status()
     except httpx.HTTPError as exc:
         raise Unreachable(f"the sandbox's control API does not answer: {exc}", mend="duoyun sandbox status") from exc

@@ -16,6 +16,7 @@ import socket
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -216,32 +217,15 @@ class Network:
         return {
             **self.settings.describe(),
             "paths": [
-                {"from": a, "to": b, **_shown(self.link(a, b)), **_counted(self._counts, a, b)} for a, b in paths
+                {
+                    "from": a,
+                    "to": b,
+                    "link": asdict(self.link(a, b)),
+                    "counted": asdict(self._counts.get((a, b), Counts())),
+                }
+                for a, b in paths
             ],
         }
-
-
-def _shown(link: Link) -> dict[str, Any]:
-    return {
-        "rtt_ms": round(link.rtt_ms, 3),
-        "jitter_ms": round(link.jitter_ms, 3),
-        "loss": link.loss,
-        "resets_share": link.resets,
-        "cut": link.cut,
-        "assumed": link.assumed,
-        "source": link.source,
-    }
-
-
-def _counted(counts: Mapping[tuple[str, str], Counts], a: str, b: str) -> dict[str, int]:
-    found = counts.get((a, b), Counts())
-    return {
-        "connections": found.connections,
-        "chunks": found.chunks,
-        "bytes": found.bytes,
-        "lost": found.lost,
-        "resets": found.resets,
-    }
 
 
 def serving(runner: web.AppRunner) -> Factory:
