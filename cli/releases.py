@@ -210,6 +210,7 @@ def deploy(
     duoyun deploy examples/miniprogram --plan plan.json
     """
     from orchestrator.planning import make_plan
+    from orchestrator.release import nothing_to_do
 
     out: Output = ctx.obj
     with (
@@ -218,7 +219,7 @@ def deploy(
     ):
         with working(out, "observing and placing"):
             planned = _saved(context, plan_file) if plan_file else make_plan(context, replan=replan)
-        if planned.plan.empty:
+        if nothing_to_do(context, planned):
             _no_change(out, planned)
             return
         _consent(out, context, planned, yes=yes or plan_file is not None, verbose=verbose)
@@ -284,7 +285,7 @@ def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verb
         show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
     planned.require_observed()
     require_gate(planned.plan.gate)
-    if yes:
+    if yes or planned.plan.empty:  # only the verdict of a release that died is missing
         return
     if out.is_json or not sys.stdin.isatty():
         raise UsageError("this would change the world and nobody can be asked here", mend="look at the plan; add --yes")
@@ -335,6 +336,7 @@ def rollback(
 
     from orchestrator.planning import plan_of_revision
     from orchestrator.records import previous_number
+    from orchestrator.release import nothing_to_do
     from orchestrator.rollback import backwards
 
     out: Output = ctx.obj
@@ -344,7 +346,7 @@ def rollback(
     ):
         number = to if to is not None else previous_number(context)
         planned = plan_of_revision(context, number)
-        if planned.plan.empty:
+        if nothing_to_do(context, planned):
             _no_change(out, planned)
             return
         planned = replace(planned, plan=replace(planned.plan, actions=backwards(planned.plan.actions)))
@@ -394,6 +396,7 @@ def destroy(
     """
     from cli.plan_view import show_actions
     from orchestrator.planning import plan_destroy
+    from orchestrator.release import nothing_to_do
 
     out: Output = ctx.obj
     with (
@@ -401,7 +404,7 @@ def destroy(
         executing(context, out, lock_timeout) as (runner, view),
     ):
         planned = plan_destroy(context)
-        if planned.plan.empty:
+        if nothing_to_do(context, planned):
             _no_change(out, planned)
             return
         if not out.is_json:

@@ -126,11 +126,16 @@ def resume(runner: Runner) -> Released:
     return _finish(runner, plan, revision, auto_rollback=revision.rollback_of is None)
 
 
+def nothing_to_do(context: Context, planned: Planned) -> bool:
+    """Whether the world is as the plan wants it, and no release waits for its verdict.
+
+    A process that died after its last action and before its verdict leaves a world that needs no action and a revision
+    that is still under way: a release without actions then says what is deployed.
+    """
+    return planned.plan.empty and context.store.revisions.unfinished(context.scope) is None
+
+
 def _start(runner: Runner, plan: Plan, message: str, rollback_of: int | None = None) -> Revision:
-    left = runner.store.revisions.unfinished(runner.scope)
-    if left is not None and left.state is RevisionState.RUNNING and left.number != rollback_of:
-        # Its process died, and this release is made in its place: nobody will resume it any more.
-        _set(runner, left, RevisionState.INTERRUPTED)
     sha256 = runner.store.plans.save(plan)
     return runner.store.revisions.start(
         runner.scope,
@@ -171,8 +176,6 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         nothing = not plan.items or (back and runner.store.revisions.latest_deployed(runner.scope) is None)
         state = RevisionState.DESTROYED if nothing else RevisionState.DEPLOYED
         _set(runner, revision, state)
-        if revision.rollback_of is not None:
-            _set_number(runner, revision.rollback_of, RevisionState.ROLLED_BACK)
         runner.tell("release_done", f"{title} is {state.value}")
         done = runner.store.revisions.get(runner.scope, revision.number)
         return Released(done, outcome, time.monotonic() - began)
@@ -231,11 +234,16 @@ def _bake(runner: Runner, plan: Plan) -> Failure | None:
 
 
 def _set(runner: Runner, revision: Revision, state: RevisionState) -> None:
-    _set_number(runner, revision.number, state)
-
-
-def _set_number(runner: Runner, number: int, state: RevisionState) -> None:
-    runner.store.revisions.set_state(runner.scope, runner.keeper.token, number, state, actor=runner.actor)
+    """A roll-back that is through says so of the release that it has undone, too."""
+    undone = state in (RevisionState.DEPLOYED, RevisionState.DESTROYED)
+    runner.store.revisions.set_state(
+        runner.scope,
+        runner.keeper.token,
+        revision.number,
+        state,
+        actor=runner.actor,
+        rolled_back=revision.rollback_of if undone else None,
+    )
 
 
 def _failed(title: str, failure: Failure, tail: str, mend: str = "") -> ReleaseFailed:
@@ -290,7 +298,6 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
         back = replace(planned.plan, actions=backwards(planned.plan.actions))
         # The failed revision stays RUNNING until its roll-back is on record: killed in between, `resume` finds it.
         revision = _start(runner, back, f"rolls back revision {failed.number}", rollback_of=failed.number)
-        _set(runner, failed, RevisionState.FAILED)
         runner.on_phase(f"{title}: rolling back", back)
         undone = _execute(runner, back, revision, keep_going=True)
     except LeaseLost:
@@ -305,7 +312,6 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, f"and its roll-back failed as well:\n{evidence(back, undone)}")
     _set(runner, revision, RevisionState.DEPLOYED if previous else RevisionState.DESTROYED)
-    _set(runner, failed, RevisionState.ROLLED_BACK)
     runner.tell("rollback_done", f"{title} is rolled back")
     where = f"revision {previous.number} is in place again" if previous else kept_cost(planned.plan)
     raise ReleaseRolledBack(

@@ -41,7 +41,9 @@ class Revisions:
     ) -> Revision:
         """The next revision, RUNNING. plan_sha256: of a saved plan. images: service -> image with digest.
 
-        Raises LeaseLost; PlanStale where expected_latest (Plan.base_revision) is given and no longer the newest.
+        Whatever a dead process left RUNNING gets its verdict in the same transaction, since nobody will resume it any
+        more: INTERRUPTED, or FAILED where this is the roll-back of it. Raises LeaseLost; PlanStale where
+        expected_latest (Plan.base_revision) is given and no longer the newest.
         """
         now_s = self._db.clock.now_s()
         with self._db.write() as conn:
@@ -53,6 +55,10 @@ class Revisions:
                     mend="plan again",
                     address=str(scope),
                 )
+            running = _of(scope, table.c.number).where(table.c.state == str(RevisionState.RUNNING))
+            for left in conn.execute(running).scalars().all():
+                verdict = RevisionState.FAILED if left == rollback_of else RevisionState.INTERRUPTED
+                self._move(conn, scope, token, left, verdict, now_s=now_s, actor=actor)
             conn.execute(
                 sa.insert(table).values(
                     fleet=scope.fleet,
@@ -74,32 +80,56 @@ class Revisions:
         return self.get(scope, latest + 1)
 
     def set_state(
-        self, scope: Scope, token: int, number: int, state: RevisionState, *, actor: str, message: str | None = None
+        self,
+        scope: Scope,
+        token: int,
+        number: int,
+        state: RevisionState,
+        *,
+        actor: str,
+        message: str | None = None,
+        rolled_back: int | None = None,
     ) -> Revision:
         """Moves a revision on. DEPLOYED and DESTROYED turn the one deployed before into SUPERSEDED, in one transaction.
 
-        Raises LeaseLost (token is not the newest), InvalidInput (no such revision).
+        rolled_back: the revision that this one has undone; it becomes ROLLED_BACK in the same transaction. Raises
+        LeaseLost (token is not the newest), InvalidInput (no such revision).
         """
         now_s = self._db.clock.now_s()
-        ended_at_s = None if state is RevisionState.RUNNING else now_s
         with self._db.write() as conn:
             self._leases.fence(conn, scope, token)
-            before = conn.execute(_of(scope, table.c.state).where(table.c.number == number)).scalar_one_or_none()
-            if before is None:
-                raise _unknown(scope, number)
             if state in (RevisionState.DEPLOYED, RevisionState.DESTROYED):
                 conn.execute(
                     _change(scope)
                     .where(table.c.state == str(RevisionState.DEPLOYED), table.c.number != number)
                     .values(state=str(RevisionState.SUPERSEDED))
                 )
-            values: dict[str, Any] = {"state": str(state), "ended_at_s": ended_at_s, "token": token}
-            if message is not None:
-                values["message"] = message
-            conn.execute(_change(scope).where(table.c.number == number).values(**values))
-            data = {"revision": number, "before": before, "after": str(state), "token": token}
-            self._audit.append(conn, str(scope), at_s=now_s, actor=actor, kind="revision_state", data=data)
+            more = {} if message is None else {"message": message}
+            self._move(conn, scope, token, number, state, now_s=now_s, actor=actor, **more)
+            if rolled_back is not None:
+                self._move(conn, scope, token, rolled_back, RevisionState.ROLLED_BACK, now_s=now_s, actor=actor)
         return self.get(scope, number)
+
+    def _move(
+        self,
+        conn: sa.Connection,
+        scope: Scope,
+        token: int,
+        number: int,
+        state: RevisionState,
+        *,
+        now_s: float,
+        actor: str,
+        **more: str,
+    ) -> None:
+        before = conn.execute(_of(scope, table.c.state).where(table.c.number == number)).scalar_one_or_none()
+        if before is None:
+            raise _unknown(scope, number)
+        ended_at_s = None if state is RevisionState.RUNNING else now_s
+        values: dict[str, Any] = {"state": str(state), "ended_at_s": ended_at_s, "token": token, **more}
+        conn.execute(_change(scope).where(table.c.number == number).values(**values))
+        data = {"revision": number, "before": before, "after": str(state), "token": token}
+        self._audit.append(conn, str(scope), at_s=now_s, actor=actor, kind="revision_state", data=data)
 
     def get(self, scope: Scope, number: int) -> Revision:
         """Raises InvalidInput where there is none of that number."""

@@ -31,7 +31,7 @@ from typing import Any
 from orchestrator import drift, sandbox_process
 from orchestrator.engine.options import EngineOptions
 from orchestrator.planning import Context, make_plan, plan_destroy
-from orchestrator.release import release, resume
+from orchestrator.release import nothing_to_do, release, resume
 from orchestrator.run import running
 from orchestrator.sandbox_endpoints import read_endpoints
 from orchestrator.workspace import Options, opened
@@ -72,7 +72,7 @@ def go(world: World, place: Place, *, destroy: bool = False, anew: bool = False)
             resume(runner)
             return
         planned = plan_destroy(context) if destroy else make_plan(context)
-        if planned.plan.actions:
+        if not nothing_to_do(context, planned):
             release(runner, planned, auto_rollback=False)
 
 

@@ -115,6 +115,29 @@ def test_an_interrupted_revision_is_what_resume_goes_on_with(store, scope, token
     assert store.revisions.unfinished(scope) is None
 
 
+def test_what_a_dead_process_left_running_gets_its_verdict_from_the_next_release(store, scope, token, started):
+    started()
+    started()
+    assert store.revisions.get(scope, 1).state is RevisionState.INTERRUPTED
+    back = started(rollback_of=2)
+    assert store.revisions.get(scope, 2).state is RevisionState.FAILED
+    assert [r.number for r in store.revisions.list(scope) if r.state is RevisionState.RUNNING] == [back.number]
+    assert all(r.ended_at_s is not None for r in store.revisions.list(scope) if r.number != back.number)
+    assert store.audit.verify(str(scope)) is None
+
+
+def test_a_roll_back_and_what_it_undid_get_their_verdicts_at_once(store, scope, token, started):
+    started()
+    started(rollback_of=1)
+    store.revisions.set_state(scope, token, 2, RevisionState.DEPLOYED, actor="ann", rolled_back=1)
+    assert [r.state for r in store.revisions.list(scope)] == [RevisionState.DEPLOYED, RevisionState.ROLLED_BACK]
+    with pytest.raises(InvalidInput, match="no revision 9"):
+        store.revisions.set_state(scope, token, 2, RevisionState.DESTROYED, actor="ann", rolled_back=9)
+    assert store.revisions.get(scope, 2).state is RevisionState.DEPLOYED
+    told = [e.data for e in store.audit.entries(str(scope)) if e.kind == "revision_state"]
+    assert [(d["revision"], d["after"]) for d in told] == [(1, "failed"), (2, "deployed"), (1, "rolled_back")]
+
+
 def test_a_revision_needs_its_plan_and_its_number(store, scope, token):
     with pytest.raises(sa.exc.IntegrityError):
         store.revisions.start(scope, token, plan_sha256="f" * 64, actor="ann")
