@@ -22,6 +22,7 @@ from model.resources import (
     Observed,
     Ownership,
 )
+from orchestrator.abilities import lacking
 from orchestrator.compare import diff_resource
 from orchestrator.desired import desired_items
 from orchestrator.gating import gate_plan
@@ -76,8 +77,8 @@ class Context:
 def make_plan(context: Context, *, replan: bool = False) -> Planned:
     """What a deploy of the loaded files would do now. replan: place anew even where nothing asks for it.
 
-    Raises Infeasible, InvalidInput (missing references, bad manifests), Unauthenticated; an account that cannot be
-    reached is in Planned.world.unobserved.
+    Raises Infeasible, InvalidInput (missing references, bad manifests, what an adapter cannot do), Unauthenticated; an
+    account that cannot be reached is in Planned.world.unobserved.
     """
     loaded = context.loaded
     current = current_plan(context)
@@ -168,6 +169,9 @@ def plan_for(
                 for m in found.missing
             ]
         )
+    impossible = lacking(found.actions, context.targets)
+    if impossible:
+        raise InvalidInput(impossible, summary="the plan asks for what an adapter cannot do")
     revision = store.revisions.latest_number(context.scope)
     plan = Plan(
         application=loaded.app.name,

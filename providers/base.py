@@ -9,6 +9,8 @@ Contract (tests/contract runs it over every adapter):
   has accepted, with state PENDING where it is not usable yet; waiting is `wait_ready`.
 - update brings an existing resource to `desired`, touching only fields that differ; fields that the cloud cannot
   change in place make `needs_replace` answer with their names.
+- what `desired` refers to by name and is not there (its network, subnet, firewall group or cluster) is InvalidRequest,
+  on create and on update: NotFound only ever speaks of the resource that the call itself addresses.
 - delete of something that is gone succeeds; DependencyInUse is raised while something uses it.
 - every write calls `call.guard()` immediately before each request it sends, and no request outlasts `call.deadline_s`.
 - what cannot be reached raises Unreachable; an empty list means "seen, and there is nothing".
@@ -70,12 +72,20 @@ class Account:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {Kind.CLUSTER: frozenset({"public_access_cidrs"})}
+"""Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What an adapter can do with a kind. A verb that is not listed is refused while planning."""
+    """What an adapter can do with a kind. What is not listed is refused while planning (orchestrator.abilities).
+
+    verbs: of list, get, create, update, delete, changes. fields: those of OPTIONAL_FIELDS that can be set.
+    """
 
     kind: Kind
-    verbs: frozenset[str]  # of list, get, create, update, delete, changes
+    verbs: frozenset[str]
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

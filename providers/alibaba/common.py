@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from model.errors import Conflict, NotFound, Unreachable
+from model.errors import Conflict, InvalidRequest, NotFound, Unreachable
 from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, Address, AnyResource, Kind, Observed, State
 from providers.alibaba.session import Session, client_token
 from providers.base import Account, Call
@@ -244,13 +244,13 @@ class References:
             self._names.pop((kind, region), None)
 
     def find(self, kind: Kind, of: Address, name: str, call: Call) -> Observed:
-        """What `of` refers to by that name. Raises NotFound naming both."""
+        """What `of` refers to by that name. Raises InvalidRequest naming both."""
         adapter = self.adapters[kind]
         try:
             return adapter.find(adapter.address(of.region, name), call)
         except NotFound as exc:
-            raise NotFound(
-                f"{of} needs {kind} {name!r}, which does not exist in {of.region}",
+            raise InvalidRequest(
+                f"{of} names {kind.replace('_', ' ')} {name!r}, which does not exist in {of.region}",
                 mend="create it first, or correct the name in the fleet",
                 address=str(of),
             ) from exc

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model.errors import CallSite, NotBuiltYet, Unauthenticated
+from model.errors import CallSite, Unauthenticated
 from providers.base import Account
 
 
@@ -31,14 +31,9 @@ _USUAL = ("ALIBABA_CLOUD", "ALIBABACLOUD", "ALICLOUD", "ALIYUN")
 
 
 def resolve(account: Account, environ: Mapping[str, str] | None = None) -> AccessKey:
-    """Raises Unauthenticated with the mend where there is none, NotBuiltYet for role_arn."""
+    """The key itself, before any role is assumed with it. Raises Unauthenticated with the mend where there is none."""
     env = os.environ if environ is None else environ
     named = account.credential
-    if named.get("role_arn"):
-        raise NotBuiltYet(
-            f"account {account.name}: credential.role_arn is not built for Alibaba Cloud",
-            mend="assume the role outside and export its key id, secret and security token",
-        )
     given = account.secrets
     if given.get("key_id") and given.get("secret"):
         return AccessKey(given["key_id"], given["secret"], given.get("security_token", ""))

@@ -54,6 +54,7 @@ TABLE: tuple[Row, ...] = (
     Row(("SignatureDoesNotMatch", "IncompleteSignature"), Unauthenticated, "[gateway]", _KEYS),
     Row(("InvalidAccessKeySecret",), Unauthenticated, "[sdk] rewrites SignatureDoesNotMatch", _KEYS),
     Row(("InvalidSecurityToken*", "MissingSecurityToken"), Unauthenticated, "[sts]", "get a new security token"),
+    Row(("EntityNotExist.Role",), Unauthenticated, "[sts]", "check credential.role_arn in the fleet"),
     Row(("InvalidTimeStamp.*", "IllegalTimestamp"), Unauthenticated, "[gateway]", _CLOCK),
     Row(("SDK.InvalidCredential", "SDK.GetSessionCredentialFailed"), Unauthenticated, "[sdk]", _KEYS),
     Row(("SignatureNonceUsed",), Transient, "[gateway] a request that arrived twice: send it with a new nonce"),

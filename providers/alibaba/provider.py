@@ -20,13 +20,12 @@ from providers.alibaba.firewall import FirewallGroups
 from providers.alibaba.instances import Instances
 from providers.alibaba.network import Networks, Subnets
 from providers.alibaba.pools import NodePools
-from providers.alibaba.session import Session
+from providers.alibaba.session import Session, home_region
 from providers.base import Account, Call, Capability, ClusterAccess, Identity
 from providers.placed import placed
 from providers.remembered import made_differently
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
-HOME_REGION = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
 EVENT_PAGES = 10
 POLL_S = 0.05  # at first; it grows to 5 s
 EVENT_PAGE_SIZE = 50
@@ -62,8 +61,7 @@ class AlibabaProvider:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def identity(self, call: Call) -> Identity:
-        region = self._account.options.get("region") or HOME_REGION.get(self._account.partition, "cn-hangzhou")
-        answer = self._session.rpc("Sts", "GetCallerIdentity", str(region), call)
+        answer = self._session.rpc("Sts", "GetCallerIdentity", home_region(self._account), call)
         return Identity(str(answer["Arn"]), str(answer["AccountId"]))
 
     @placed

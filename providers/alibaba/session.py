@@ -13,6 +13,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -26,6 +27,7 @@ from aliyunsdkcore.request import CommonRequest
 from model.errors import CallSite, CloudError, InvalidRequest, Unreachable
 from providers.alibaba.credentials import AccessKey, resolve
 from providers.alibaba.errors import map_error
+from providers.alibaba.roles import AssumedRole
 from providers.base import Account, Call
 from providers.calls import Calls
 
@@ -36,6 +38,7 @@ VERSIONS: Mapping[str, str] = {
     "Actiontrail": "2020-07-06",
     "CS": "2015-12-15",
 }
+HOME_REGION: Mapping[str, str] = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 URL_LIMIT = 2000  # characters of parameters before encoding; aiohttp and nginx take lines of 8 KiB
@@ -53,9 +56,10 @@ class Session:
         self._host, self._http = _endpoint(account)
         self.calls = Calls(self._map)
         self._single = Calls(self._map, max_attempts=1)
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, tuple[AccessKey, Any]] = {}
         self._key: AccessKey | None = None
         self._lock = threading.Lock()
+        self._role = _role(account)
 
     def _map(self, exc: BaseException, operation: str) -> CloudError:
         return map_error(exc, operation, account=self.account.name)
@@ -141,9 +145,10 @@ class Session:
         write: bool,
         calls: Calls | None = None,
     ) -> Any:
-        client = self._client(region)
+        self._client(region, call)  # a role is assumed before the lease is asked, so that nothing lies in between
 
         def attempt() -> Any:
+            client = self._client(region, call)
             left = call.remaining_s()
             if left <= 0:
                 raise Unreachable(f"{operation}: no time left before the deadline")
@@ -160,16 +165,22 @@ class Session:
 
         return (calls or self.calls).run(operation, attempt, call, api=f"{region}/{operation}", write=write)
 
-    def _client(self, region: str) -> Any:
+    def _client(self, region: str, call: Call) -> Any:
+        """One a region, made anew when a role's key was renewed; requests under way keep the old one."""
+        key = self._own_key() if self._role is None else self._role.key(call)
         with self._lock:
-            if region not in self._clients:
-                self._clients[region] = self._new_client(region)
-            return self._clients[region]
+            held = self._clients.get(region)
+            if held is None or held[0] is not key:
+                held = self._clients[region] = (key, self._new_client(region, key))
+            return held[1]
 
-    def _new_client(self, region: str) -> Any:
-        if self._key is None:
-            self._key = resolve(self.account)
-        key = self._key
+    def _own_key(self) -> AccessKey:
+        with self._lock:
+            if self._key is None:
+                self._key = resolve(self.account)
+            return self._key
+
+    def _new_client(self, region: str, key: AccessKey) -> Any:
         client = AcsClient(
             key.key_id,
             key.secret,
@@ -193,6 +204,21 @@ class Session:
             return {"http": "", "https": ""}
         found = self.account.proxy_url or getproxies().get("https", "")
         return {"http": "", "https": found}
+
+
+def _role(account: Account) -> AssumedRole | None:
+    """The role that the account's credential names, assumed through a session of the key itself."""
+    arn = account.credential.get("role_arn")
+    if not arn:
+        return None
+    bare = {name: value for name, value in account.credential.items() if name != "role_arn"}
+    own = Session(replace(account, credential=bare))
+    return AssumedRole(arn, lambda asked, call: own.rpc("Sts", "AssumeRole", home_region(account), call, asked))
+
+
+def home_region(account: Account) -> str:
+    """Whose STS is asked: option `region`, else the partition's first."""
+    return str(account.options.get("region") or HOME_REGION.get(account.partition, HOME_REGION["alibaba-cn"]))
 
 
 def _endpoint(account: Account) -> tuple[str, bool]:

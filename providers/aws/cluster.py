@@ -163,6 +163,7 @@ class Clusters:
 
     def _request(self, address: Address, desired: Cluster, call: Call) -> dict[str, Any]:
         region = address.region
+        self._networks.id_of(address, desired.network, call)  # EKS itself only asks for the subnets
         subnet_ids = self._subnets.ids_of(address, desired.subnets, call)
         config: dict[str, Any] = {"subnetIds": subnet_ids, **_access(desired)}
         if desired.firewall_group:

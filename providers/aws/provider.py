@@ -22,7 +22,7 @@ from providers.aws.kinds import Handler, not_found
 from providers.aws.network import Networks, Subnets
 from providers.aws.nodepool import NodePools
 from providers.aws.session import Session
-from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
 from providers.placed import placed
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class AwsProvider:
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        return tuple(Capability(kind, _VERBS) for kind in self._kinds)
+        return tuple(Capability(kind, _VERBS, OPTIONAL_FIELDS.get(kind, frozenset())) for kind in self._kinds)
 
     def identity(self, call: Call) -> Identity:
         """As STS says; it need not be the account that the fleet names."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from model.errors import AlreadyExists, Conflict, NotFound, RolloutFailed
+from model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, RolloutFailed
 from model.resources import TAG_FLEET, Address, AnyResource, Kind, Observed, State
 from providers.azure.names import (
     ArmId,
@@ -130,6 +130,17 @@ class Adapter:
         if by_name is None:
             raise NotFound(f"{address} is not there", address=str(address))
         return by_name
+
+    def named(self, of: Address, name: str, call: Call) -> Any:
+        """The resource of this kind that `of` names, of the same region. Raises InvalidRequest."""
+        try:
+            return self.find(replace(of, kind=self.kind, name=name), call)
+        except NotFound as exc:
+            raise InvalidRequest(
+                f"{of} names {self.kind.replace('_', ' ')} {name!r}, which does not exist in {of.region}",
+                mend="create it first, or correct the name in the fleet",
+                address=str(of),
+            ) from exc
 
     def get(self, address: Address, call: Call) -> Observed:
         return self.observe(self.find(address, call), call)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, cast
 
 import yaml
 
-from model.errors import NotFound, UnknownCloudError
+from model.errors import InvalidRequest, NotFound, UnknownCloudError
 from model.resources import Address, AnyResource, Cluster, Kind, Observed
 from providers.azure.adapter import Adapter
 from providers.azure.audit import AuditLogs
@@ -118,9 +119,10 @@ class Clusters(Adapter):
         place = self.place(address, call)
         if raw is None:
             network_id = self.subnets.network_id(wanted.network, address, call)
+            subnet_ids = self.subnets.ids_in(network_id, wanted.subnets, address, call)
             if wanted.firewall_group:
                 self._attach(address, network_id, wanted, call)
-            body = self._body(address, wanted, f"{network_id}/subnets/{wanted.subnets[0]}", call)
+            body = self._body(address, wanted, subnet_ids[0], call)
             self.in_group(address, call, lambda: self._put(place, body, call))
             raw = self.read(place, call)
         if wanted.audit_logs and not self.audit.enabled(raw.id, call):
@@ -186,8 +188,7 @@ class Clusters(Adapter):
         """
         group_id = ""
         if wanted.firewall_group:
-            at = replace(address, kind=Kind.FIREWALL_GROUP, name=wanted.firewall_group)
-            group_id = self.firewalls.find(at, call).id
+            group_id = self.firewalls.named(address, wanted.firewall_group, call).id
         for name in wanted.subnets:
             self.subnets.attach(parse_id(f"{network_id}/subnets/{name}"), group_id, call)
             self.subnets.wait_ready(replace(address, kind=Kind.SUBNET, name=name), call)
@@ -234,10 +235,11 @@ class Clusters(Adapter):
         where = parse_id(observed.provider_id)
         method = self.session.aks.managed_clusters.begin_delete
         before = cast(Cluster, observed.resource)
-        try:
-            if before.firewall_group and observed.owner:
+        if before.firewall_group and observed.owner:
+            with suppress(NotFound, InvalidRequest):  # its network or a subnet is gone: nothing is left to take away
                 network_id = self.subnets.network_id(before.network, observed.address, call)
                 self._attach(observed.address, network_id, replace(before, firewall_group=""), call)
+        try:
             self.audit.disable(observed.provider_id, call)
             self.session.begin("aks.clusters.delete", method, where.group, where.name, call=call)
         except NotFound:

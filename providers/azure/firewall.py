@@ -22,12 +22,18 @@ from providers.azure.names import (
     parse_id,
     user_tags,
 )
+from providers.azure.network import Networks
 from providers.azure.rules import expand, normalised, plan_rules
+from providers.azure.session import Session
 from providers.base import Call
 
 
 class FirewallGroups(Adapter):
     kind = Kind.FIREWALL_GROUP
+
+    def __init__(self, session: Session, networks: Networks) -> None:
+        super().__init__(session)
+        self.networks = networks
 
     def read_all(self, _region: str, call: Call) -> Iterator[Any]:
         return self.session.pages(
@@ -58,6 +64,7 @@ class FirewallGroups(Adapter):
         wanted = cast(FirewallGroup, desired)
         raw = self.claim(address, call)
         if raw is None:
+            self.networks.named(address, wanted.network, call)  # Azure itself would not ask for it
             more = {TAG_NETWORK: wanted.network, TAG_DESCRIPTION: wanted.description[:256]}
             body = NetworkSecurityGroup(
                 location=address.region,

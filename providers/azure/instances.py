@@ -9,7 +9,6 @@ from it, deleting removes it. Account options: ssh_public_key, admin_username.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, cast
 
 from model.errors import InvalidRequest, NotFound
@@ -172,12 +171,9 @@ class Instances(Adapter):
         place = self.place(address, call)
         tags = own_tags(address, wanted.tags, call)
         zone = zone_number(wanted.zone, address.region, self.session.zones(address.region, call))
+        subnet = self.subnets.named(address, wanted.subnet, call)
+        group = self.firewalls.named(address, wanted.firewall_group, call).id if wanted.firewall_group else ""
         public_id = self.parts.ensure_public_ip(place, address.region, zone, tags, call) if wanted.public_ip else ""
-        subnet = self.subnets.find(replace(address, kind=Kind.SUBNET, name=wanted.subnet), call)
-        group = ""
-        if wanted.firewall_group:
-            at = replace(address, kind=Kind.FIREWALL_GROUP, name=wanted.firewall_group)
-            group = self.firewalls.find(at, call).id
         nic_id = self.parts.ensure_interface(place, address.region, subnet.id, group, public_id, tags, call)
         if wanted.disk_gib < MIN_DISK_GIB:
             tags[TAG_DISK_GIB] = str(wanted.disk_gib)
@@ -193,8 +189,8 @@ class Instances(Adapter):
         wanted, before = cast(Instance, desired), cast(Instance, observed.resource)
         where = parse_id(observed.provider_id)
         if wanted.firewall_group != before.firewall_group:
-            at = replace(observed.address, kind=Kind.FIREWALL_GROUP, name=wanted.firewall_group)
-            group = self.firewalls.find(at, call).id if wanted.firewall_group else ""
+            name = wanted.firewall_group
+            group = self.firewalls.named(observed.address, name, call).id if name else ""
             self.parts.set_firewall(observed.raw["nic_id"], group, call)
         raw = self.read(where, call)
         body = VirtualMachineUpdate(tags=merged_tags(raw.tags, wanted.tags))

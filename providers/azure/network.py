@@ -7,11 +7,11 @@ and tags are its network's, its zone is reported empty.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from model.errors import DependencyInUse, NotFound
+from model.errors import DependencyInUse, InvalidRequest, NotFound
 from model.resources import Address, AnyResource, Kind, Network, Observed, State, Subnet
 from providers.azure.adapter import Adapter, visible
 from providers.azure.names import ArmId, arm_name, merged_tags, own_tags, owner_of, parse_id, state_of, user_tags
@@ -155,8 +155,21 @@ class Subnets(Adapter):
         return found[0]
 
     def network_id(self, name: str, address: Address, call: Call) -> str:
-        """ARM id of the network with that logical name in the address' region. Raises NotFound."""
-        return str(self.networks.find(replace(address, kind=Kind.NETWORK, name=name), call).id)
+        """ARM id of the network with that logical name in the address' region. Raises InvalidRequest."""
+        return str(self.networks.named(address, name, call).id)
+
+    def ids_in(self, network_id: str, names: Iterable[str], of: Address, call: Call) -> list[str]:
+        """ARM ids of a network's subnets that `of` names. Raises InvalidRequest where one is not there."""
+        where = parse_id(network_id)
+        there = {s.name.lower(): str(s.id) for s in self.networks.read(where, call).subnets or ()}
+        missing = [name for name in names if name.lower() not in there]
+        if missing:
+            raise InvalidRequest(
+                f"{of} names subnet {missing[0]!r}, which does not exist in {where.name}",
+                mend="create it first, or correct the name in the fleet",
+                address=str(of),
+            )
+        return [there[name.lower()] for name in names]
 
     def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
         from azure.mgmt.network.models import Subnet as Body

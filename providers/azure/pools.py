@@ -102,14 +102,16 @@ class NodePools(Adapter):
         from azure.mgmt.containerservice.models import AgentPool
 
         wanted = cast(NodePool, desired)
-        cluster = self.clusters.find(replace(address, kind=Kind.CLUSTER, name=wanted.cluster), call)
+        cluster = self.clusters.named(address, wanted.cluster, call)
         above = parse_id(cluster.id)
         where = ArmId(above.group, pool_name(address.name), above.name)
         raw = self._claim_in(where, address, call)
         if raw is None:
             zone = zone_number(wanted.zone, address.region, self.session.zones(address.region, call))
-            network = parse_id(cluster.agent_pool_profiles[0].vnet_subnet_id)
-            subnet_id = f"{_network_id(cluster)}/subnets/{wanted.subnet}" if network.parent else None
+            subnet_id = None
+            if parse_id(cluster.agent_pool_profiles[0].vnet_subnet_id).parent:
+                ids = self.clusters.subnets.ids_in(_network_id(cluster), [wanted.subnet], address, call)
+                subnet_id = ids[0]
             body = AgentPool(
                 count=wanted.count,
                 vm_size=wanted.instance_type,

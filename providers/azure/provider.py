@@ -22,7 +22,7 @@ from providers.azure.instances import Instances
 from providers.azure.network import Networks, Subnets
 from providers.azure.pools import NodePools
 from providers.azure.session import Session
-from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
 from providers.placed import placed
 from providers.remembered import made_differently
 
@@ -36,7 +36,8 @@ class AzureProvider:
 
     def __init__(self, account: Account) -> None:
         self._session = session = Session(account)
-        networks, firewalls = Networks(session), FirewallGroups(session)
+        networks = Networks(session)
+        firewalls = FirewallGroups(session, networks)
         subnets = Subnets(session, networks)
         self._clusters = Clusters(session, networks, subnets, firewalls)
         adapters: tuple[Adapter, ...] = (
@@ -55,7 +56,7 @@ class AzureProvider:
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        return tuple(Capability(kind, _VERBS) for kind in self._adapters)
+        return tuple(Capability(kind, _VERBS, OPTIONAL_FIELDS.get(kind, frozenset())) for kind in self._adapters)
 
     def close(self) -> None:
         """Ends the connections."""

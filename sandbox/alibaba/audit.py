@@ -1,4 +1,4 @@
-"""Sts 2015-04-01 GetCallerIdentity and Actiontrail 2020-07-06 LookupEvents, with the events they tell about.
+"""Actiontrail 2020-07-06 LookupEvents, with the events that it tells about.
 
 Callers: sandbox/alibaba/server.py, which records every write that was executed. Events are visible at once; in life
 it takes up to ten minutes.
@@ -11,29 +11,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.alibaba.state import EVENT_LIMIT, Caller, Ctx, iso
+from sandbox.alibaba.state import EVENT_LIMIT, Ctx, iso
+from sandbox.alibaba.sts import identity
 from sandbox.alibaba.wire import ApiError
 
 _HIDDEN = ("UserData", "Password")
-
-
-def identity(caller: Caller) -> dict[str, str]:
-    account = caller.account.account_id
-    if caller.reader:
-        return {"type": "ram-user", "principalId": f"{account[:3]}0000000000", "userName": "reader"}
-    return {"type": "root-account", "principalId": account, "userName": "root"}
-
-
-def get_caller_identity(ctx: Ctx) -> dict[str, Any]:
-    who, account = identity(ctx.caller), ctx.caller.account.account_id
-    root = who["type"] == "root-account"
-    return {
-        "AccountId": account,
-        "UserId": who["principalId"],
-        "PrincipalId": who["principalId"],
-        "IdentityType": "Account" if root else "RAMUser",
-        "Arn": f"acs:ram::{account}:root" if root else f"acs:ram::{account}:user/{who['userName']}",
-    }
 
 
 def record(ctx: Ctx, service: str, action: str, request_id: str, headers: Mapping[str, str]) -> None:

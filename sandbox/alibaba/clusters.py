@@ -146,8 +146,12 @@ async def open_api(cloud: Cloud, account: SandboxAccount, cluster: AckCluster) -
 
 
 def cluster_token(account: SandboxAccount, cluster_id: str, key_id: str) -> str:
-    """The bearer token that an access key gets for a cluster; the same each time, also after a restart."""
-    secret = account.reader_secret if key_id == account.reader_key_id else account.secret
+    """The bearer token that an access key gets for a cluster; the same each time, also after a restart.
+
+    A temporary key of a role gets that of the account.
+    """
+    reader = key_id == account.reader_key_id
+    key_id, secret = (key_id, account.reader_secret) if reader else (account.key_id, account.secret)
     return "ack-" + hmac.new(secret.encode(), f"{cluster_id}/{key_id}".encode(), hashlib.sha256).hexdigest()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, groups, machines, pools, vpc
+from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, groups, machines, pools, sts, vpc
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
 from sandbox.files import write_private
@@ -110,7 +110,8 @@ RPC: Mapping[tuple[str, str], Action] = {
             "UnTagResources": vpc.untag_resources,
         },
     ),
-    ("Sts", "GetCallerIdentity"): Action("Sts", "GetCallerIdentity", audit.get_caller_identity, regional=False),
+    ("Sts", "GetCallerIdentity"): Action("Sts", "GetCallerIdentity", sts.get_caller_identity, regional=False),
+    ("Sts", "AssumeRole"): Action("Sts", "AssumeRole", sts.assume_role, regional=False),
     ("Actiontrail", "LookupEvents"): Action("Actiontrail", "LookupEvents", audit.lookup_events),
 }
 _C, _N = r"/clusters/(?P<ClusterId>[^/]+)", r"/nodepools/(?P<NodepoolId>[^/]+)"
@@ -248,6 +249,10 @@ class AlibabaServer:
 
     def _authenticate(self, raw: Raw) -> Caller:
         key_id = key_id_of(raw)
+        assumed = self._cloud.assumed.find(key_id, raw.security_token)
+        if assumed is not None:
+            verify(raw, key_id, assumed.secret, self._nonces)
+            return Caller(assumed.account, key_id, False, assumed.role)
         account = self._world.account_by_key(key_id)
         if account is None or not account.partition.startswith("alibaba-"):
             raise ApiError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")

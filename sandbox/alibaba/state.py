@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from model.rng import stream
+from sandbox.alibaba.keys import Assumptions
 from sandbox.alibaba.wire import ApiError, Params
 from sandbox.world import Container, SandboxAccount, World
 
@@ -221,11 +222,12 @@ class Estate:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed the request."""
+    """Who signed the request. role: `name/session` of an assumed role, else ""."""
 
     account: SandboxAccount
     key_id: str
     reader: bool
+    role: str = ""
 
 
 @dataclass
@@ -252,6 +254,7 @@ class Cloud:
         }
         self.containers: dict[str, Container] = {}
         self.busy: set[str] = set()  # node pools whose worker runs
+        self.assumed = Assumptions()
         self._rng = stream(world.seed, "alibaba", "ids")
         self._used: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()

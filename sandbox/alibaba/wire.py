@@ -143,6 +143,12 @@ class Raw:
     def version(self) -> str:
         return self.query.get("Version") or self.form.get("Version") or self.headers.get("x-acs-version", "")
 
+    @property
+    def security_token(self) -> str:
+        """What comes with a temporary key; "" for a lasting one."""
+        inside = self.query.get("SecurityToken") or self.form.get("SecurityToken", "")
+        return inside or self.headers.get("x-acs-security-token", "")
+
     def params(self) -> Params:
         merged = {**self.query, **self.form}
         return Params({k: v for k, v in merged.items() if k not in _COMMON})

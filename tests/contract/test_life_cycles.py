@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model.errors import DependencyInUse, NotFound
+from model.errors import DependencyInUse, NotBuiltYet, NotFound
 from model.resources import (
     TAG_FLEET,
     TAG_KEY,
@@ -25,7 +25,7 @@ from model.resources import (
 )
 from orchestrator.compare import diff_resource
 from orchestrator.registry import CLOUDS
-from providers.base import CloudProvider
+from providers.base import OPTIONAL_FIELDS, CloudProvider
 
 USER_DATA = "#cloud-config\nruncmd: []\n"
 
@@ -46,6 +46,18 @@ def test_an_adapter_keeps_the_protocol(site: Any) -> None:
     for kind in (k for k in Kind if k is not Kind.KUBERNETES_OBJECT):
         assert verbs[kind] >= {"list", "get", "create", "update", "delete", "changes"}
     assert Kind.KUBERNETES_OBJECT not in verbs
+
+
+def test_an_optional_field_is_declared_exactly_where_it_can_be_set(site: Any) -> None:
+    """Planning trusts the declaration; what is not declared is refused by the adapter as well, before it writes."""
+    (declared,) = (c.fields for c in site.provider.capabilities if c.kind is Kind.CLUSTER)
+    assert declared <= OPTIONAL_FIELDS[Kind.CLUSTER]
+    assert ("public_access_cidrs" in declared) is site.cloud.access_lists
+    if not site.cloud.access_lists:
+        wanted, there = site.wish(Kind.CLUSTER, public_access_cidrs=("203.0.113.0/24",)), site.inventory()
+        with pytest.raises(NotBuiltYet, match="public_access_cidrs"):
+            site.provider.create(site.at(wanted), wanted, site.call("k"))
+        assert site.new_since(there) == {}
 
 
 def test_who_we_are(site: Any) -> None:

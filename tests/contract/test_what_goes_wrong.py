@@ -6,6 +6,7 @@ import pickle
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from model.errors import (
     CloudError,
     Forbidden,
     Interrupted,
+    InvalidRequest,
     LeaseLost,
     NotFound,
     QuotaExceeded,
@@ -118,6 +120,35 @@ def test_what_is_not_there_is_said_with_its_place(site: Any, kind: Kind) -> None
     assert caught.value.address == str(at)
     call = caught.value.call
     assert (call.cloud, call.account, call.region) == (site.cloud.name, site.account.name, site.cloud.region)
+
+
+REFERENCES = [
+    (Kind.SUBNET, "network"),
+    (Kind.FIREWALL_GROUP, "network"),
+    (Kind.CLUSTER, "network"),
+    (Kind.CLUSTER, "subnets"),
+    (Kind.CLUSTER, "firewall_group"),
+    (Kind.NODE_POOL, "cluster"),
+    (Kind.NODE_POOL, "subnet"),
+    (Kind.INSTANCE, "subnet"),
+    (Kind.INSTANCE, "firewall_group"),
+]
+
+
+@pytest.mark.parametrize(("referring", "by"), REFERENCES)
+def test_what_it_refers_to_and_is_not_there_is_a_mistake_of_the_request(site: Any, referring: Kind, by: str) -> None:
+    """Not NotFound, which speaks of the resource itself; and nothing is half made."""
+    wanted = site.wish(referring)
+    lost: Any = (*wanted.subnets[1:], "nowhere") if by == "subnets" else "nowhere"
+    wanted = replace(wanted, **{by: lost})
+    there = site.inventory()
+    with pytest.raises(InvalidRequest) as caught:
+        site.provider.create(site.at(wanted), wanted, site.call("k"))
+    assert "nowhere" in str(caught.value)
+    assert caught.value.mend
+    assert caught.value.address == str(site.at(wanted))
+    attributed(site, caught.value)
+    assert site.new_since(there) == {}
 
 
 def test_a_reader_reads_all_and_writes_nothing(site: Any, kind: Kind) -> None:

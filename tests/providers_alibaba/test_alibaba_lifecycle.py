@@ -268,12 +268,12 @@ def test_another_fleets_network_is_not_referred_to_by_its_name(region: Any) -> N
     region.fleet = "others"
     region.base()
     region.fleet = "shop"
-    with pytest.raises(NotFound, match="needs network 'main'"):
+    with pytest.raises(InvalidRequest, match="names network 'main'"):
         region.provider.create(region.at(Kind.SUBNET, "ours"), region.subnet(), region.call("k"))
 
 
 def test_a_missing_reference_is_named(region: Any) -> None:
-    with pytest.raises(NotFound, match=r"main-h needs network 'main'") as caught:
+    with pytest.raises(InvalidRequest, match=r"main-h names network 'main'") as caught:
         region.provider.create(region.at(Kind.SUBNET, "main-h"), region.subnet(), region.call("k"))
     assert caught.value.mend
 

@@ -254,6 +254,7 @@ def test_one_that_is_being_deleted_is_waited_for_and_made_anew(rig: Any) -> None
 
 
 def test_creating_from_many_threads_makes_one(rig: Any) -> None:
+    rig.network(firewall=False)
     at, wanted = rig.address(Kind.FIREWALL_GROUP, "web"), FirewallGroup(name="web", network="main")
     with ThreadPoolExecutor(8) as pool:
         seen = list(pool.map(lambda i: rig.provider.create(at, wanted, rig.call(f"k{i}")), range(8)))
@@ -262,6 +263,7 @@ def test_creating_from_many_threads_makes_one(rig: Any) -> None:
 
 
 def test_pages_are_followed_and_retried(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.network(firewall=False)
     for name in ("aa", "bb", "cc"):
         rig.make(FirewallGroup(name=name, network="main"))
     monkeypatch.setattr(rig.azure.server.engine, "page_size", 1)

@@ -101,7 +101,7 @@ MEANINGS: dict[str, str] = {
     "Credential.profile": "a profile of the cloud's own configuration file",
     "Credential.env_prefix": "environment variables that begin so",
     "Credential.chain": "whatever the SDK finds by itself",
-    "Credential.role_arn": "AWS: a role to assume",
+    "Credential.role_arn": "AWS, Alibaba Cloud: a role to assume",
     "Credential.tenant_id": "Azure: the tenant, for workload identity",
     "RegionSpec": "Each of its zones is a site, named `partition/zone`.",
     "RegionSpec.account": "one of `accounts`",
