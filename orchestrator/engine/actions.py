@@ -1,6 +1,7 @@
 """One action against one provider, as a row of steps that may be begun again at any point.
 
-Callers: the driver. Knows no DBOS: a step runner is handed in. Raises model.errors only.
+Callers: the driver. Knows no DBOS: what an action's parts are called matters to kill tests only. Raises model.errors
+only.
 
 - create: record `creating`; create; wait until ready; record `live`.
 - update: update what is there; wait; record `live`.
@@ -29,12 +30,6 @@ from orchestrator.store.values import Record, RecordState, Scope
 from providers.base import Call, Provider
 
 T = TypeVar("T")
-Step = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
-"""Runs a named cloud call and journals its answer, which is plain JSON and holds no secret.
-
-Records are no steps: each is a transaction of its own in the same database, and a second journal entry beside it would
-cost a second fsync and say nothing new.
-"""
 
 CANCEL_SLICE_S = 0.2
 
@@ -54,7 +49,6 @@ class Work:
     clock: Clock
     options: EngineOptions
     call: Call
-    step: Step
     rng: Random
 
     def perform(self) -> dict[str, Any]:
@@ -141,15 +135,14 @@ class Work:
             raise PlanStale(f"{self.action.address}: nothing is known of what should go", mend="plan again")
         provider_id = record.provider_id if record is not None else ""
         self._record("record deleting", self._intent(RecordState.DELETING, kept, provider_id=provider_id))
-        answer = self.step("delete", lambda: self._within("delete", lambda: self._delete_from_cloud(record)))
+        answer = self._within("delete", lambda: self._delete_from_cloud(record))
 
-        def wait() -> dict[str, Any]:
+        def wait() -> None:
             with suppress(NotFound):  # the cluster that it was in is gone as well
                 self.targets(self.action.address).wait_gone(self.action.address, self.call)
-            return {}
 
         # Also where nothing was found: a run that died before may have left what lies around it, which goes last.
-        self.step("wait until gone", lambda: self._within("wait until gone", wait))
+        self._within("wait until gone", wait)
         if self.action.address.kind is Kind.CLUSTER:
             self.forget_target(self.action.address)
         return answer
@@ -208,7 +201,7 @@ class Work:
     # -- steps -------------------------------------------------------------------------------------------------
 
     def _cloud(self, name: str, fn: Callable[[Provider], dict[str, Any]]) -> dict[str, Any]:
-        return self.step(name, lambda: self._within(name, lambda: fn(self.targets(self.action.address))))
+        return self._within(name, lambda: fn(self.targets(self.action.address)))
 
     def _record(self, name: str, record: Record) -> None:
         self._within(name, lambda: self._patiently(lambda: self.store.inventory.put(self.scope, self.token, record)))

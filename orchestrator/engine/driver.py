@@ -270,7 +270,6 @@ class Driver:
                 cancelled=stopped,
                 progress=progress,
             ),
-            step=self.journal.step,
             rng=rng.stream(self._prefix, action.id, self.keeper.token),
         )
 

@@ -1,10 +1,11 @@
 """The journal of running work, kept by DBOS Transact in the store's own database.
 
 Callers: the engine. One DBOS workflow is one attempt at one action, with the id
-`<fleet>/<application>/<revision>/<action id>/<lease token>.<attempt>`; its steps are the action's. DBOS's own recovery
-is not used: every process has an executor id of its own, so nothing is recovered at launch, and queues stay empty.
-Instead `finished` says what need not be done again, and `abandon` takes away from dead processes what they had under
-way (DBOS refuses their next write, should they not be dead after all).
+`<fleet>/<application>/<revision>/<action id>/<lease token>.<attempt>`. It has no DBOS steps: an attempt that was cut
+off is never gone on with but begun anew under another id, so nobody would read what its steps had answered, and each
+costs two transactions. DBOS's own recovery is not used: every process has an executor id of its own, so nothing is
+recovered at launch, and queues stay empty. Instead `past` says what need not be done again, and `abandon` ends in the
+journal what dead processes had under way; should one not be dead after all, the lease's token voids its writes.
 
 Non-goals: remembering results that later actions need (the inventory does); secrets (inputs and answers are
 references).
@@ -157,7 +158,3 @@ class Journal:
         if raised:
             raise raised[0]
         return answer
-
-    def step(self, name: str, fn: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Runs fn as a step of the workflow under way in this thread, and journals its answer."""
-        return DBOS.run_step({"name": name}, fn)

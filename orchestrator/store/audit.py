@@ -23,6 +23,17 @@ from orchestrator.store.values import AuditEntry
 
 GENESIS = "0" * 64
 
+# Built once: a release appends hundreds of entries, and building a statement costs more than running it.
+_HEAD = (
+    sa.select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.chain == sa.bindparam("chain")).with_for_update()
+)
+_ADD = sa.insert(audit)
+_MOVE_HEAD = (
+    sa.update(audit_head)
+    .where(audit_head.c.chain == sa.bindparam("of_chain"))
+    .values(seq=sa.bindparam("to_seq"), hash=sa.bindparam("to_hash"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AuditBreak:
@@ -52,18 +63,17 @@ class Audit:
             {"chain": chain, "seq": seq, "at_s": at_s, "actor": actor, "kind": kind, "data": data, "previous": previous}
         )
         hashed = _hash(text)
-        conn.execute(sa.insert(audit).values(chain=chain, seq=seq, entry=text, hash=hashed))
-        conn.execute(sa.update(audit_head).where(audit_head.c.chain == chain).values(seq=seq, hash=hashed))
+        conn.execute(_ADD, {"chain": chain, "seq": seq, "entry": text, "hash": hashed})
+        conn.execute(_MOVE_HEAD, {"of_chain": chain, "to_seq": seq, "to_hash": hashed})
         return AuditEntry(chain, seq, at_s, actor, kind, data, previous, hashed)
 
     def _locked_head(self, conn: sa.Connection, chain: str) -> tuple[int, str]:
         """Number and hash of the chain's last entry, locked until the commit."""
-        query = sa.select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.chain == chain).with_for_update()
-        head = conn.execute(query).one_or_none()
+        head = conn.execute(_HEAD, {"chain": chain}).one_or_none()
         if head is None:
             first = self._db.insert(audit_head).values(chain=chain, seq=0, hash=GENESIS)
             conn.execute(first.on_conflict_do_nothing(index_elements=[audit_head.c.chain]))
-            head = conn.execute(query).one()
+            head = conn.execute(_HEAD, {"chain": chain}).one()
         return int(head.seq), str(head.hash)
 
     def entries(self, chain: str, *, after_seq: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:

@@ -22,11 +22,13 @@ from orchestrator.store.tables import inventory as table
 from orchestrator.store.values import Record, RecordState, Scope
 
 _KEY = ("fleet", "application", "address")
+_GET = sa.select(table).where(*(table.c[name] == sa.bindparam(f"of_{name}") for name in _KEY))
 
 
 class Inventory:
     def __init__(self, db: Database, audit: Audit, leases: Leases) -> None:
         self._db, self._audit, self._leases = db, audit, leases
+        self._upserts: dict[frozenset[str], Any] = {}
 
     def put(self, scope: Scope, token: int, record: Record) -> None:
         """Writes the record over what was there, and what changed into the audit chain. Raises LeaseLost.
@@ -39,15 +41,18 @@ class Inventory:
             values |= {"last_sync_at_s": now_s, "consecutive_failures": 0}
         with self._db.write() as conn:
             holder = self._leases.fence(conn, scope, token)
-            conn.execute(
-                self._db.insert(table)
-                .values(fleet=scope.fleet, application=scope.application, created_at_s=now_s, **values)
-                .on_conflict_do_update(
-                    index_elements=[table.c[name] for name in _KEY],
-                    set_={name: value for name, value in values.items() if name not in _KEY},
-                )
-            )
+            row = {"fleet": scope.fleet, "application": scope.application, "created_at_s": now_s, **values}
+            conn.execute(self._upsert(frozenset(values)), row)
             self._tell(conn, scope, holder, f"resource_{record.state}", now_s, record, token)
+
+    def _upsert(self, names: frozenset[str]) -> Any:
+        """INSERT ... ON CONFLICT DO UPDATE of those columns, built once: that costs more than running it."""
+        if (found := self._upserts.get(names)) is None:
+            insert = self._db.insert(table)
+            changed = {name: insert.excluded[name] for name in sorted(names) if name not in _KEY}
+            found = insert.on_conflict_do_update(index_elements=[table.c[name] for name in _KEY], set_=changed)
+            self._upserts[names] = found
+        return found
 
     def remove(self, scope: Scope, token: int, address: Address, *, revision: int, action_id: str = "") -> None:
         """Forgets a resource that is gone, or that we no longer own. Raises LeaseLost."""
@@ -67,7 +72,7 @@ class Inventory:
 
     def get(self, scope: Scope, address: Address) -> Record | None:
         with self._db.read() as conn:
-            row = conn.execute(sa.select(table).where(*_at(scope, address))).one_or_none()
+            row = conn.execute(_GET, _place(scope, address)).one_or_none()
         return _record(row) if row is not None else None
 
     def list(self, scope: Scope, *, service: str | None = None) -> tuple[Record, ...]:
@@ -119,6 +124,11 @@ def _at(scope: Scope, address: Address) -> tuple[sa.ColumnElement[bool], ...]:
         table.c.application == scope.application,
         table.c.address == str(address),
     )
+
+
+def _place(scope: Scope, address: Address) -> dict[str, str]:
+    """Parameters of _GET."""
+    return {"of_fleet": scope.fleet, "of_application": scope.application, "of_address": str(address)}
 
 
 def _values(record: Record) -> dict[str, Any]:

@@ -18,6 +18,13 @@ from orchestrator.store.database import Database
 from orchestrator.store.tables import lease as table
 from orchestrator.store.values import Lease, Scope
 
+# Built once: every write of a release asks it, and building a statement costs more than running it.
+_FENCE = (
+    sa.select(table.c.token, table.c.holder, table.c.since_s, table.c.until_s)
+    .where(table.c.fleet == sa.bindparam("of_fleet"), table.c.application == sa.bindparam("of_application"))
+    .with_for_update(read=True)
+)
+
 
 class Leases:
     def __init__(self, db: Database, audit: Audit) -> None:
@@ -109,7 +116,7 @@ class Leases:
         Returns the holder. An expired lease that nobody took is still good here: recording what was done harms nobody.
         The row stays share-locked until the commit, so a takeover waits for the write, never overtakes it.
         """
-        row = conn.execute(_row(scope).with_for_update(read=True)).one_or_none()
+        row = conn.execute(_FENCE, {"of_fleet": scope.fleet, "of_application": scope.application}).one_or_none()
         if row is None or row.token != token or row.holder is None:
             raise _lost(Lease(scope, token, "", 0.0, 0.0, 0.0), row)
         return str(row.holder)
