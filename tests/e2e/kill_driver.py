@@ -271,18 +271,32 @@ def single(files: Path, folder: Path, seed: int, count: int) -> dict[str, Any]:
     rng = random.Random(seed)
     chosen = rng.sample(places, count) if count else places
     chosen_back = rng.sample(places_back, count) if count else places_back
+    failures = []
     for number, name in enumerate(chosen):
         world, anew = World(files, folder, f"w{number}"), bool((number + seed) % 2)
-        how = "deployed anew" if anew else "resumed"
-        _die(world, name, destroy=False)
-        well(f"killed at {name!r} and {how}", lambda w=world, a=anew: go(w, _nothing, anew=a))  # type: ignore[misc]
-        require(f"killed at {name!r} and {how}", lambda w=world: problems(w, expected))  # type: ignore[misc]
         back = chosen_back[number % len(chosen_back)] if number < len(chosen_back) and not anew else ""
-        if back:
-            _die(world, back, destroy=True)
-        well(f"the destroy, killed at {back!r}", lambda w=world: go(w, _nothing, destroy=True))  # type: ignore[misc]
-        require(f"after the destroy, killed at {back!r}", lambda w=world: gone(w))  # type: ignore[misc]
+        try:
+            _one(world, expected, name, back, anew=anew)
+        except Failed as exc:
+            failures.append(str(exc))
+            well("the destroy that clears up", lambda w=world: go(w, _nothing, destroy=True))  # type: ignore[misc]
+            if inventory():
+                break
+    if failures:
+        raise Failed(f"{len(failures)} of {len(chosen)} places: " + "\n".join(failures[:10]))
     return {"resources": len(expected), "places": len(places), "kills": len(chosen)}
+
+
+def _one(world: World, expected: list[str], name: str, back: str, *, anew: bool) -> None:
+    """A deployment that is killed at name, and a destroy that is killed at back."""
+    how = "deployed anew" if anew else "resumed"
+    _die(world, name, destroy=False)
+    well(f"killed at {name!r} and {how}", lambda: go(world, _nothing, anew=anew))
+    require(f"killed at {name!r} and {how}", lambda: problems(world, expected))
+    if back:
+        _die(world, back, destroy=True)
+    well(f"the destroy, killed at {back!r}", lambda: go(world, _nothing, destroy=True))
+    require(f"after the destroy, killed at {back!r}", lambda: gone(world))
 
 
 def _die(world: World, name: str, *, destroy: bool) -> None:
