@@ -225,3 +225,10 @@ def test_two_thousand_services_in_one_chain_load(app_text: str, fleet_text: str)
     many = "".join(one % (i, f", depends_on: [{{name: s{i - 1}}}]" if i else "") for i in range(2000))
     found = load_documents([("a", head + many + "    - name: web\n" + rest), ("f", fleet_text)])
     assert len(found.app.spec.services) == 2002
+
+
+def test_what_has_no_effect_yet_is_said(read: Callable[..., Spec], fleet_text: str) -> None:
+    wordy = "cluster: {ownership: own, kubeconfig: a.yaml, proxy_url: 'http://proxy:3128'}"
+    found = read(fleet=fleet_text.replace("cluster: {ownership: own}", wordy, 1)).warnings
+    assert [w.what.partition(" yet")[0] for w in found] == ["has no effect"] * 2
+    assert all(w.position.startswith("fleet.yaml:") for w in found)
