@@ -88,8 +88,12 @@ def history(
     ctx: typer.Context,
     application: AppArgument = DEFAULT_APP,
     fleet: FleetOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 20,
-    verify: Annotated[bool, typer.Option("--verify", help="Also check the audit chain from its first entry.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="At most so many, newest first.", envvar="DUOYUN_LIMIT")
+    ] = 20,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also check the audit chain from its first entry.", envvar="DUOYUN_VERIFY")
+    ] = False,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -112,7 +116,9 @@ def history(
             "audit": ("broken" if broken else "whole") if verify else "not checked",
         }
     )
-    if not out.is_json:
+    if not out.is_json and not rows:
+        out.console().print("no releases yet")
+    elif not out.is_json:
         table = Table(pad_edge=False)
         for name in ("revision", "state", "started", "seconds", "by", "message"):
             table.add_column(name)
@@ -122,8 +128,8 @@ def history(
                 str(row.number), row.state.value, when(row.started_at_s), seconds, row.actor, row.message or "-"
             )
         out.console().print(table)
-        if verify:
-            out.console().print(f"[red]audit chain broken: {broken}[/]" if broken else "[green]audit chain whole[/]")
+    if verify and not out.is_json:
+        out.console().print(f"[red]audit chain broken: {broken}[/]" if broken else "[green]audit chain whole[/]")
     if broken:
         raise typer.Exit(1)
 
@@ -132,8 +138,13 @@ def diff(
     ctx: typer.Context,
     application: AppArgument = DEFAULT_APP,
     fleet: FleetOption = None,
-    since: Annotated[int | None, typer.Option("--from", help="A revision; default: the one deployed.")] = None,
-    to: Annotated[int | None, typer.Option("--to", help="A revision; default: the files as they are now.")] = None,
+    since: Annotated[
+        int | None, typer.Option("--from", help="A revision; default: the one deployed.", envvar="DUOYUN_DIFF_FROM")
+    ] = None,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", help="A revision; default: the files as they are now.", envvar="DUOYUN_DIFF_TO"),
+    ] = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:

@@ -22,7 +22,7 @@ from cli.options import (
     files,
 )
 from cli.output import Output
-from model.errors import InvalidInput, PlanStale, UsageError
+from model.errors import UsageError
 from model.exit_codes import ExitCode, gravest
 from model.units import duration_s
 
@@ -40,7 +40,9 @@ ReplanOption = Annotated[
     bool,
     typer.Option("--replan", help="Place everything anew, even what need not move.", envvar="DUOYUN_REPLAN"),
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Every action, however many.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Every action, however many.", envvar="DUOYUN_VERBOSE")
+]
 MessageOption = Annotated[str, typer.Option("--message", "-m", help="Why, for the history.", envvar="DUOYUN_MESSAGE")]
 
 
@@ -103,7 +105,8 @@ def plan(
     application: AppArgument = DEFAULT_APP,
     fleet: FleetOption = None,
     save: Annotated[
-        Path | None, typer.Option("--save", help="Write the plan to this file, to deploy it later.")
+        Path | None,
+        typer.Option("--save", help="Write the plan to this file, to deploy it later.", envvar="DUOYUN_SAVE"),
     ] = None,
     detailed_exitcode: Annotated[
         bool,
@@ -121,6 +124,7 @@ def plan(
     duoyun plan examples/miniprogram --save plan.json --detailed-exitcode
     """
     from cli.plan_view import plan_summary, show_plan
+    from cli.saved_plans import save_plan
     from orchestrator.planning import make_plan
 
     out: Output = ctx.obj
@@ -151,46 +155,13 @@ def plan_exit_code(planned: Planned, *, detailed: bool) -> ExitCode:
     return gravest(*codes)
 
 
-def save_plan(plan: Plan, path: Path) -> None:
-    """Whole and readable by its owner alone: it names every address and setting, though never a secret."""
-    from model.codec import canonical
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(canonical(plan) + "\n", encoding="utf-8")
-
-
-_MAX_PLAN_BYTES = 200 * 2**20
-
-
-def load_plan(path: Path) -> Plan:
-    """Raises InvalidInput where the file is no plan of this version."""
-    import json
-
-    from model.codec import from_data
-    from model.plan import SCHEMA_VERSION, Plan
-
-    try:
-        if path.stat().st_size > _MAX_PLAN_BYTES:
-            raise InvalidInput((), summary=f"{path} is larger than {_MAX_PLAN_BYTES // 2**20} MiB: no plan is")
-        data = json.loads(path.read_text(encoding="utf-8"))
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
-            raise InvalidInput((), summary=f"{path} is no plan of version {SCHEMA_VERSION} (it says {version!r})")
-        return from_data(data, Plan)
-    except FileNotFoundError as exc:
-        raise InvalidInput((), summary=f"there is no file {path}") from exc
-    except (OSError, ValueError, KeyError) as exc:
-        raise InvalidInput((), summary=f"{path} is no plan that duoyun wrote: {type(exc).__name__}") from exc
-    except ExceptionGroup as exc:
-        raise InvalidInput((), summary=f"{path} is no plan that duoyun wrote: {exc.exceptions[0]}") from exc
-
-
 def deploy(
     ctx: typer.Context,
     application: AppArgument = DEFAULT_APP,
     fleet: FleetOption = None,
-    plan_file: Annotated[Path | None, typer.Option("--plan", help="Execute this saved plan, and nothing else.")] = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", help="Execute this saved plan, and nothing else.", envvar="DUOYUN_PLAN")
+    ] = None,
     yes: YesOption = False,
     message: MessageOption = "",
     replan: ReplanOption = False,
@@ -209,6 +180,7 @@ def deploy(
     duoyun deploy examples/miniprogram --yes -m "edge-gateway 1.1.0"
     duoyun deploy examples/miniprogram --plan plan.json
     """
+    from cli.saved_plans import planned_again
     from orchestrator.planning import make_plan
     from orchestrator.release import nothing_to_do
 
@@ -218,30 +190,13 @@ def deploy(
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
         with working(out, "observing and placing"):
-            planned = _saved(context, plan_file) if plan_file else make_plan(context, replan=replan)
+            planned = planned_again(context, plan_file) if plan_file else make_plan(context, replan=replan)
         if nothing_to_do(context, planned):
             _no_change(out, planned)
             return
         _consent(out, context, planned, yes=yes or plan_file is not None, verbose=verbose)
         released = _release(runner, view, planned, message, auto_rollback=not no_rollback)
         _show_released(out, context, released)
-
-
-def _saved(context: Context, path: Path) -> Planned:
-    """A saved plan with a fresh look at the world: executed only where nothing moved since it was made."""
-    from orchestrator.planning import plan_for
-
-    plan = load_plan(path)
-    if (plan.application, plan.fleet) != (context.scope.application, context.scope.fleet):
-        raise InvalidInput((), summary=f"{path} is a plan for {plan.fleet}/{plan.application}, not {context.scope}")
-    now = plan_for(context, plan.items, plan.placement, app=plan.app, app_sha256=plan.app_sha256)
-    if {a.id for a in now.plan.actions} != {a.id for a in plan.actions}:
-        raise PlanStale(
-            "what is there has changed since the plan was saved",
-            detail=f"the plan has {len(plan.actions)} actions, {len(now.plan.actions)} are needed now",
-            mend="make a new plan",
-        )
-    return now
 
 
 @contextmanager
@@ -319,7 +274,10 @@ def rollback(
     ctx: typer.Context,
     application: AppArgument = DEFAULT_APP,
     fleet: FleetOption = None,
-    to: Annotated[int | None, typer.Option("--to", help="The revision to go back to; default: the one before.")] = None,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", help="The revision to go back to; default: the one before.", envvar="DUOYUN_ROLLBACK_TO"),
+    ] = None,
     yes: YesOption = False,
     message: MessageOption = "",
     verbose: VerboseOption = False,

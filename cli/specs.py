@@ -52,7 +52,9 @@ def validate(ctx: typer.Context, application: AppArgument = DEFAULT_APP, fleet: 
 def schema(
     ctx: typer.Context,
     kind: Annotated[str, typer.Argument(help="app, fleet or assumptions")],
-    save: Annotated[Path | None, typer.Option("--save", help="Write it to this file.")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write it to this file.", envvar="DUOYUN_SCHEMA_SAVE")
+    ] = None,
 ) -> None:
     """Print a document's JSON Schema, for editors and other programs.
 
