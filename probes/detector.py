@@ -2,15 +2,17 @@
 
 Callers: the prober's loop in production, simulators and tests with a clock of their own; both run this code.
 Success from any vantage clears suspicion. DOWN takes refusals in three rounds seen from two vantages; UNREACHABLE takes
-15 s without success seen by a majority; vantages that share a failure domain count once. Results are judged in the
-next `poll`, in an order of their own, so that their order of arrival within a tick changes nothing. Poll after results,
-and by `next_wake_s` at the latest: who comes much later stood still himself, and no silence of a target's is counted
-for it. Non-goals: opening sockets; finding out a vantage that lies (one that calls a dead target alive hides it).
+15 s without success, several probes without an answer at a majority of them; vantages that share a failure domain count
+once. A vantage that alone calls well what a majority found refused again and again is overruled. Results are judged in
+the next `poll`, in an order of their own, so that their order of arrival within a tick changes nothing. Poll after
+results, and by `next_wake_s` at the latest: who comes much later stood still himself, and no silence of a target's is
+counted for it. Non-goals: opening sockets; what a release does on a verdict (gate.py).
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -22,6 +24,8 @@ from probes.samples import Samples
 
 _EVER = float("-inf")
 _GRAVE = (Status.DOWN, Status.UNREACHABLE)
+_REPORTS = 8  # of each vantage whose time under way is remembered
+_REPORTING_MAX_S = 5.0
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class Detector:
         self._down_quorum = min(policy.down_vantages, len(domains))
         self._majority = len(domains) // 2 + 1
         self._seed = seed
+        self._reporting: dict[str, deque[float]] = {v: deque(maxlen=_REPORTS) for v in self._vantages}
         self._targets: dict[str, _Target] = {}
         self._heap: list[tuple[float, str]] = []
         self._budget = Budget(policy.global_budget_per_min)
@@ -74,6 +79,13 @@ class Detector:
         found = _Target(target, samples, Budget(self._policy.target_budget_per_min), since_s=now_s, due_s=now_s)
         self._targets[target] = found
         self._wake(found, now_s)
+
+    def learn(self, target: str, vantage: str, times_s: Sequence[float]) -> None:
+        """What was measured before (kept by a store, or by a detector before this one), oldest first.
+
+        Times that are no finite, positive number are left out. KeyError where there is no such pair.
+        """
+        self._targets[target].samples[vantage].learn(times_s)
 
     def forget(self, target: str) -> None:
         """Stops looking; results that still come are ignored."""
@@ -124,7 +136,7 @@ class Detector:
         verdicts: list[Verdict] = []
         sends: list[Send] = []
         for target in self._due(now_s):
-            self._book(target)
+            self._book(target, now_s)
             verdict = self._judge(target, now_s)
             if verdict is not None:
                 verdicts.append(verdict)
@@ -156,14 +168,19 @@ class Detector:
 
     # -- judging -------------------------------------------------------------------------------------------
 
-    def _book(self, target: _Target) -> None:
+    def _book(self, target: _Target, now_s: float) -> None:
         results = sorted(
             target.pending, key=lambda r: (r.sent_s + r.elapsed_s, r.vantage, r.sent_s, r.outcome, r.loop_lag_s)
         )
         target.pending = []
         for result in results:
             target.samples[result.vantage].book(result)
-            if result.outcome is Outcome.OK:
+            if result.loop_lag_s <= self._policy.lag_limit_s:
+                under_way_s = now_s - result.sent_s - result.elapsed_s
+                self._reporting[result.vantage].append(min(_REPORTING_MAX_S, max(0.0, under_way_s)))
+        overruled = self._overruled(target)
+        for result in results:
+            if result.outcome is Outcome.OK and result.vantage not in overruled:
                 # Somewhere between asking and hearing it answered: half way is our guess, so that an answer that
                 # was long under way does not outweigh a refusal that came after it.
                 target.alive_s = max(target.alive_s, result.sent_s + result.elapsed_s / 2)
@@ -171,19 +188,33 @@ class Detector:
         for samples in target.samples.values():
             samples.alive(target.alive_s)
 
+    def _overruled(self, target: _Target) -> frozenset[str]:
+        """Vantages in the minority while a majority is refused again and again."""
+        rounds = self._policy.overrule_rounds
+        refusing = frozenset(v for v, s in target.samples.items() if s.refused_in_a_row >= rounds)
+        if not refusing or self._domains(refusing) < max(self._majority, self._down_quorum):
+            return frozenset()
+        return frozenset(self._vantages) - refusing
+
+    def _reporting_s(self, vantage: str) -> float:
+        seen = self._reporting[vantage]
+        return 1.25 * max(seen) if seen else self._policy.reporting_initial_s
+
     def _judge(self, target: _Target, now_s: float) -> Verdict | None:
+        policy = self._policy
         failing = {
-            vantage: since_s
+            vantage: found
             for vantage, samples in target.samples.items()
-            if (since_s := samples.failing_since_s(target.alive_s, now_s)) is not None
+            if (found := samples.failing(target.alive_s, now_s)) is not None
         }
-        refusing = [v for v, s in target.samples.items() if len(s.refused) >= self._policy.down_rounds]
-        silent = [
-            vantage
-            for vantage, since_s in failing.items()
-            if now_s >= since_s + self._policy.unreachable_after_s
-            and target.samples[vantage].distrusted_until_s <= now_s
-        ]
+        refusing = [v for v, s in target.samples.items() if len(s.refused) >= policy.down_rounds]
+        silent = []
+        if failing and now_s >= min(since_s for since_s, _ in failing.values()) + policy.unreachable_after_s:
+            silent = [
+                vantage
+                for vantage, (_, probes) in failing.items()
+                if probes >= policy.silent_probes and target.samples[vantage].distrusted_until_s <= now_s
+            ]
         revived, target.revived = target.revived, False
         if self._domains(refusing) >= self._down_quorum:
             status = Status.DOWN
@@ -202,7 +233,8 @@ class Detector:
         if target.status is Status.UP:
             target.due_s = min(target.due_s, now_s)  # ask from everywhere at once
         target.status, target.since_s = status, now_s
-        return Verdict(target.name, status, now_s, *self._evidence(target, status, failing, refusing, silent, now_s))
+        since = {vantage: since_s for vantage, (since_s, _) in failing.items()}
+        return Verdict(target.name, status, now_s, *self._evidence(target, status, since, refusing, silent, now_s))
 
     def _domains(self, vantages: Iterable[str]) -> int:
         return len({self._domain[v] for v in vantages})
@@ -251,7 +283,8 @@ class Detector:
         for vantage in wanted[:room]:
             self._budget.take(now_s)
             target.budget.take(now_s)
-            target.samples[vantage].sent(now_s, target.round)
+            reporting_s = self._reporting_s(vantage)
+            target.samples[vantage].sent(now_s, target.round, fresh=not calm, reporting_s=reporting_s)
             sends.append(Send(now_s, target.name, vantage, fresh=not calm, timeout_s=self._policy.hard_timeout_s))
         target.due_s = now_s + (self._stable_interval_s(target) if calm else self._policy.suspect_interval_s)
         return sends
@@ -266,8 +299,8 @@ class Detector:
             probe_s = max(self._budget.free_at_s(now_s), target.budget.free_at_s(now_s))
         times = [probe_s]
         for samples in target.samples.values():
-            times.append(samples.next_soft_s(target.alive_s))
-            since_s = samples.failing_since_s(target.alive_s, now_s)
-            if since_s is not None:
-                times.append(max(since_s + self._policy.unreachable_after_s, samples.distrusted_until_s))
+            times.append(samples.next_late_s(target.alive_s, now_s))
+            failing = samples.failing(target.alive_s, now_s)
+            if failing is not None:
+                times += [failing[0] + self._policy.unreachable_after_s, samples.distrusted_until_s]
         return min((t for t in times if t > now_s), default=now_s + self._policy.suspect_interval_s)

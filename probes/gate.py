@@ -3,12 +3,13 @@
 Callers: the orchestrator's release gate, and the simulator that judges detectors by what a release would have done.
 DOWN rolls back at once. UNREACHABLE pauses, and rolls back when it lasted. Where every service of a site fell silent at
 about the same moment the site or its network is the likelier cause than the release of one service, and rolling
-back over a link that is gone would not work either: the pause goes on for longer. Non-goal: carrying the decision out.
+back over a link that is gone would not work either: the pause goes on for longer. So it does where half of everything
+fell silent at once: then it is our own network. Non-goal: carrying the decision out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,8 +23,8 @@ class GatePolicy:
     """unreachable_hold_s: from the verdict to the roll-back. site_hold_s: instead of it, while a whole site is silent.
 
     together_s: verdicts so close to one another are one event. regroup_s: what the other services of a site get when
-    the first of them answers again, before their silence counts as their own. site_min_targets: fewer than that are no
-    evidence about a site.
+    the first of them answers again, before their silence counts as their own. site_min_targets: fewer services than
+    that are no evidence about a site; fleet_min_sites: fewer sites are none about our own network.
     """
 
     unreachable_hold_s: float = 60.0
@@ -31,6 +32,7 @@ class GatePolicy:
     together_s: float = 30.0
     regroup_s: float = 20.0
     site_min_targets: int = 2
+    fleet_min_sites: int = 4
 
 
 class Act(StrEnum):
@@ -96,8 +98,12 @@ class ReleaseGate:
         if due:
             lasted_s = now_s - self._held[due[0]].since_s
             return Decision(Act.ROLL_BACK, tuple(due), f"unreachable for {lasted_s:.0f} s")
-        sites = sorted({self.site_of[n] for n in silent if self._site_is_silent(n)})
-        why = f"nothing in {', '.join(sites)} answers: its network, not one service" if sites else "no answer, waiting"
+        if self._fleet_is_silent():
+            why = f"{len(silent)} of {len(self._held)} services fell silent together: our own network"
+        elif sites := sorted({self.site_of[n] for n in silent if self._site_is_silent(n)}):
+            why = f"nothing in {', '.join(sites)} answers: its network, not one service"
+        else:
+            why = "no answer, waiting"
         return Decision(Act.PAUSE, tuple(silent), why)
 
     @property
@@ -108,7 +114,8 @@ class ReleaseGate:
 
     def _acts_at_s(self, target: str) -> float:
         held = self._held[target]
-        hold_s = self.policy.site_hold_s if self._site_is_silent(target) else self.policy.unreachable_hold_s
+        wider = self._site_is_silent(target) or self._fleet_is_silent()
+        hold_s = self.policy.site_hold_s if wider else self.policy.unreachable_hold_s
         longest_s = max(hold_s, self.policy.site_hold_s)  # a flapping neighbour postpones no further
         return min(max(held.since_s + hold_s, held.not_before_s), held.since_s + longest_s)
 
@@ -116,8 +123,16 @@ class ReleaseGate:
         members = self._members.get(self.site_of.get(target, ""), [])
         if len(members) < self.policy.site_min_targets:
             return False
-        held = [self._held.get(n) for n in members]
-        if any(h is None or h.status is not Status.UNREACHABLE for h in held):
+        since = self._silent_since(members)
+        return len(since) == len(members) and max(since) - min(since) <= self.policy.together_s
+
+    def _fleet_is_silent(self) -> bool:
+        """Half of all services or more, at several sites, since about the same moment."""
+        if len({self.site_of.get(n, n) for n in self._held}) < self.policy.fleet_min_sites:
             return False
-        since = [h.since_s for h in held if h is not None]
-        return max(since) - min(since) <= self.policy.together_s
+        since = self._silent_since(self._held)
+        return 2 * len(since) >= len(self._held) and max(since) - min(since) <= self.policy.together_s
+
+    def _silent_since(self, targets: Iterable[str]) -> list[float]:
+        held = (self._held.get(n) for n in targets)
+        return [h.since_s for h in held if h is not None and h.status is Status.UNREACHABLE]

@@ -34,6 +34,9 @@ class ProbePolicy:
     down_rounds: int = 3
     down_vantages: int = 2
     unreachable_after_s: float = 15.0
+    silent_probes: int = 3  # that a vantage had no answer to before its silence counts: a spent budget is no evidence
+    overrule_rounds: int = 6  # so often in a row a majority was refused: who alone says it is well is not believed
+    reporting_initial_s: float = 1.0  # how long orders and reports travel, while that is not known
     lag_limit_s: float = 0.05  # a prober that is late by more distrusts its own times
     distrust_s: float = 5.0
     stall_s: float = 5.0  # nobody polled for so long: what passed meanwhile is no silence of the target's

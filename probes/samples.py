@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, isfinite
 from statistics import median
 
 from probes.policy import Outcome, ProbePolicy, Result
 
 MAD_TO_SIGMA = 1.4826  # a normal distribution's sigma over its median absolute deviation
 MAX_IN_FLIGHT = 64
+FRESH_ROUND_TRIPS = 2  # connecting takes one, asking another
 
 
 def soft_timeout_s(times_s: list[float], policy: ProbePolicy) -> float:
@@ -35,8 +37,9 @@ class Samples:
 
     policy: ProbePolicy
     ring: deque[float] = field(init=False)
-    in_flight: dict[float, tuple[float, int]] = field(default_factory=dict)  # sent_s -> soft timeout then, round
+    in_flight: dict[float, tuple[float, int]] = field(default_factory=dict)  # sent_s -> when it is late, round
     refused: dict[int, float] = field(default_factory=dict)  # round -> sent_s of a probe that was refused in it
+    refused_in_a_row: int = 0  # by what this vantage alone saw
     failed: list[float] = field(default_factory=list)  # sent_s of probes that came to nothing, oldest first
     distrusted_until_s: float = float("-inf")
     _soft_s: float | None = None
@@ -46,16 +49,25 @@ class Samples:
 
     @property
     def soft_s(self) -> float:
-        """The soft timeout in force."""
+        """The soft timeout in force, of a probe on a connection that is open."""
         if self._soft_s is None:
             self._soft_s = soft_timeout_s(list(self.ring), self.policy)
         return self._soft_s
 
-    def sent(self, sent_s: float, round_number: int) -> None:
-        """Remembers a probe. A prober that never reports does not fill the memory: the oldest is given up."""
+    def learn(self, times_s: Iterable[float]) -> None:
+        """Puts response times into the ring that were measured before."""
+        self.ring.extend(t for t in times_s if isfinite(t) and t > 0)
+        self._soft_s = None
+
+    def sent(self, sent_s: float, round_number: int, *, fresh: bool, reporting_s: float) -> None:
+        """Remembers a probe. A prober that never reports does not fill the memory: the oldest is given up.
+
+        fresh: it takes a round trip more than the times in the ring. reporting_s: how long orders and reports travel.
+        """
         while len(self.in_flight) >= MAX_IN_FLIGHT:
             del self.in_flight[min(self.in_flight)]
-        self.in_flight[sent_s] = (self.soft_s, round_number)
+        trips = FRESH_ROUND_TRIPS if fresh else 1
+        self.in_flight[sent_s] = (sent_s + min(self.policy.soft_max_s, trips * self.soft_s) + reporting_s, round_number)
 
     def book(self, result: Result) -> None:
         """Takes an answer into the ring and among the failures; being alive is the caller's to say."""
@@ -71,25 +83,34 @@ class Samples:
             self._soft_s = None
         if result.outcome in (Outcome.REFUSED, Outcome.UNHEALTHY):
             self.refused[round_number] = max(result.sent_s, self.refused.get(round_number, result.sent_s))
+            self.refused_in_a_row += 1
+        elif result.outcome is Outcome.OK:
+            self.refused_in_a_row = 0
         if result.outcome is not Outcome.OK and len(self.failed) < MAX_IN_FLIGHT:
             insort(self.failed, result.sent_s)
 
     def alive(self, at_s: float) -> None:
         """The target was alive at at_s: what was sent until then and failed is no evidence any more."""
         del self.failed[: bisect_right(self.failed, at_s)]
-        self.refused = {r: sent_s for r, sent_s in self.refused.items() if sent_s > at_s}
+        if self.refused:
+            self.refused = {r: sent_s for r, sent_s in self.refused.items() if sent_s > at_s}
         overdue_s = at_s - 2 * self.policy.hard_timeout_s  # the prober will not report these any more
         for sent_s in [s for s in self.in_flight if s < overdue_s]:
             del self.in_flight[sent_s]
 
-    def failing_since_s(self, alive_s: float, now_s: float) -> float | None:
-        """When the first probe after alive_s was sent that failed or is late; None where all is well."""
-        late = [s for s, (soft_s, _) in self.in_flight.items() if s > alive_s and now_s >= s + soft_s]
-        return min([*self.failed[:1], *late], default=None)
+    def failing(self, alive_s: float, now_s: float) -> tuple[float, int] | None:
+        """When the first probe after alive_s was sent that failed or is late, and how many did; None: all is well."""
+        late = [s for s, (late_s, _) in self.in_flight.items() if s > alive_s and now_s >= late_s]
+        if not late and not self.failed:
+            return None
+        return min([*self.failed[:1], *late]), len(self.failed) + len(late)
 
-    def next_soft_s(self, alive_s: float) -> float:
-        """When the next soft timeout passes; infinity where nothing is in flight."""
-        return min((s + soft for s, (soft, _) in self.in_flight.items() if s > alive_s), default=float("inf"))
+    def next_late_s(self, alive_s: float, now_s: float) -> float:
+        """When the next probe in flight becomes late; infinity where none will."""
+        return min(
+            (late_s for s, (late_s, _) in self.in_flight.items() if s > alive_s and late_s > now_s),
+            default=float("inf"),
+        )
 
     def restart(self, now_s: float) -> None:
         """We ourselves stood still: what is in flight tells nothing, and silence counts from now."""

@@ -66,6 +66,19 @@ def test_when_the_site_comes_back_the_rest_gets_a_moment_and_no_more() -> None:
     assert found.decide(120.0).act is Act.ROLL_BACK
 
 
+def test_when_half_of_everything_falls_silent_it_is_our_own_network() -> None:
+    """Also where each site has one service only, and says nothing about itself."""
+    found = ReleaseGate(site_of={f"t{i}": f"site{i}" for i in range(6)})
+    for i in range(6):
+        found.on_verdict(Verdict(f"t{i}", Status.UNREACHABLE if i % 2 else Status.UP, 10.0 + i, ""))
+    decision = found.decide(100.0)
+    assert decision.act is Act.PAUSE
+    assert "3 of 6 services" in decision.reason
+    assert found.decide(251.0).act is Act.ROLL_BACK
+    found.on_verdict(Verdict("t1", Status.UP, 252.0, ""))
+    assert found.decide(252.0).act is Act.ROLL_BACK  # a third is silent: no longer the fleet
+
+
 @given(st.lists(st.tuples(st.sampled_from(list(Status)), st.floats(0.1, 40.0)), max_size=40))
 def test_a_flapping_neighbour_does_not_postpone_for_ever(flaps: list[tuple[Status, float]]) -> None:
     found = gate(("a1", Status.UNREACHABLE, 0.0))
