@@ -184,7 +184,7 @@ class RunningContainer:
 
     async def _crash(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        self.say(f"panic: behaviour crash_after_s={after_s:g}")
+        self.say(f"panic: behaviour crash_after_s={after_s:g}" if self.behaviour.exit_code else "done")
         self._finish(self.behaviour.exit_code)
         if self._server is not None:
             await self._server.shutdown(0.0)

@@ -1,6 +1,6 @@
 """What the API fills in where a manifest says nothing, as far as it shows in a diff. Pure; changes its argument.
 
-Source: kubernetes pkg/apis/{core,apps,networking}/v1/defaults.go, checked with a recorded object
+Source: kubernetes pkg/apis/{core,apps,batch,autoscaling,networking}/*/defaults.go, checked with a recorded object
 (../shared/data/kubernetes/real-deployment-readback.json).
 """
 
@@ -40,6 +40,78 @@ def _replica_set(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("replicas", 1)
     _template(spec)
+
+
+def _stateful_set(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    spec.setdefault("revisionHistoryLimit", 10)
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    kept = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
+    kept.setdefault("whenDeleted", "Retain")
+    kept.setdefault("whenScaled", "Retain")
+    for claim in spec.get("volumeClaimTemplates") or ():
+        claim.setdefault("apiVersion", "v1")
+        claim.setdefault("kind", "PersistentVolumeClaim")
+        _claim(claim)
+    _template(spec)
+    obj.setdefault("status", {"replicas": 0, "availableReplicas": 0})
+
+
+def _daemon_set(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("revisionHistoryLimit", 10)
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxSurge", 0)
+        rolling.setdefault("maxUnavailable", 1)
+    _template(spec)
+    names = ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady")
+    obj.setdefault("status", dict.fromkeys(names, 0))
+
+
+def _job_spec(spec: Object) -> None:
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    spec.setdefault("suspend", False)
+    _template(spec)
+
+
+def _job(obj: Object) -> None:
+    spec, meta = obj.setdefault("spec", {}), obj["metadata"]
+    _job_spec(spec)
+    spec.setdefault("manualSelector", False)
+    template = spec.get("template")
+    if spec["manualSelector"] or "selector" in spec or not isinstance(template, dict) or not meta.get("uid"):
+        return
+    # The API server makes the selector from the job's own uid, so that no two jobs share pods.
+    own = {f"batch.kubernetes.io/{k}": v for k, v in (("controller-uid", meta["uid"]), ("job-name", meta["name"]))}
+    legacy = {"controller-uid": meta["uid"], "job-name": meta["name"]}
+    inner = template.setdefault("metadata", {})
+    inner["labels"] = {**(inner.get("labels") or {}), **own, **legacy}
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": meta["uid"]}}
+
+
+def _cron_job(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    for name, value in (
+        ("concurrencyPolicy", "Allow"), ("suspend", False), ("successfulJobsHistoryLimit", 3),
+        ("failedJobsHistoryLimit", 1),
+    ):  # fmt: skip
+        spec.setdefault(name, value)
+    template = spec.get("jobTemplate")
+    if isinstance(template, dict):
+        inner = template.setdefault("spec", {})
+        # Only what the template's pods need: a job's own defaults are filled in when it is made.
+        _template(inner)
 
 
 def _template(spec: Object) -> None:
@@ -177,6 +249,52 @@ def _network_policy(obj: Object) -> None:
             port.setdefault("protocol", "TCP")
 
 
+def _autoscaler(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
+def _claim(obj: Object) -> None:
+    obj.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    obj.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def _volume(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+    spec.setdefault("volumeMode", "Filesystem")
+    if "hostPath" in spec:
+        spec["hostPath"].setdefault("type", "")
+    obj.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def _storage_class(obj: Object) -> None:
+    obj.setdefault("reclaimPolicy", "Delete")
+    obj.setdefault("volumeBindingMode", "Immediate")
+
+
+def _priority_class(obj: Object) -> None:
+    obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    obj.setdefault("value", 0)
+
+
+def _binding(obj: Object) -> None:
+    for subject in obj.get("subjects") or ():
+        if subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
+    if isinstance(obj.get("roleRef"), dict):
+        obj["roleRef"].setdefault("apiGroup", "rbac.authorization.k8s.io")
+
+
+def _endpoints(obj: Object) -> None:
+    for subset in obj.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
 def _endpoint_slice(obj: Object) -> None:
     for port in obj.get("ports") or ():
         port.setdefault("name", "")
@@ -192,4 +310,16 @@ _FILLERS: dict[str, Callable[[Object], None]] = {
     "Namespace": _namespace,
     "NetworkPolicy": _network_policy,
     "EndpointSlice": _endpoint_slice,
+    "Endpoints": _endpoints,
+    "StatefulSet": _stateful_set,
+    "DaemonSet": _daemon_set,
+    "Job": _job,
+    "CronJob": _cron_job,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "PersistentVolumeClaim": _claim,
+    "PersistentVolume": _volume,
+    "StorageClass": _storage_class,
+    "PriorityClass": _priority_class,
+    "RoleBinding": _binding,
+    "ClusterRoleBinding": _binding,
 }

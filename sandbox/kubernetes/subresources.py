@@ -62,27 +62,52 @@ def patch_scale(
     return put_scale(api, kind, namespace, name, patched, write)
 
 
-def evict(api: Api, namespace: str, name: str, grace_s: int | None = None) -> None:
-    """Deletes a pod unless a disruption budget forbids it now: ApiError 429."""
+def evict(api: Api, namespace: str, name: str, grace_s: int | None = None, *, dry_run: bool = False) -> None:
+    """Deletes a pod unless a disruption budget forbids it now: ApiError 429; 500 where several budgets meet.
+
+    A pod that has ended or never started is free to go; one that is not ready where its budget says so, or where the
+    budget is not short of healthy pods.
+    """
     pod = api.get(PODS, namespace, name)
-    for budget in api.store.list(BUDGETS, namespace):
-        if not match_selector(budget["spec"].get("selector"), pod["metadata"].get("labels") or {}):
-            continue
-        if (budget.get("status") or {}).get("disruptionsAllowed", 0) <= 0 and _is_ready(pod):
-            raise ApiError(
-                429,
-                "TooManyRequests",
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-                causes=(
-                    Cause(
-                        "DisruptionBudget",
-                        f"The disruption budget {budget['metadata']['name']} needs "
-                        f"{budget.get('status', {}).get('desiredHealthy', 0)} healthy pods and has "
-                        f"{budget.get('status', {}).get('currentHealthy', 0)} currently",
-                    ),
-                ),
-            )
-    api.delete(PODS, namespace, name, Deletion(grace_s=grace_s))
+    labels = pod["metadata"].get("labels") or {}
+    phase = (pod.get("status") or {}).get("phase")
+    found = [b for b in api.store.list(BUDGETS, namespace) if match_selector(b["spec"].get("selector"), labels)]
+    if phase in ("Succeeded", "Failed", "Pending") or pod["metadata"].get("deletionTimestamp"):
+        found = []
+    if len(found) > 1:
+        text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        raise ApiError(500, "InternalError", text)
+    if found and not _is_free(pod, found[0]):
+        _spend(api, found[0], name, dry_run=dry_run)
+    if not dry_run:
+        api.delete(PODS, namespace, name, Deletion(grace_s=grace_s))
+
+
+def _is_free(pod: Object, budget: Object) -> bool:
+    """Whether the pod is not ready, and may go without being counted."""
+    status = budget.get("status") or {}
+    if _is_ready(pod):
+        return False
+    if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+        return True
+    return bool(status.get("currentHealthy", 0) >= status.get("desiredHealthy", 0) > 0)
+
+
+def _spend(api: Api, budget: Object, pod_name: str, *, dry_run: bool) -> None:
+    """Takes one of the budget's disruptions at once, so that the next eviction sees it. ApiError 429 without any."""
+    status = budget.get("status") or {}
+    if status.get("disruptionsAllowed", 0) <= 0:
+        name = budget["metadata"]["name"]
+        text = (
+            f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "
+            f"and has {status.get('currentHealthy', 0)} currently"
+        )
+        message = "Cannot evict pod as it would violate the pod's disruption budget."
+        raise ApiError(429, "TooManyRequests", message, causes=(Cause("DisruptionBudget", text),))
+    if not dry_run:
+        taken = {**(status.get("disruptedPods") or {}), pod_name: api.now()}
+        new = status | {"disruptionsAllowed": status["disruptionsAllowed"] - 1, "disruptedPods": taken}
+        api.system_status(BUDGETS, budget, new, "kube-apiserver")
 
 
 def _is_ready(pod: Object) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sandbox.kubernetes import quantities
+from sandbox.kubernetes.checks import CHECKS
 from sandbox.kubernetes.errors import Cause
 from sandbox.kubernetes.selectors import match_selector
 
@@ -28,6 +29,8 @@ def check(kind: str, obj: Object, old: Object | None) -> list[Cause]:
     checker = _CHECKS.get(kind)
     if checker is not None:
         causes += checker(obj, old)
+    elif kind in CHECKS:
+        causes += CHECKS[kind](obj, old, pod_spec)
     return causes
 
 

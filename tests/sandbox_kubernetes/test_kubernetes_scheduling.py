@@ -47,7 +47,7 @@ def test_reasons_are_counted_by_node() -> None:
     verdict = choose(_pod(), slots)
     assert verdict.node is None
     assert verdict.message.startswith(
-        "0/3 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint {gpu: true}."
+        "0/3 nodes are available: 1 node(s) had untolerated taint {gpu: true}, 2 Insufficient cpu. preemption: "
     )
     tolerant = _pod(tolerations=[{"key": "gpu", "operator": "Exists"}])
     assert choose(tolerant, slots).node == "c"

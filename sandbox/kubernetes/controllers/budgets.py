@@ -8,9 +8,9 @@ from __future__ import annotations
 from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers import rollout
 from sandbox.kubernetes.controllers.owners import controller_of
+from sandbox.kubernetes.controllers.podcontrol import is_active, is_ready
 from sandbox.kubernetes.controllers.queue import Queue
-from sandbox.kubernetes.controllers.replicaset import is_active, is_ready
-from sandbox.kubernetes.kinds import BUDGETS, PODS, REPLICASETS
+from sandbox.kubernetes.kinds import BUDGETS, BY_KIND, PODS
 from sandbox.kubernetes.selectors import match_selector
 from sandbox.kubernetes.store import DELETED, Change, Key, Object
 
@@ -33,7 +33,7 @@ class Budgets:
     def _changed(self, change: Change) -> None:
         if change.kind is BUDGETS and change.type != DELETED:
             self.queue.add(change.key)
-        elif change.kind in (PODS, REPLICASETS):
+        elif change.kind is PODS or "scale" in change.kind.subresources:
             for budget in self._api.store.list(BUDGETS, change.key[0]):
                 self.queue.add((change.key[0], budget["metadata"]["name"]))
 
@@ -47,11 +47,11 @@ class Budgets:
             for p in self._api.store.list(PODS, key[0])
             if is_active(p) and match_selector(spec.get("selector"), p["metadata"].get("labels") or {})
         ]
-        expected = self._expected(pods)
-        if "maxUnavailable" in spec:
-            desired = max(0, expected - rollout.resolve(spec["maxUnavailable"], expected, up=True))
-        else:
-            desired = rollout.resolve(spec.get("minAvailable", 0), expected, up=True)
+        wanted = spec.get("maxUnavailable", spec.get("minAvailable", 1))
+        by_pods = "maxUnavailable" not in spec and isinstance(wanted, int)
+        expected = len(pods) if by_pods else self._expected(pods)
+        count = rollout.resolve(wanted, expected, up=True)
+        desired = max(0, expected - count) if "maxUnavailable" in spec else count
         healthy = sum(is_ready(p) for p in pods)
         allowed = max(0, healthy - desired)
         conditions = (budget.get("status") or {}).get("conditions") or ()
@@ -75,11 +75,18 @@ class Budgets:
         self._api.system_status(BUDGETS, budget, status, MANAGER)
 
     def _expected(self, pods: list[Object]) -> int:
-        """What the pods' controllers want; a pod without one counts for itself."""
+        """What the pods' controllers want, the topmost that can be scaled; a pod without one counts for itself."""
         wanted: dict[str, int] = {}
         for pod in pods:
-            owner = controller_of(pod)
-            rs = self._api.store.get(REPLICASETS, pod["metadata"]["namespace"], owner["name"]) if owner else None
-            uid = rs["metadata"]["uid"] if rs else pod["metadata"]["uid"]
-            wanted[uid] = rs["spec"].get("replicas", 1) if rs else 1
+            top, above = pod, self._above(pod)
+            while above is not None:
+                top, above = above, self._above(above)
+            wanted[top["metadata"]["uid"]] = 1 if top is pod else int(top["spec"].get("replicas", 1))
         return sum(wanted.values())
+
+    def _above(self, obj: Object) -> Object | None:
+        owner = controller_of(obj)
+        kind = BY_KIND.get(owner["kind"]) if owner else None
+        if owner is None or kind is None or "scale" not in kind.subresources:
+            return None
+        return self._api.store.get(kind, obj["metadata"]["namespace"], owner["name"])

@@ -5,17 +5,16 @@ Callers: the cluster. The arithmetic is rollout.py, the status deployment_status
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
-from sandbox.kubernetes.api import SUFFIX_ALPHABET, Api, Deletion
+from sandbox.kubernetes.api import Api, Deletion
 from sandbox.kubernetes.controllers import deployment_status as status_of
 from sandbox.kubernetes.controllers import rollout
 from sandbox.kubernetes.controllers.events import NORMAL, Recorder
 from sandbox.kubernetes.controllers.owners import Owners, controller_of, reference
+from sandbox.kubernetes.controllers.podcontrol import MANAGER, condition
 from sandbox.kubernetes.controllers.queue import Queue
-from sandbox.kubernetes.controllers.replicaset import MANAGER, condition
+from sandbox.kubernetes.controllers.revisions import template_hash
 from sandbox.kubernetes.controllers.rollout import Limits, Replicas
 from sandbox.kubernetes.kinds import DEPLOYMENTS, PODS, REPLICASETS
 from sandbox.kubernetes.selectors import match_selector
@@ -27,17 +26,6 @@ REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MOST = "deployment.kubernetes.io/max-replicas"
 _NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED, MOST})
-
-
-def template_hash(template: Object, collisions: int = 0) -> str:
-    """Ten characters that depend on the template alone."""
-    text = json.dumps([template, collisions], sort_keys=True, separators=(",", ":"))
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-    digits = []
-    for _ in range(10):
-        number, digit = divmod(number, len(SUFFIX_ALPHABET))
-        digits.append(SUFFIX_ALPHABET[digit])
-    return "".join(digits)
 
 
 def bare_template(template: Object) -> Object:
@@ -298,15 +286,17 @@ class Deployments:
     # -- status ------------------------------------------------------------------------------------------------
 
     def _note_revision(self, deployment: Object, rs: Object, reason: str, message: str) -> None:
-        meta = deployment["metadata"]
+        """The revision as an annotation, and that its ReplicaSet is there as a condition, in one write."""
+        meta, status = deployment["metadata"], deployment.get("status") or {}
         notes = {**(meta.get("annotations") or {}), REVISION: str(revision_of(rs))}
+        has_deadline = deployment["spec"].get("progressDeadlineSeconds") is not None
+        if has_deadline and (reason == "NewReplicaSetCreated" or condition(deployment, "Progressing") is None):
+            row = status_of.make_condition("Progressing", "True", reason, message, self._api.now())
+            status = status | {"conditions": status_of.with_condition(status.get("conditions") or (), row)}
         changed = deployment | {"metadata": meta | {"annotations": notes}}
-        deployment = self._api.system_update(DEPLOYMENTS, deployment, changed, MANAGER)
-        if deployment["spec"].get("progressDeadlineSeconds") is None:
-            return
-        created = reason == "NewReplicaSetCreated"
-        if created or condition(deployment, "Progressing") is None:
-            self._set_condition(deployment, "True", reason, message)
+        if status:
+            changed["status"] = status
+        self._api.system_update(DEPLOYMENTS, deployment, changed, MANAGER)
 
     def _note_pause(self, deployment: Object) -> Object:
         if deployment["spec"].get("progressDeadlineSeconds") is None:

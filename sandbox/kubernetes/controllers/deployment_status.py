@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.kubernetes.controllers.replicaset import condition, seconds_of
+from sandbox.kubernetes.controllers.podcontrol import condition, seconds_of
 from sandbox.kubernetes.controllers.rollout import Limits
 from sandbox.kubernetes.store import Object
 

@@ -1,7 +1,7 @@
-"""EndpointSlices: which pods stand behind a service, and whether they are ready.
+"""EndpointSlices and Endpoints: which pods stand behind a service, and whether they are ready.
 
-Callers: the cluster. One slice per service; slices that somebody else made for a service without a selector are left
-alone, and served all the same.
+Callers: the cluster. At most 100 endpoints a slice, as in a real cluster; slices that somebody else made for a service
+without a selector are left alone, and served all the same.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers.owners import reference
+from sandbox.kubernetes.controllers.podcontrol import has_ended, is_ready
 from sandbox.kubernetes.controllers.queue import Queue
-from sandbox.kubernetes.controllers.replicaset import is_ready
-from sandbox.kubernetes.controllers.scheduler import has_ended
-from sandbox.kubernetes.kinds import ENDPOINTSLICES, NODES, PODS, SERVICES
+from sandbox.kubernetes.kinds import ENDPOINTS, ENDPOINTSLICES, NODES, PODS, SERVICES
 from sandbox.kubernetes.selectors import match_selector
 from sandbox.kubernetes.store import DELETED, Change, Key, Object, Store
 
@@ -21,6 +20,7 @@ MANAGER = "kube-controller-manager"
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
+MOST_IN_A_SLICE, MOST_ENDPOINTS = 100, 1000
 
 
 def target_port(port: Object, pod: Object) -> int | None:
@@ -72,11 +72,10 @@ class EndpointSlices:
 
     def _changed(self, change: Change) -> None:
         if change.kind is SERVICES:
-            if change.type != DELETED:
-                self.queue.add(change.key)
-        elif change.kind is PODS:
+            self.queue.add(change.key)
+        elif change.kind is PODS and _seen(change.old) != _seen(None if change.type == DELETED else change.obj):
             labels: list[Mapping[str, str]] = [change.obj["metadata"].get("labels") or {}]
-            if change.old is not None:
+            if change.old is not None and change.old["metadata"].get("labels") != change.obj["metadata"].get("labels"):
                 labels.append(change.old["metadata"].get("labels") or {})
             for service in self._api.store.list(SERVICES, change.key[0]):
                 selector = service["spec"].get("selector")
@@ -85,7 +84,11 @@ class EndpointSlices:
 
     def _reconcile(self, key: Key) -> None:
         service = self._api.store.get(SERVICES, *key)
-        if service is None or not service["spec"].get("selector") or service["metadata"].get("deletionTimestamp"):
+        if service is None:
+            # The slices go with their owner; Endpoints have none, and are known by their name.
+            self._api.store.remove(ENDPOINTS, *key)
+            return
+        if not service["spec"].get("selector") or service["metadata"].get("deletionTimestamp"):
             return
         selector = {"matchLabels": service["spec"]["selector"]}
         pods = [
@@ -95,12 +98,10 @@ class EndpointSlices:
             and (p.get("status") or {}).get("podIP")
             and not has_ended(p)
         ]
-        wanted = {
-            "addressType": "IPv4",
-            "endpoints": [self._endpoint(service, p) for p in pods],
-            "ports": _ports(service, pods),
-        }
-        self._write(service, wanted)
+        ports = _ports(service, pods)
+        rows = [self._endpoint(service, p) for p in pods]
+        self._write_slices(service, rows, ports)
+        self._write_endpoints(service, rows, ports)
 
     def _endpoint(self, service: Object, pod: Object) -> Object:
         meta = pod["metadata"]
@@ -113,23 +114,46 @@ class EndpointSlices:
             "nodeName": pod["spec"].get("nodeName", ""),
             "targetRef": {"kind": "Pod", "name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
         }
+        if pod["spec"].get("hostname") and pod["spec"].get("subdomain") == service["metadata"]["name"]:
+            row["hostname"] = pod["spec"]["hostname"]
         zone = (node["metadata"].get("labels") or {}).get("topology.kubernetes.io/zone")
         return row | ({"zone": zone} if zone else {})
 
-    def _write(self, service: Object, wanted: Object) -> None:
+    # -- slices ------------------------------------------------------------------------------------------------
+
+    def _write_slices(self, service: Object, rows: Sequence[Object], ports: list[Object]) -> None:
+        """An endpoint stays in the slice that it is in; new ones fill the gaps, then new slices."""
         meta = service["metadata"]
-        live = next(
-            (
-                s
-                for s in slices_of(self._api.store, meta["namespace"], meta["name"])
-                if (s["metadata"].get("labels") or {}).get(MANAGED_BY) == CONTROLLER
-            ),
-            None,
-        )
-        if live is not None:
-            self._api.system_update(ENDPOINTSLICES, live, live | wanted, MANAGER)
-            return
-        new: Object = {
+        live = [
+            s
+            for s in slices_of(self._api.store, meta["namespace"], meta["name"])
+            if (s["metadata"].get("labels") or {}).get(MANAGED_BY) == CONTROLLER
+        ]
+        left = {row["targetRef"]["uid"]: row for row in rows}
+        kept: list[list[Object]] = []
+        for slice_ in live:
+            uids = [(e.get("targetRef") or {}).get("uid", "") for e in slice_.get("endpoints") or ()]
+            kept.append([left.pop(uid) for uid in uids if uid in left])
+        new = list(left.values())
+        for group in kept:
+            room = MOST_IN_A_SLICE - len(group)
+            group.extend(new[:room])
+            new = new[room:]
+        kept += [new[i : i + MOST_IN_A_SLICE] for i in range(0, len(new), MOST_IN_A_SLICE)]
+        if not kept:
+            kept = [[]]
+        for index, group in enumerate(kept):
+            wanted: Object = {"addressType": "IPv4", "endpoints": group, "ports": ports}
+            if index >= len(live):
+                self._api.system_create(ENDPOINTSLICES, self._new_slice(service) | wanted, MANAGER)
+            elif group or index == 0:
+                self._api.system_update(ENDPOINTSLICES, live[index], live[index] | wanted, MANAGER)
+            else:
+                self._api.store.remove(ENDPOINTSLICES, meta["namespace"], live[index]["metadata"]["name"])
+
+    def _new_slice(self, service: Object) -> Object:
+        meta = service["metadata"]
+        return {
             "metadata": {
                 "generateName": f"{meta['name']}-",
                 "namespace": meta["namespace"],
@@ -137,7 +161,43 @@ class EndpointSlices:
                 "ownerReferences": [reference(SERVICES, service)],
             }
         }
-        self._api.system_create(ENDPOINTSLICES, new | wanted, MANAGER)
+
+    # -- Endpoints ---------------------------------------------------------------------------------------------
+
+    def _write_endpoints(self, service: Object, rows: Sequence[Object], ports: list[Object]) -> None:
+        """The older form of the same: ready and not ready addresses, those that are going left out."""
+        meta = service["metadata"]
+        staying = [r for r in rows if not r["conditions"]["terminating"]][:MOST_ENDPOINTS]
+        subset: Object = {}
+        for field, ready in (("addresses", True), ("notReadyAddresses", False)):
+            found = [_address(r) for r in staying if r["conditions"]["ready"] is ready]
+            if found:
+                subset[field] = found
+        if subset and ports:
+            subset["ports"] = [{k: v for k, v in p.items() if k != "name" or v} for p in ports]
+        live = self._api.store.get(ENDPOINTS, meta["namespace"], meta["name"])
+        if live is None:
+            bare: Object = {"metadata": {"name": meta["name"], "namespace": meta["namespace"]}}
+            if meta.get("labels"):
+                bare["metadata"]["labels"] = dict(meta["labels"])
+            self._api.system_create(ENDPOINTS, bare | ({"subsets": [subset]} if subset else {}), MANAGER)
+            return
+        new = {k: v for k, v in live.items() if k != "subsets"} | ({"subsets": [subset]} if subset else {})
+        self._api.system_update(ENDPOINTS, live, new, MANAGER)
+
+
+def _seen(pod: Object | None) -> tuple[object, ...] | None:
+    """What of a pod an endpoint shows."""
+    if pod is None:
+        return None
+    meta, status = pod["metadata"], pod.get("status") or {}
+    going = bool(meta.get("deletionTimestamp"))
+    return meta["uid"], meta.get("labels"), status.get("podIP"), is_ready(pod), going, has_ended(pod)
+
+
+def _address(row: Object) -> Object:
+    new = {"ip": row["addresses"][0], "nodeName": row["nodeName"], "targetRef": row["targetRef"]}
+    return new | ({"hostname": row["hostname"]} if "hostname" in row else {})
 
 
 def _ports(service: Object, pods: Sequence[Object]) -> list[Object]:

@@ -38,7 +38,7 @@ class GarbageCollector:
             self.queue.add(("gone", change.obj["metadata"]["uid"]))
             for ref in change.obj["metadata"].get("ownerReferences") or ():
                 above = BY_KIND.get(ref["kind"])
-                owner = above and self._api.store.get(above, change.key[0], ref["name"])
+                owner = above and self._api.store.get(above, _space(above, change.key[0]), ref["name"])
                 if above and owner and owner["metadata"].get("deletionTimestamp"):
                     self._wait_for(above, owner)
         elif change.obj["metadata"].get("deletionTimestamp"):
@@ -67,7 +67,7 @@ class GarbageCollector:
             for obj in dependents:
                 if not obj["metadata"].get("deletionTimestamp"):
                     self._delete(obj, "Foreground")
-            if not self._owners.of(owner["metadata"]["uid"]):
+            if not any(_blocks(o, owner["metadata"]["uid"]) for o in self._owners.of(owner["metadata"]["uid"])):
                 self._finish(kind, self._api.get(kind, key[2], key[3]), FOREGROUND)
 
     def _without_owner(self, obj: Object) -> None:
@@ -76,7 +76,7 @@ class GarbageCollector:
             kind = BY_KIND.get(ref["kind"])
             if kind is None:
                 return
-            owner = self._api.store.get(kind, obj["metadata"].get("namespace", ""), ref["name"])
+            owner = self._api.store.get(kind, _space(kind, obj["metadata"].get("namespace", "")), ref["name"])
             if owner is not None and owner["metadata"]["uid"] == ref["uid"]:
                 return
         self._delete(obj, "Background")
@@ -101,6 +101,17 @@ class GarbageCollector:
         kept = [f for f in meta.get("finalizers") or () if f != finalizer]
         new = {k: v for k, v in meta.items() if k != "finalizers"} | ({"finalizers": kept} if kept else {})
         self._api.system_update(kind, owner, owner | {"metadata": new}, MANAGER)
+
+
+def _space(kind: ResourceKind, namespace: str) -> str:
+    """Where an owner of that kind is looked for: in the dependent's namespace, or in none."""
+    return namespace if kind.namespaced else ""
+
+
+def _blocks(obj: Object, uid: str) -> bool:
+    """Whether the owner of that uid has to wait for this dependent before it goes."""
+    rows = obj["metadata"].get("ownerReferences") or ()
+    return any(r["uid"] == uid and r.get("blockOwnerDeletion") for r in rows)
 
 
 class Namespaces:

@@ -5,49 +5,29 @@ Callers: the cluster. Pods are made and deleted at once; which go first when the
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.kubernetes.api import Api, Deletion
-from sandbox.kubernetes.controllers.events import NORMAL, WARNING, Recorder
+from sandbox.kubernetes.api import Api
+from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.owners import Owners, controller_of, reference
+from sandbox.kubernetes.controllers.podcontrol import (
+    MANAGER,
+    PodControl,
+    available_in,
+    condition,
+    is_active,
+    is_going,
+    is_ready,
+    pod_of,
+    seconds_of,
+)
 from sandbox.kubernetes.controllers.queue import Queue
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.kinds import PODS, REPLICASETS
 from sandbox.kubernetes.selectors import match_selector
-from sandbox.kubernetes.store import Change, Key, Object
+from sandbox.kubernetes.store import DELETED, Change, Key, Object
 
 NAME = "replicaset-controller"
-MANAGER = "kube-controller-manager"
-
-
-def condition(obj: Object, kind: str) -> Object | None:
-    """The status condition of that type."""
-    return next((c for c in (obj.get("status") or {}).get("conditions") or () if c["type"] == kind), None)
-
-
-def is_ready(pod: Object) -> bool:
-    found = condition(pod, "Ready")
-    return found is not None and found["status"] == "True"
-
-
-def is_active(pod: Object) -> bool:
-    """Neither ended nor being deleted."""
-    phase = (pod.get("status") or {}).get("phase")
-    return phase not in ("Succeeded", "Failed") and not pod["metadata"].get("deletionTimestamp")
-
-
-def seconds_of(stamp: str) -> float:
-    """Epoch seconds of an RFC 3339 time as the API writes it."""
-    return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
-
-
-def available_in(pod: Object, min_ready_s: int, now_s: float) -> float | None:
-    """Seconds until the pod counts as available, 0 when it does; None while it is not ready."""
-    found = condition(pod, "Ready")
-    if found is None or found["status"] != "True":
-        return None
-    return max(0.0, seconds_of(found["lastTransitionTime"]) + min_ready_s - now_s) if min_ready_s > 0 else 0.0
 
 
 def surplus(pods: list[Object], count: int) -> list[Object]:
@@ -73,12 +53,17 @@ class ReplicaSets:
     """The controller."""
 
     def __init__(self, api: Api, owners: Owners, recorder: Recorder) -> None:
-        self._api, self._owners, self._recorder = api, owners, recorder
+        self._api, self._owners = api, owners
+        self._control = PodControl(api, recorder, NAME)
+        self._orphans: set[Key] = set()
         self.queue: Queue[Key] = Queue(NAME, self.reconcile)
         api.store.subscribe(self._changed)
 
     def start(self) -> None:
         """Looks at everything that is there already."""
+        for pod in self._api.store.each(PODS):
+            if controller_of(pod) is None:
+                self._orphans.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
         for obj in self._api.store.list(REPLICASETS):
             self.queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
 
@@ -90,30 +75,77 @@ class ReplicaSets:
                 owner = controller_of(pod) if pod else None
                 if owner is not None and owner["kind"] == "ReplicaSet":
                     self.queue.add((change.key[0], owner["name"]))
+            self._note_orphan(change)
+
+    def _note_orphan(self, change: Change) -> None:
+        """Remembers pods that nobody controls, and wakes the ReplicaSets that could."""
+        if change.type == DELETED or controller_of(change.obj) is not None:
+            self._orphans.discard(change.key)
+            return
+        self._orphans.add(change.key)
+        labels = change.obj["metadata"].get("labels") or {}
+        if change.old is None or controller_of(change.old) or (change.old["metadata"].get("labels") or {}) != labels:
+            for rs in self._api.store.list(REPLICASETS, change.key[0]):
+                if match_selector(rs["spec"]["selector"], labels):
+                    self.queue.add((change.key[0], rs["metadata"]["name"]))
 
     def reconcile(self, key: Key) -> float | None:
         """One step towards the wanted number of pods; seconds until a pod becomes available, if that is near."""
         rs = self._api.store.get(REPLICASETS, *key)
         if rs is None:
             return None
-        pods = [p for p in self._owners.of(rs["metadata"]["uid"], PODS) if is_active(p)]
+        pods = self._claim(rs)
         failure: Object | None = condition(rs, "ReplicaFailure")
-        if not rs["metadata"].get("deletionTimestamp"):
+        retry_s: float | None = None
+        if not is_going(rs):
             failure = self._scale(rs, pods)
-            pods = [p for p in self._owners.of(rs["metadata"]["uid"], PODS) if is_active(p)]
+            retry_s = self._control.retry_s(rs) if failure is not None else None
+            pods = self._pods(rs)
         rs = self._api.store.get(REPLICASETS, *key)
-        return None if rs is None else self._status(rs, pods, failure)
+        soon_s = None if rs is None else self._status(rs, pods, failure)
+        waits = [w for w in (retry_s, soon_s) if w is not None]
+        return min(waits) if waits else None
+
+    def _pods(self, rs: Object) -> list[Object]:
+        return [p for p in self._owners.of(rs["metadata"]["uid"], PODS) if is_active(p)]
+
+    def _claim(self, rs: Object) -> list[Object]:
+        """Its pods: those whose labels do not match any more are let go, those that nobody controls are taken."""
+        if is_going(rs):
+            return self._pods(rs)
+        selector, uid = rs["spec"]["selector"], rs["metadata"]["uid"]
+        kept: list[Object] = []
+        for pod in self._pods(rs):
+            if match_selector(selector, pod["metadata"].get("labels") or {}):
+                kept.append(pod)
+            else:
+                rows = [r for r in pod["metadata"].get("ownerReferences") or () if r["uid"] != uid]
+                self._own(pod, rows)
+        for key in sorted(self._orphans):
+            orphan = self._api.store.get(PODS, *key)
+            if orphan is None or key[0] != rs["metadata"]["namespace"] or not is_active(orphan):
+                continue
+            if match_selector(selector, orphan["metadata"].get("labels") or {}):
+                rows = [*(orphan["metadata"].get("ownerReferences") or ()), reference(REPLICASETS, rs)]
+                kept.append(self._own(orphan, rows))
+        return kept
+
+    def _own(self, pod: Object, rows: list[Object]) -> Object:
+        meta = {k: v for k, v in pod["metadata"].items() if k != "ownerReferences"}
+        return self._api.system_update(
+            PODS, pod, pod | {"metadata": meta | ({"ownerReferences": rows} if rows else {})}, MANAGER
+        )
 
     def _scale(self, rs: Object, pods: list[Object]) -> Object | None:
+        """The condition that says why pods could not be made; None where they were."""
         missing = rs["spec"].get("replicas", 1) - len(pods)
         if missing < 0:
             for pod in surplus(pods, -missing):
-                self._delete(rs, pod)
+                self._control.delete(rs, pod)
         for _ in range(max(0, missing)):
             try:
-                self._create(rs)
+                self._control.create(rs, pod_of(REPLICASETS, rs, rs["spec"]["template"]))
             except ApiError as exc:
-                self._recorder.tell(rs, WARNING, "FailedCreate", f"Error creating: {exc.message}", NAME)
                 return {
                     "type": "ReplicaFailure",
                     "status": "True",
@@ -122,28 +154,6 @@ class ReplicaSets:
                     "lastTransitionTime": self._api.now(),
                 }
         return None
-
-    def _create(self, rs: Object) -> None:
-        template, meta = rs["spec"]["template"], rs["metadata"]
-        own = template.get("metadata") or {}
-        pod: Object = {
-            "metadata": {
-                "generateName": f"{meta['name']}-",
-                "namespace": meta["namespace"],
-                "labels": dict(own.get("labels") or {}),
-                "ownerReferences": [reference(REPLICASETS, rs)],
-            },
-            "spec": template["spec"],
-        }
-        if own.get("annotations"):
-            pod["metadata"]["annotations"] = dict(own["annotations"])
-        made = self._api.system_create(PODS, pod, MANAGER)
-        self._recorder.tell(rs, NORMAL, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}", NAME)
-
-    def _delete(self, rs: Object, pod: Object) -> None:
-        name = pod["metadata"]["name"]
-        self._api.delete(PODS, pod["metadata"]["namespace"], name, Deletion())
-        self._recorder.tell(rs, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}", NAME)
 
     def _status(self, rs: Object, pods: list[Object], failure: Object | None) -> float | None:
         spec, now_s = rs["spec"], self._api.clock()

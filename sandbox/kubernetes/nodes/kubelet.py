@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from sandbox.kubernetes.api import Api, Deletion, timestamp
 from sandbox.kubernetes.controllers.events import Recorder
-from sandbox.kubernetes.controllers.scheduler import has_ended
+from sandbox.kubernetes.controllers.podcontrol import has_ended
 from sandbox.kubernetes.errors import ApiError, bad_request
-from sandbox.kubernetes.kinds import NODES, PODS
+from sandbox.kubernetes.kinds import CONFIGMAPS, NODES, PODS, SECRETS, ResourceKind
 from sandbox.kubernetes.nodes import status as status_of
 from sandbox.kubernetes.nodes.worker import Backoff, Worker
 from sandbox.kubernetes.routes import is_true
@@ -33,6 +33,7 @@ class Kubelets:
         self._api, self._recorder = api, recorder
         self.containers, self.backoff, self._cluster_id = containers, backoff, cluster_id
         self._workers: dict[str, Worker] = {}
+        self._by_address: dict[str, Worker] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._unsubscribe = api.store.subscribe(self._changed)
 
@@ -55,12 +56,17 @@ class Kubelets:
 
     def endpoint(self, address: str, port: int) -> tuple[str, int]:
         """Where an endpoint's address and port really answer; what is no pod of ours stays as it is."""
-        worker = next((w for w in self._workers.values() if w.pod_ip == address), None)
+        worker = self._by_address.get(address)
         return worker.endpoint(port) if worker is not None else (address, port)
 
     # -- following the store -----------------------------------------------------------------------------------
 
     def _changed(self, change: Change) -> None:
+        if change.kind in (CONFIGMAPS, SECRETS):
+            for worker in self._workers.values():
+                if worker.key[0] == change.key[0]:
+                    worker.poke()
+            return
         if change.kind is not PODS:
             return
         if change.type == DELETED:
@@ -97,6 +103,8 @@ class Kubelets:
                 self._recorder.tell(pod, "Normal", "Killing", f"Stopping container {name}", MANAGER)
             await worker.stop(grace_s)
             self._workers.pop(meta["uid"], None)
+            if self._by_address.get(worker.pod_ip) is worker:
+                del self._by_address[worker.pod_ip]
         live = self._api.store.get(PODS, meta["namespace"], meta["name"])
         if remove and live is not None and live["metadata"]["uid"] == meta["uid"]:
             self._api.delete(PODS, meta["namespace"], meta["name"], Deletion(grace_s=0))
@@ -121,13 +129,20 @@ class Kubelets:
             list(worker.states.values()),
             live["spec"].get("restartPolicy", "Always"),
             self.now(),
-            host_ip=self._host_ip(live["spec"]["nodeName"]),
+            host_ip=self.host_ip(live["spec"]["nodeName"]),
             pod_ip=worker.pod_ip,
-            inits=[_done(c, self.now()) for c in live["spec"].get("initContainers") or ()],
+            inits=list(worker.inits.values()),
+            sidecars={c["name"] for c in worker.sidecars},
         )
+        if worker.pod_ip:
+            self._by_address[worker.pod_ip] = worker
         self._api.system_status(PODS, live, status, MANAGER)
 
-    def _host_ip(self, node_name: str) -> str:
+    def lookup(self, namespace: str, kind: ResourceKind, name: str) -> Object | None:
+        """An object that a pod of that namespace refers to."""
+        return self._api.store.get(kind, namespace, name)
+
+    def host_ip(self, node_name: str) -> str:
         node = self._api.store.get(NODES, "", node_name)
         addresses = ((node or {}).get("status") or {}).get("addresses") or [{"address": "127.0.0.1"}]
         return str(addresses[0]["address"])
@@ -156,6 +171,7 @@ class Kubelets:
         """The lines of one container. ApiError 400 where the choice is unclear or nothing has started."""
         names = [c["name"] for c in pod["spec"]["containers"]]
         name = query.get("container", "") or (names[0] if len(names) == 1 else "")
+        names += [c["name"] for c in pod["spec"].get("initContainers") or ()]
         if not name:
             raise bad_request(
                 f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: {names}"
@@ -175,16 +191,3 @@ class Kubelets:
             rows = rows[len(rows) - min(int(tail), len(rows)) :]
         stamped = is_true(query, "timestamps")
         return "".join(f"{timestamp(at_s)} {text}\n" if stamped else f"{text}\n" for at_s, text in rows)
-
-
-def _done(container: Object, now: str) -> Object:
-    """An init container: nothing is executed here, so it has succeeded as soon as the pod starts."""
-    return {
-        "name": container["name"],
-        "image": container["image"],
-        "imageID": f"sandbox://{container['image']}",
-        "ready": True,
-        "restartCount": 0,
-        "state": {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now}},
-        "lastState": {},
-    }

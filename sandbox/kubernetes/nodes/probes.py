@@ -1,6 +1,9 @@
 """Probes as a kubelet runs them: real HTTP and TCP to the container.
 
 Callers: nodes.worker. A redirect counts as success, as documented for HTTP probes: any status from 200 to 399.
+Containers here speak HTTP whatever their image would speak, so a grpc probe and an exec probe ask `/healthz` of their
+port (exec: of the container's first); where a real process runs instead, they ask whether the port is open. HTTPS is
+asked as HTTP.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ class Probe:
 
     @classmethod
     def of(cls, container: Object, name: str) -> Probe | None:
-        """The probe of that name; None where the container has none. exec probes ask `/healthz` of the first port,
-        because nothing can be executed inside; without a port they succeed (port 0)."""
+        """The probe of that name; None where the container has none. An exec probe of a container without a port
+        succeeds (port 0)."""
         raw = container.get(name)
         if raw is None:
             return None
@@ -42,7 +45,7 @@ class Probe:
         path, headers = "/", action.get("httpHeaders") or ()
         if handler == "httpGet":
             path = action.get("path", "/")
-        elif handler == "exec":
+        elif handler in ("exec", "grpc"):
             path = "/healthz"
         ports = container.get("ports") or ()
         first = ports[0]["containerPort"] if ports else 0
@@ -58,22 +61,28 @@ class Probe:
             tuple((h["name"], h["value"]) for h in headers),
         )
 
-    async def run(self, resolve: Resolve) -> str:
-        """Empty where it succeeded, else what a kubelet says of the failure."""
+    async def run(self, resolve: Resolve, *, speaks_http: bool = True) -> str:
+        """Empty where it succeeded, else what a kubelet says of the failure. speaks_http: False where a process of
+        its own listens, which need not."""
         if self.port == 0:
             return "" if self.handler == "exec" else "invalid port"
         host, port = resolve(self.port)
+        only_open = self.handler == "tcpSocket" or (self.handler != "httpGet" and not speaks_http)
+        asked = "" if self.handler != "httpGet" else f'Get "http://{host}:{port}{self.path}": '
         try:
             async with asyncio.timeout(self.timeout_s):
-                if self.handler in ("tcpSocket", "grpc"):
+                if only_open:
                     return await _connect(host, port)
                 status = await _http_status(host, port, self.path, self.headers)
         except TimeoutError:
-            return f'Get "http://{host}:{port}{self.path}": context deadline exceeded'
+            return f"{asked}context deadline exceeded"
         except (OSError, ValueError, asyncio.IncompleteReadError) as exc:
-            reason = "connection refused" if isinstance(exc, ConnectionRefusedError) else str(exc) or "EOF"
-            return f'Get "http://{host}:{port}{self.path}": dial tcp {host}:{port}: {reason}'
-        return "" if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
+            refused = isinstance(exc, ConnectionRefusedError)
+            return f"{asked}dial tcp {host}:{port}: {'connect: connection refused' if refused else str(exc) or 'EOF'}"
+        if 200 <= status < 400:
+            return ""
+        word = {"grpc": 'service unhealthy (responded with "NOT_SERVING")', "exec": "command failed"}
+        return word.get(self.handler, f"HTTP probe failed with statuscode: {status}")
 
 
 def _port(value: int | str, container: Object) -> int:

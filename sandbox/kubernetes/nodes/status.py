@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,16 +88,19 @@ def pod_status(
     *,
     host_ip: str,
     pod_ip: str,
-    inits: Sequence[Object] = (),
+    inits: Sequence[ContainerState] = (),
+    sidecars: Collection[str] = (),
 ) -> Object:
-    """The whole status; conditions keep their transition times where their status stays."""
-    phase = phase_of(states, restart_policy)
-    unready = [s.name for s in states if not s.ready]
+    """The whole status; conditions keep their transition times where their status stays. sidecars: names of the init
+    containers that go on running."""
+    waiting_inits = [s.name for s in inits if not (s.started if s.name in sidecars else s.exit_code == 0)]
+    phase = "Pending" if waiting_inits and not any(s.started for s in states) else phase_of(states, restart_policy)
+    unready = [s.name for s in (*states, *(i for i in inits if i.name in sidecars)) if not s.ready]
     reason = "PodCompleted" if phase == "Succeeded" else "ContainersNotReady"
     message = "" if phase == "Succeeded" else f"containers with unready status: [{' '.join(unready)}]"
     told: list[tuple[str, bool, str, str]] = [
         ("PodReadyToStartContainers", bool(pod_ip), "", ""),
-        ("Initialized", True, "", ""),
+        ("Initialized", not waiting_inits, *_uninitialized(waiting_inits)),
         ("Ready", not unready, "" if not unready else reason, "" if not unready else message),
         ("ContainersReady", not unready, "" if not unready else reason, "" if not unready else message),
         ("PodScheduled", True, "", ""),
@@ -113,10 +116,16 @@ def pod_status(
         "qosClass": before.get("qosClass", "BestEffort"),
     }
     if inits:
-        status["initContainerStatuses"] = list(inits)
+        status["initContainerStatuses"] = [s.to_dict() for s in inits]
     if pod_ip:
         status |= {"podIP": pod_ip, "podIPs": [{"ip": pod_ip}]}
     return status
+
+
+def _uninitialized(names: Sequence[str]) -> tuple[str, str]:
+    if not names:
+        return "", ""
+    return "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(names)}]"
 
 
 def _condition(old: Object | None, row: tuple[str, bool, str, str], now: str) -> Object:

@@ -1,19 +1,24 @@
-"""One pod on its node: containers started, probed, restarted with back-off, and ended with grace.
+"""One pod on its node: volumes looked for, init containers run in turn, containers started, probed, restarted with
+back-off, and ended with grace.
 
-Callers: nodes.kubelet. A task per container and per probe; nothing runs between events and probes.
+Callers: nodes.kubelet. A task per container and per probe; nothing runs between events and probes. Init containers
+and the containers of Jobs have nothing to do here, and succeed as soon as they have started; sidecars (init containers
+that are always restarted) run like the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from sandbox.cloudinit import BEHAVIOUR
 from sandbox.containers import image_parts
+from sandbox.kubernetes.kinds import ResourceKind
 from sandbox.kubernetes.nodes import status as status_of
+from sandbox.kubernetes.nodes.environment import ConfigError, environment, unmountable
 from sandbox.kubernetes.nodes.probes import Probe
 from sandbox.kubernetes.nodes.status import ContainerState
 from sandbox.kubernetes.store import Object
@@ -70,6 +75,8 @@ class Kubelet(Protocol):
     def event(self, pod_key: tuple[str, str], kind: str, reason: str, message: str) -> None: ...
     def publish(self, worker: Worker) -> None: ...
     def identity(self, pod: Object) -> Mapping[str, str]: ...
+    def lookup(self, namespace: str, kind: ResourceKind, name: str) -> Object | None: ...
+    def host_ip(self, node_name: str) -> str: ...
 
 
 class Worker:
@@ -83,20 +90,73 @@ class Worker:
         self.pod_ip = ""
         self.containers: dict[str, Container] = {}
         self.previous: dict[str, Container] = {}
-        known = {s["name"]: s for s in (pod.get("status") or {}).get("containerStatuses") or ()}
-        self.states = {
-            c["name"]: ContainerState(c["name"], c["image"], restarts=known.get(c["name"], {}).get("restartCount", 0))
-            for c in spec["containers"]
-        }
+        inits = spec.get("initContainers") or []
+        self.sidecars = [c for c in inits if c.get("restartPolicy") == "Always"]
+        before = pod.get("status") or {}
+        rows = [*(before.get("initContainerStatuses") or ()), *(before.get("containerStatuses") or ())]
+        known = {s["name"]: s.get("restartCount", 0) for s in rows}
+        reason = "PodInitializing" if inits else "ContainerCreating"
+        self.states = {c["name"]: _state(c, known, reason) for c in spec["containers"]}
+        self.inits = {c["name"]: _state(c, known, "PodInitializing") for c in inits}
         self._tasks: list[asyncio.Task[None]] = []
-        self._first = asyncio.Event()
+        self._first, self._poked = asyncio.Event(), asyncio.Event()
+        self._lasting: set[str] = {c["name"] for c in self.sidecars}
+        self._is_process = '"process"' in (meta.get("annotations") or {}).get(BEHAVIOUR, "")
         self.stopping = False
 
     def start(self) -> None:
         self.kubelet.publish(self)
-        for index, container in enumerate(self.pod["spec"]["containers"]):
-            what = f"container {container['name']} of {'/'.join(self.key)}"
-            self._tasks.append(spawn(self._keep_running(container, first=index == 0), what))
+        self._spawn(self._run(), f"pod {'/'.join(self.key)}")
+
+    def poke(self) -> None:
+        """A config map or secret of the pod's namespace has changed: what waits for one looks again."""
+        self._poked.set()
+
+    def _spawn(self, coro: Coroutine[Any, Any, None], what: str) -> None:
+        self._tasks.append(spawn(coro, what))
+
+    async def _run(self) -> None:
+        await self._mount()
+        for spec in self.pod["spec"].get("initContainers") or ():
+            if spec["name"] in self._lasting:
+                begun = asyncio.Event()
+                self._spawn(self._keep_running(spec, begun), f"sidecar {spec['name']} of {'/'.join(self.key)}")
+                await begun.wait()
+            else:
+                await self._initialize(spec)
+        first, *others = self.pod["spec"]["containers"]
+        for spec in others:
+            self._spawn(self._follow(spec), f"container {spec['name']} of {'/'.join(self.key)}")
+        await self._keep_running(first)
+        await asyncio.gather(*self._tasks[len(self._tasks) - len(others) :] if others else ())
+        # All have ended for good: what only accompanied them ends too.
+        await asyncio.gather(*(self.containers[n].stop() for n in self._lasting if n in self.containers))
+
+    async def _follow(self, spec: Object) -> None:
+        """The first container decides the pod's address, which the others share."""
+        await self._first.wait()
+        await self._keep_running(spec)
+
+    async def _wait_for_change(self) -> None:
+        self._poked.clear()
+        await self._poked.wait()
+
+    async def _mount(self) -> None:
+        """Until every volume can be set up."""
+        while why := unmountable(self.pod, self._lookup):
+            self._event("Warning", "FailedMount", why)
+            await self._wait_for_change()
+
+    async def _initialize(self, spec: Object) -> None:
+        container = await self._start(spec)
+        code = await _exit_code(container)
+        state = self.inits[spec["name"]]
+        started = state.state.get("running", {}).get("startedAt", "")
+        ended = status_of.terminated(code, started, self.kubelet.now(), state.container_id)
+        self._set(spec["name"], state=ended, ready=True, started=False)
+
+    def _lookup(self, kind: ResourceKind, name: str) -> Object | None:
+        return self.kubelet.lookup(self.key[0], kind, name)
 
     async def stop(self, grace_s: float) -> None:
         """Ends the containers: traffic is given a moment to go elsewhere, then the listeners close."""
@@ -120,41 +180,45 @@ class Worker:
     # -- one container -----------------------------------------------------------------------------------------
 
     def _set(self, name: str, **changes: Any) -> None:
-        before = self.states[name]
+        group = self.inits if name in self.inits else self.states
+        before = group[name]
         after = before.with_(**changes)
         if after != before:
-            self.states[name] = after
+            group[name] = after
             if not self.stopping:
                 self.kubelet.publish(self)
+
+    def _state(self, name: str) -> ContainerState:
+        return self.inits[name] if name in self.inits else self.states[name]
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         self.kubelet.event(self.key, kind, reason, message)
 
-    async def _keep_running(self, spec: Object, *, first: bool) -> None:
+    async def _keep_running(self, spec: Object, begun: asyncio.Event | None = None) -> None:
+        """begun: set once the container has started, and passed its startup probe."""
         name, failures = spec["name"], 0
         loop = asyncio.get_running_loop()
-        if not first:
-            # The first container decides the pod's address, which the others share.
-            await self._first.wait()
         while True:
             container = await self._start(spec)
             since = loop.time()
-            code = await self._watch(spec, container)
+            code = await self._watch(spec, container, begun)
             failures = 1 if loop.time() - since > self.kubelet.backoff.forgotten_after_s else failures + 1
-            if not self._restarts(code):
+            if not self._restarts(spec, code):
                 return
             if failures > 1:
                 await self._crash_loop(name, failures - 1)
-            self._set(name, restarts=self.states[name].restarts + 1)
+            self._set(name, restarts=self._state(name).restarts + 1)
 
-    def _restarts(self, code: int) -> bool:
-        policy = self.pod["spec"].get("restartPolicy", "Always")
+    def _restarts(self, spec: Object, code: int) -> bool:
+        policy = spec.get("restartPolicy") or self.pod["spec"].get("restartPolicy", "Always")
+        if spec["name"] in self._lasting and all(s.exit_code is not None for s in self.states.values()):
+            return False
         return policy == "Always" or (policy == "OnFailure" and code != 0)
 
     async def _crash_loop(self, name: str, failures: int) -> None:
         wait_s = self.kubelet.backoff.wait_s(failures)
         message = f"back-off {wait_s:g}s restarting failed container={name} pod={self.key[1]}_{self.key[0]}({self.uid})"
-        self._set(name, state=status_of.waiting("CrashLoopBackOff", message), last=self.states[name].state)
+        self._set(name, state=status_of.waiting("CrashLoopBackOff", message), last=self._state(name).state)
         text = f"Back-off restarting failed container {name} in pod {self.key[1]}_{self.key[0]}({self.uid})"
         self._event("Warning", "BackOff", text)
         await asyncio.sleep(wait_s)
@@ -164,8 +228,8 @@ class Worker:
         name, failures = spec["name"], 0
         while True:
             failures += 1
-            if "terminated" in self.states[name].state:
-                self._set(name, last=self.states[name].state)
+            if "terminated" in self._state(name).state:
+                self._set(name, last=self._state(name).state)
             if failures == 1:
                 self._set(name, state=status_of.waiting("ContainerCreating"))
             self._event("Normal", "Pulling", f'Pulling image "{spec["image"]}"')
@@ -173,6 +237,10 @@ class Worker:
                 container = await self.kubelet.containers.run(self._container_spec(spec))
             except ImageError as exc:
                 await self._pull_failed(spec, str(exc), failures)
+            except ConfigError as exc:
+                self._set(name, state=status_of.waiting("CreateContainerConfigError", str(exc)))
+                self._event("Warning", "Failed", f"Error: {exc}")
+                await self._wait_for_change()
             except (ValueError, OSError) as exc:
                 self._set(name, state=status_of.waiting("RunContainerError", str(exc)))
                 self._event("Warning", "Failed", f"Error: {exc}")
@@ -197,14 +265,15 @@ class Worker:
         if name in self.containers:
             self.previous[name] = self.containers[name]
         self.containers[name] = container
-        if not self._first.is_set() or name == self.pod["spec"]["containers"][0]["name"]:
+        lasting = name in self.states or name in self._lasting
+        if lasting and (not self._first.is_set() or name == self.pod["spec"]["containers"][0]["name"]):
             self._take_address(container.ip)
             self._first.set()
         self._event("Normal", "Pulled", f'Successfully pulled image "{spec["image"]}"')
         self._event("Normal", "Created", f"Created container: {name}")
         self._event("Normal", "Started", f"Started container {name}")
         startup, readiness = Probe.of(spec, "startupProbe"), Probe.of(spec, "readinessProbe")
-        identifier = f"sandbox://{self.uid}/{name}/{self.states[name].restarts}"
+        identifier = f"sandbox://{self.uid}/{name}/{self._state(name).restarts}"
         self._set(
             name,
             state=status_of.running(self.kubelet.now()),
@@ -225,35 +294,57 @@ class Worker:
     def _container_spec(self, spec: Object) -> ContainerSpec:
         meta = self.pod["metadata"]
         raw = (meta.get("annotations") or {}).get(BEHAVIOUR, "")
-        behaviour = json.loads(raw) if raw else {}
+        behaviour = json.loads(raw) if raw and spec["name"] in self.states else {}
         if not isinstance(behaviour, dict):
             raise ValueError(f"annotation {BEHAVIOUR} is no JSON object")  # noqa: TRY004  (data, not a caller's slip)
+        if self._ends_by_itself(spec["name"]) and "process" not in behaviour:
+            behaviour = {"crash_after_s": 0.0, "exit_code": 0} | behaviour
         _last, tag, digest = image_parts(spec["image"])
         identity = dict(self.kubelet.identity(self.pod))
         identity["version"] = identity.get("version") or tag or digest
-        env = {e["name"]: e.get("value", "") for e in spec.get("env") or () if "valueFrom" not in e}
+        env = environment(spec, self._as_seen_inside(), self._lookup)
         ports = tuple(dict.fromkeys(p["containerPort"] for p in spec.get("ports") or () if _is_tcp(p)))
+        if spec["name"] in self.inits and spec["name"] not in self._lasting:
+            return ContainerSpec(spec["image"], (), env, behaviour, identity)
         return ContainerSpec(spec["image"], ports, env, behaviour, identity, self.pod_ip)
 
-    async def _watch(self, spec: Object, container: Container) -> int:
-        """Until the container exits or its liveness probe has failed; its exit code."""
+    def _ends_by_itself(self, name: str) -> bool:
+        """Init containers, and what a Job runs: nothing is executed here, so it has done its work at once."""
+        if name in self.inits:
+            return name not in self._lasting
+        owners = self.pod["metadata"].get("ownerReferences") or ()
+        return any(r.get("controller") and r["kind"] == "Job" for r in owners)
+
+    def _as_seen_inside(self) -> Object:
+        """The pod with its addresses, as references to its own fields read it."""
+        status = {"podIP": self.pod_ip, "hostIP": self.kubelet.host_ip(self.pod["spec"]["nodeName"])}
+        return self.pod | {"status": {**(self.pod.get("status") or {}), **status}}
+
+    async def _watch(self, spec: Object, container: Container, begun: asyncio.Event | None) -> int:
+        """Until the container exits or a probe has failed that ends it; its exit code."""
         name = spec["name"]
         killed = asyncio.Event()
+        failed: list[str] = []
+
+        def kill_for(probe: str) -> None:
+            failed.append(probe)
+            killed.set()
+
         what = f"{name} of {'/'.join(self.key)}"
-        probes = spawn(self._probe(spec, container, killed.set), f"probes of {what}")
+        probes = spawn(self._probe(spec, container, kill_for, begun), f"probes of {what}")
         exit_ = spawn(_exit_code(container), f"exit of {what}")
         kill = spawn(killed.wait(), f"end of {what}")
         try:
             await asyncio.wait((exit_, kill), return_when=asyncio.FIRST_COMPLETED)
             if not exit_.done():
-                self._event("Normal", "Killing", f"Container {name} failed liveness probe, will be restarted")
+                self._event("Normal", "Killing", f"Container {name} failed {failed[0]} probe, will be restarted")
                 await container.stop()
             code = exit_.result() if exit_.done() else 137
         finally:
             for task in (probes, exit_, kill):
                 task.cancel()
             await asyncio.gather(probes, exit_, kill, return_exceptions=True)
-        state = self.states[name]
+        state = self._state(name)
         ended = status_of.terminated(
             code, state.state.get("running", {}).get("startedAt", ""), self.kubelet.now(), state.container_id
         )
@@ -262,14 +353,18 @@ class Worker:
 
     # -- probes ------------------------------------------------------------------------------------------------
 
-    async def _probe(self, spec: Object, container: Container, kill: Callable[[], None]) -> None:
+    async def _probe(
+        self, spec: Object, container: Container, kill: Callable[[str], None], begun: asyncio.Event | None
+    ) -> None:
         name = spec["name"]
         startup, readiness, liveness = (Probe.of(spec, f"{kind}Probe") for kind in ("startup", "readiness", "liveness"))
         if startup is not None:
             if not await self._until(startup, "Startup", container, good=True):
-                kill()
+                kill("startup")
                 return
             self._set(name, started=True, ready=readiness is None)
+        if begun is not None:
+            begun.set()
         async with asyncio.TaskGroup() as group:
             if readiness is not None:
                 group.create_task(self._follow_readiness(name, readiness, container))
@@ -287,11 +382,11 @@ class Worker:
             elif bad >= probe.failures:
                 self._set(name, ready=False)
             # Asked more often while not ready, as kubelets do, so that a pod becomes ready soon.
-            await asyncio.sleep(probe.period_s if self.states[name].ready else min(probe.period_s, 1.0))
+            await asyncio.sleep(probe.period_s if self._state(name).ready else min(probe.period_s, 1.0))
 
-    async def _follow_liveness(self, probe: Probe, container: Container, kill: Callable[[], None]) -> None:
+    async def _follow_liveness(self, probe: Probe, container: Container, kill: Callable[[str], None]) -> None:
         await self._until(probe, "Liveness", container, good=False)
-        kill()
+        kill("liveness")
 
     async def _until(self, probe: Probe, word: str, container: Container, *, good: bool) -> bool:
         """Asks until enough answers in a row were good (where `good`) or bad; whether they were good."""
@@ -310,11 +405,16 @@ class Worker:
         def resolve(port: int) -> tuple[str, int]:
             return container.endpoint(port) if isinstance(container, Mapped) else (container.ip, port)
 
-        failure = await probe.run(resolve)
+        failure = await probe.run(resolve, speaks_http=not self._is_process)
         # Told at first and then ever more rarely: a pod that is never ready would flood the events.
         if failure and (before + 1).bit_count() == 1:
             self._event("Warning", "Unhealthy", f"{word} probe failed: {failure}")
         return failure
+
+
+def _state(spec: Object, restarts: Mapping[str, int], reason: str) -> ContainerState:
+    name = spec["name"]
+    return ContainerState(name, spec["image"], status_of.waiting(reason), restarts=restarts.get(name, 0))
 
 
 def _is_tcp(port: Mapping[str, Any]) -> bool:
