@@ -373,7 +373,10 @@ def _kubernetes(
     needs: tuple[Address, ...],
     depth: int,
 ) -> Iterator[Address]:
-    """Yields the Deployments; what stands beside them (accounts, Services, policies) is in place before."""
+    """Yields the Deployments; what stands beside them (accounts, Services, policies) is in place before.
+
+    A load balancer is not waited for: it takes minutes to make, and no pod needs it to run.
+    """
     cluster = region.cluster.name
     used = {site for site, count in here.items() if count}
     pools = [i.address for i in build.items.values() if i.address.kind is Kind.NODE_POOL and i.site in used]
@@ -397,7 +400,9 @@ def _kubernetes(
     support: list[Address] = []
     for resource in render_service(build.app, service, here, region.all_sites):
         if resource.manifest["kind"] != "Deployment":
-            support.append(put(resource, (namespace,)))
+            beside = put(resource, (namespace,))
+            if not build.items[beside].public:
+                support.append(beside)
         else:
             label = resource.manifest["metadata"]["labels"][LABEL_SITE]
             yield put(resource, (*base, *support, *needs), sites[label])

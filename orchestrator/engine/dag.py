@@ -6,6 +6,7 @@ b's dependant.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 
@@ -92,7 +93,7 @@ class Frontier:
         self._rank = {i: n for n, i in enumerate(order(depends))}
         self._longest = remaining(depends, weight)
         self._open = {i: set(ds) for i, ds in self._depends.items()}
-        self._ready = {i for i, ds in self._open.items() if not ds}
+        self._ready = sorted(self._place(i) for i, ds in self._open.items() if not ds)
         self._running: set[str] = set()
         self._ended: set[str] = set()
 
@@ -106,15 +107,25 @@ class Frontier:
         left = set(self._depends) - self._running - self._ended
         return tuple(sorted(left, key=self._rank.__getitem__))
 
-    def ready(self) -> tuple[str, ...]:
+    def ready(self, most: int | None = None) -> tuple[str, ...]:
         """All dependencies done, not started: heaviest remaining chain first, then in the plan's order."""
-        return tuple(sorted(self._ready, key=lambda i: (-self._longest[i], self._rank[i])))
+        return tuple(i for _, _, i in self._ready[:most])
+
+    def is_ready(self, action_id: str) -> bool:
+        """Whether `start` would take it."""
+        place = self._place(action_id)
+        at = bisect_left(self._ready, place)
+        return at < len(self._ready) and self._ready[at] == place
+
+    def _place(self, action_id: str) -> tuple[float, int, str]:
+        """Where it stands among what is ready."""
+        return (-self._longest[action_id], self._rank[action_id], action_id)
 
     def start(self, action_id: str) -> None:
         """ValueError where it is not ready."""
-        if action_id not in self._ready:
+        if not self.is_ready(action_id):
             raise ValueError(f"{action_id} is not ready")
-        self._ready.remove(action_id)
+        del self._ready[bisect_left(self._ready, self._place(action_id))]
         self._running.add(action_id)
 
     def done(self, action_id: str) -> None:
@@ -123,7 +134,7 @@ class Frontier:
         for other in self._above[action_id]:
             self._open[other].discard(action_id)
             if not self._open[other] and other not in self._ended:
-                self._ready.add(other)
+                insort(self._ready, self._place(other))
 
     def failed(self, action_id: str) -> tuple[str, ...]:
         """It did not end well. Returns what is skipped because of it: all its dependants, nearest first."""

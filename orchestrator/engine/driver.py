@@ -18,11 +18,11 @@ from model import rng
 from model.errors import DuoyunError, Interrupted, LeaseLost, StoreUnavailable
 from model.plan import Action, Plan
 from model.ports import Clock, Event, EventSink
-from model.resources import Address, Kind, Ownership
+from model.resources import Address, Kind, KubernetesObject, Ownership
 from orchestrator.engine.actions import Work
 from orchestrator.engine.dag import Frontier, order
 from orchestrator.engine.journal import Journal, Past
-from orchestrator.engine.options import EngineOptions
+from orchestrator.engine.options import ROLLOUT_KINDS, EngineOptions
 from orchestrator.engine.outcome import ActionOutcome, ActionState, Outcome
 from orchestrator.store.keeper import LeaseKeeper
 from orchestrator.store.store import Store
@@ -37,10 +37,23 @@ _USUAL_S: Mapping[Kind, float] = {
     Kind.CLUSTER: 600.0,
     Kind.NODE_POOL: 180.0,
     Kind.INSTANCE: 60.0,
-    Kind.KUBERNETES_OBJECT: 15.0,
+    Kind.KUBERNETES_OBJECT: 0.2,
 }
+_WORKLOAD_S = 15.0
+_LOAD_BALANCER_S = 160.0  # model.facts.operation_latency: ALB and NLB
 
 LOST_GRACE_S = 2.0
+
+
+def usual_s(action: Action) -> float:
+    """How long such an action usually takes, roughly."""
+    desired = action.desired
+    if isinstance(desired, KubernetesObject):
+        if desired.manifest.get("kind") in ROLLOUT_KINDS:
+            return _WORKLOAD_S
+        if (desired.manifest.get("spec") or {}).get("type") == "LoadBalancer":
+            return _LOAD_BALANCER_S
+    return _USUAL_S[action.address.kind]
 
 
 class UnexpectedError(DuoyunError):
@@ -85,7 +98,7 @@ class Driver:
         if len(self._actions) < len(self.plan.actions):
             raise ValueError("the plan holds two actions of one id")
         self._depends = {a.id: a.depends_on for a in self.plan.actions}
-        self._frontier = Frontier(self._depends, lambda i: _USUAL_S[self._actions[i].address.kind])
+        self._frontier = Frontier(self._depends, lambda i: usual_s(self._actions[i]))
         self._ownership = {i.address: i.ownership for i in self.plan.items}
 
     def drive(self) -> Outcome:
@@ -122,7 +135,7 @@ class Driver:
         self._past = self.journal.past(self._prefix)
         for action_id in order(self._depends):
             past = self._past.get(action_id)
-            if past is None or past.answer is None or action_id not in self._frontier.ready():
+            if past is None or past.answer is None or not self._frontier.is_ready(action_id):
                 continue
             self._frontier.start(action_id)
             self._frontier.done(action_id)
@@ -173,7 +186,7 @@ class Driver:
 
     def _start_ready(self) -> None:
         room = self.options.parallelism - len(self._frontier.running)
-        for action_id in self._frontier.ready()[: max(0, room)]:
+        for action_id in self._frontier.ready(max(0, room)):
             self._frontier.start(action_id)
             action = self._actions[action_id]
             self._tell("action_started", action, attempt=self._attempt(action_id))
