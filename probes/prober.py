@@ -1,54 +1,48 @@
-"""Opens the sockets: one HTTP or TCP probe with its time, and a loop that lets a detector drive probes.
+"""Opens the sockets: one probe of any kind with its times, and a loop that lets a detector drive probes.
 
-Callers: orchestrator (release gates), later a probe agent. Redirects are never followed, bodies are read up to a
-limit, the proxy of the environment is not used: a probe asks the target and nobody else. Non-goals: verdicts.
+Callers: orchestrator (release gates), the command line. Redirects are never followed, bodies are read up to a limit,
+the environment's proxy is not used: a probe asks the target and nobody else. Non-goals: verdicts; thousands of targets
+a second (wheel.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
-
-import httpx
+from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from probes.detector import Detector
+from probes.dial import NoAddressError, Resolver, dial
+from probes.grpc_health import HealthReader, NotGrpcError, check_request
+from probes.http1 import Connection, NotHttpError
 from probes.policy import Outcome, Result, Send, Verdict
+from probes.targets import Kind, Look, ProbeTarget, Timings
 
-MAX_BODY_BYTES: Final = 64 * 1024
+__all__ = ["Exec", "LagMeter", "Look", "ProbeTarget", "Prober", "probe_once", "watch"]
+
 TICK_S: Final = 0.25
 LAG_PERIOD_S: Final = 0.05
+LAG_KEPT: Final = 1200  # measurements: a minute of them
+DAY_S: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeTarget:
-    """What to ask. path: of an HTTP probe (status 200 to 399 is well); "" probes TCP only.
+class Exec(Protocol):
+    """Runs a command in a target's pod: the port that exec probes go through."""
 
-    host: name or address to connect to. host_header: what the request says instead, where it differs.
-    """
-
-    name: str
-    host: str
-    port: int
-    path: str = "/healthz"
-    host_header: str = ""
-    tls: bool = False
-
-    @property
-    def url(self) -> str:
-        """Where the HTTP request goes."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.path}"
+    async def __call__(self, target: str, command: tuple[str, ...], timeout_s: float) -> int:
+        """The command's exit code. Raises OSError or TimeoutError where it could not be run."""
 
 
 class LagMeter:
     """Measures how late the event loop runs, so that a busy prober can distrust its own times."""
 
     def __init__(self) -> None:
-        self._worst: list[tuple[float, float]] = []  # (when, lag), of the last half minute
+        self._measured: deque[tuple[float, float]] = deque(maxlen=LAG_KEPT)  # when, lag
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -56,26 +50,35 @@ class LagMeter:
             before_s = time.monotonic()
             await asyncio.sleep(LAG_PERIOD_S)
             now_s = time.monotonic()
-            self._worst.append((now_s, max(0.0, now_s - before_s - LAG_PERIOD_S)))
-            if len(self._worst) > 2 * 600:
-                del self._worst[:600]
+            self._measured.append((now_s, max(0.0, now_s - before_s - LAG_PERIOD_S)))
 
     def worst_since(self, since_s: float) -> float:
         """The largest lag in seconds that was seen since then; 0 where nothing was measured."""
-        return max((lag for when, lag in self._worst if when >= since_s), default=0.0)
+        worst = 0.0
+        for when_s, lag_s in reversed(self._measured):
+            if when_s < since_s:
+                break
+            worst = max(worst, lag_s)
+        return worst
+
+
+class _Unwell(Exception):
+    """The target answered, and is not well."""
 
 
 class Prober:
     """Sends probes from one vantage. Open it with `async with`; safe for any number of probes at once."""
 
-    def __init__(self, vantage: str) -> None:
+    def __init__(self, vantage: str, exec_port: Exec | None = None) -> None:
         self._vantage = vantage
+        self._exec = exec_port
         self._lag = LagMeter()
         self._meter: asyncio.Task[None] | None = None
-        self._client: httpx.AsyncClient | None = None
+        self._idle: dict[ProbeTarget, Connection] = {}
+        self._resolver = Resolver()
+        self._contexts: dict[str, ssl.SSLContext] = {}
 
     async def __aenter__(self) -> Prober:
-        self._client = _client(keep_alive=True)
         self._meter = asyncio.create_task(self._lag.run())
         return self
 
@@ -84,77 +87,174 @@ class Prober:
             self._meter.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._meter
-        if self._client is not None:
-            await self._client.aclose()
+            self._meter = None
+        for connection in self._idle.values():
+            connection.close()
+        self._idle.clear()
+        await asyncio.sleep(0)  # lets transports that were aborted close their sockets
 
     async def probe(self, target: ProbeTarget, send: Send) -> Result:
         """One probe; never raises for what the target or the network does. elapsed_s is measured here."""
+        return (await self.look(target, send)).result
+
+    async def look(self, target: ProbeTarget, send: Send) -> Look:
+        """One probe and everything it found. elapsed_s is without the time that the name took; see timings."""
+        if self._meter is None:
+            raise RuntimeError("open the prober with `async with` first")
         began_s = time.monotonic()
+        look = Look(Result(self._vantage, target.name, send.sent_s, 0.0, Outcome.OK))
+        outcome = Outcome.OK
         try:
             async with asyncio.timeout(send.timeout_s):
-                outcome = await (self._http(target, send) if target.path else _tcp(target))
-        except (TimeoutError, httpx.TimeoutException):
-            outcome = Outcome.TIMEOUT
-        elapsed_s = time.monotonic() - began_s
-        return Result(self._vantage, target.name, send.sent_s, elapsed_s, outcome, self._lag.worst_since(began_s))
+                await self._ask(target, send, look)
+        except TimeoutError:
+            outcome, look.reason = Outcome.TIMEOUT, f"no answer within {send.timeout_s:g} s"
+        except (_Unwell, NotHttpError, NotGrpcError, EOFError) as exc:
+            outcome, look.reason = Outcome.UNHEALTHY, str(exc)
+        except NoAddressError as exc:
+            outcome, look.reason = Outcome.ERROR, str(exc)
+        except ssl.SSLError as exc:
+            outcome, look.reason = Outcome.UNHEALTHY, f"TLS: {getattr(exc, 'verify_message', '') or exc.reason or exc}"
+        except OSError as exc:
+            refused = isinstance(exc, (ConnectionRefusedError, ConnectionResetError, BrokenPipeError))
+            outcome, look.reason = (Outcome.REFUSED if refused else Outcome.ERROR), str(exc)
+        elapsed_s = time.monotonic() - began_s - (look.timings.dns_s or 0.0)
+        lag_s = self._lag.worst_since(began_s)
+        look.result = Result(self._vantage, target.name, send.sent_s, max(0.0, elapsed_s), outcome, lag_s)
+        return look
 
-    async def _http(self, target: ProbeTarget, send: Send) -> Outcome:
-        if self._client is None:
-            raise RuntimeError("open the prober with `async with` first")
-        if not send.fresh:
-            return await _request(self._client, target)
-        async with _client(keep_alive=False) as client:
-            return await _request(client, target)
+    async def _ask(self, target: ProbeTarget, send: Send, look: Look) -> None:
+        match target.how:
+            case Kind.HTTP:
+                await self._http(target, send, look)
+            case Kind.TCP:
+                (await self._open(target, look.timings, encrypted=target.tls)).close()
+            case Kind.TLS:
+                await self._tls(target, look)
+            case Kind.GRPC:
+                await self._grpc(target, look)
+            case Kind.EXEC:
+                if self._exec is None:
+                    raise OSError("no port for exec probes was handed in")
+                code = await self._exec(target.name, target.command, send.timeout_s)
+                if code != 0:
+                    raise _Unwell(f"the command ended with {code}")
+
+    async def _open(self, target: ProbeTarget, timings: Timings, *, encrypted: bool) -> Connection:
+        addresses, dns_s = await self._resolver.addresses(target.host, target.port)
+        timings.dns_s = dns_s
+        context = self._context(target.ca_file) if encrypted else None
+        return await dial(Connection, addresses, timings, context, _name(target.host_header) or target.host)
+
+    def _context(self, ca_file: str) -> ssl.SSLContext:
+        if ca_file not in self._contexts:
+            self._contexts[ca_file] = ssl.create_default_context(cafile=ca_file or None)
+        return self._contexts[ca_file]
+
+    async def _http(self, target: ProbeTarget, send: Send, look: Look) -> None:
+        request = (
+            f"GET {target.path} HTTP/1.1\r\nhost: {target.host_header or target.authority}\r\n"
+            "user-agent: duoyun-probe\r\naccept: */*\r\n"
+            f"connection: {'close' if send.fresh else 'keep-alive'}\r\n\r\n"
+        ).encode("ascii", "surrogateescape")
+        kept = None if send.fresh else self._idle.pop(target, None)
+        began_s = time.monotonic()
+        if kept is not None and kept.open:
+            try:
+                head = await kept.ask(request)
+            except (OSError, EOFError):
+                if kept.heard:
+                    raise
+                kept = None  # it was closed while nobody asked: nothing against the target
+        else:
+            kept = None
+        if kept is None:
+            kept = await self._open(target, look.timings, encrypted=target.tls)
+            began_s = time.monotonic()
+            head = await kept.ask(request)
+        look.timings.answer_s = time.monotonic() - began_s
+        look.http_status = head.status
+        if send.fresh or not kept.open:
+            kept.close()
+        else:
+            self._idle[target] = kept
+        if not 200 <= head.status < 400:
+            raise _Unwell(f"HTTP {head.status}")
+        elsewhere = urlsplit(head.location).hostname if head.status >= 300 and head.location else None
+        if elsewhere and elsewhere not in (target.host.lower(), _name(target.host_header).lower()):
+            raise _Unwell(f"HTTP {head.status}: it sends us to {elsewhere}, which is another host; not followed")
+
+    async def _tls(self, target: ProbeTarget, look: Look) -> None:
+        connection = await self._open(target, look.timings, encrypted=True)
+        transport = connection.transport
+        certificate = transport.get_extra_info("peercert") if transport is not None else None
+        connection.close()
+        if certificate:
+            look.certificate_days = (ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / DAY_S
+            if look.certificate_days < target.min_days:
+                raise _Unwell(f"the certificate ends in {look.certificate_days:.1f} days")
+
+    async def _grpc(self, target: ProbeTarget, look: Look) -> None:
+        addresses, look.timings.dns_s = await self._resolver.addresses(target.host, target.port)
+        context = None
+        if target.tls:
+            context = ssl.create_default_context(cafile=target.ca_file or None)
+            context.set_alpn_protocols(["h2"])
+        server_name = _name(target.host_header) or target.host
+        line = await dial(_Line, addresses, look.timings, context, server_name)
+        began_s = time.monotonic()
+        try:
+            line.write(check_request(target.host_header or target.authority, target.grpc_service, tls=target.tls))
+            reader, status = HealthReader(), None
+            while status is None:
+                reply, status = reader.feed(await line.read())
+                line.write(reply)
+        finally:
+            line.close()
+        look.timings.answer_s = time.monotonic() - began_s
+        if status != "SERVING":
+            raise _Unwell(f"gRPC health says {status}")
 
 
-def _client(*, keep_alive: bool) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None if keep_alive else 0)
-    return httpx.AsyncClient(timeout=None, limits=limits, follow_redirects=False, trust_env=False)  # noqa: S113
+class _Line(asyncio.Protocol):
+    """Bytes in and out, at most a few reads ahead."""
+
+    def __init__(self) -> None:
+        self._came: asyncio.Queue[bytes] = asyncio.Queue()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+
+    def data_received(self, data: bytes) -> None:
+        self._came.put_nowait(data)
+        if self._came.qsize() > 8 and self._transport is not None:
+            self._transport.pause_reading()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._came.put_nowait(b"")
+
+    async def read(self) -> bytes:
+        """What came. EOFError where nothing will come any more."""
+        if self._came.empty() and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        data = await self._came.get()
+        if not data:
+            raise EOFError("the connection ended before the answer did")
+        return data
+
+    def write(self, data: bytes) -> None:
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
 
-async def _request(client: httpx.AsyncClient, target: ProbeTarget) -> Outcome:
-    headers = {"user-agent": "duoyun-probe", **({"host": target.host_header} if target.host_header else {})}
-    try:
-        async with client.stream("GET", target.url, headers=headers) as response:
-            read = 0
-            async for chunk in response.aiter_raw():
-                read += len(chunk)
-                if read > MAX_BODY_BYTES:
-                    break  # it answered; how much it has to say is its own affair
-            return Outcome.OK if 200 <= response.status_code < 400 else Outcome.UNHEALTHY
-    except httpx.TimeoutException:
-        raise
-    except httpx.ConnectError as exc:
-        return _connect_outcome(exc)
-    except (httpx.ReadError, httpx.WriteError, httpx.CloseError):
-        return Outcome.REFUSED
-    except httpx.RemoteProtocolError:
-        return Outcome.UNHEALTHY
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
-        return Outcome.ERROR
-
-
-async def _tcp(target: ProbeTarget) -> Outcome:
-    try:
-        _, writer = await asyncio.open_connection(target.host, target.port)
-    except (OSError, UnicodeError) as exc:  # UnicodeError: what idna makes of a name that is none
-        return _connect_outcome(exc)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return Outcome.OK
-
-
-def _connect_outcome(exc: BaseException) -> Outcome:
-    """refused where the target said no; error where we could not even ask (name, route)."""
-    seen: BaseException | None = exc
-    while seen is not None:
-        if isinstance(seen, (ConnectionRefusedError, ConnectionResetError)):
-            return Outcome.REFUSED
-        if isinstance(seen, OSError) and "refused" in str(seen).lower():
-            return Outcome.REFUSED  # several addresses tried: asyncio wraps the refusals in one OSError
-        seen = seen.__cause__ or seen.__context__
-    return Outcome.ERROR
+def _name(host_header: str) -> str:
+    """The name in a Host header, without its port."""
+    return urlsplit(f"//{host_header}").hostname or "" if host_header else ""
 
 
 async def watch(
@@ -163,18 +263,30 @@ async def watch(
     probers: Mapping[str, Prober],
     on_verdict: Callable[[Verdict], None],
     stop: asyncio.Event,
+    on_look: Callable[[Look], None] | None = None,
 ) -> None:
-    """Lets the detector drive the probers (one a vantage) until stop is set. Pending probes are cancelled then."""
+    """Lets the detector drive the probers (one a vantage) until stop is set. Pending probes are cancelled then.
+
+    The detector is polled as soon as a result is there and by its `next_wake_s`, at least every TICK_S.
+    """
     by_name = {t.name: t for t in targets}
     for name in by_name:
         detector.watch(name, time.monotonic())
     running: set[asyncio.Task[None]] = set()
+    news = asyncio.Event()
 
     async def run(send: Send) -> None:
-        detector.on_result(await probers[send.vantage].probe(by_name[send.target], send))
+        look = await probers[send.vantage].look(by_name[send.target], send)
+        detector.on_result(look.result)
+        if on_look is not None:
+            on_look(look)
+        news.set()
 
+    stopping = asyncio.create_task(stop.wait())
+    stopping.add_done_callback(lambda _: news.set())
     try:
         while not stop.is_set():
+            news.clear()
             for order in detector.poll(time.monotonic()):
                 if isinstance(order, Verdict):
                     on_verdict(order)
@@ -182,12 +294,14 @@ async def watch(
                     task = asyncio.create_task(run(order))
                     running.add(task)
                     task.add_done_callback(running.discard)
+            wait_s = min(TICK_S, max(0.001, detector.next_wake_s - time.monotonic()))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), TICK_S)
+                await asyncio.wait_for(news.wait(), wait_s)
     finally:
+        stopping.cancel()
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(stopping, *running, return_exceptions=True)
 
 
 def probe_once(targets: Iterable[ProbeTarget], *, timeout_s: float = 5.0, vantage: str = "here") -> list[Result]:

@@ -89,7 +89,9 @@ def free_port() -> int:
     [
         (answering("200 OK"), Outcome.OK),
         (answering("204 No Content", b""), Outcome.OK),
-        (answering("302 Found", b"", "location: http://192.0.2.1/\r\n"), Outcome.OK),
+        (answering("302 Found", b"", "location: /elsewhere\r\n"), Outcome.OK),
+        (answering("302 Found", b"", "location: http://127.0.0.1/login\r\n"), Outcome.OK),
+        (answering("302 Found", b"", "location: http://192.0.2.1/\r\n"), Outcome.UNHEALTHY),
         (answering("404 Not Found"), Outcome.UNHEALTHY),
         (answering("503 Service Unavailable"), Outcome.UNHEALTHY),
         (garbage, Outcome.UNHEALTHY),

@@ -1,0 +1,96 @@
+"""Names and connections: resolved, connected and encrypted one after the other, each with its time.
+
+Callers: the prober. A name's addresses are kept for DNS_KEEP_S, so that a slow resolver is not asked before each probe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from probes.targets import Timings
+
+DNS_KEEP_S: Final = 30.0
+DNS_KEEP_MOST: Final = 20_000
+MAX_ADDRESSES: Final = 4  # of one name that are tried, one after the other
+
+Address = tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class NoAddressError(Exception):
+    """A name that has no address."""
+
+
+class Resolver:
+    """Remembers addresses for DNS_KEEP_S."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, int], tuple[float, list[Address]]] = OrderedDict()
+
+    async def addresses(self, host: str, port: int) -> tuple[list[Address], float | None]:
+        """Addresses, and how long the resolver took (None: they were known). NoAddressError where there are none."""
+        key, now_s = (host, port), time.monotonic()
+        kept = self._kept.get(key)
+        if kept is not None and now_s - kept[0] < DNS_KEEP_S:
+            return kept[1], None
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as exc:  # UnicodeError: what idna makes of a name that is none
+            raise NoAddressError(f"{host[:80]} does not resolve: {exc}") from exc
+        addresses: list[Address] = [(row[0], tuple(row[4])) for row in found[:MAX_ADDRESSES]]
+        if not addresses:
+            raise NoAddressError(f"{host[:80]} has no address")
+        self._kept[key] = (now_s, addresses)
+        while len(self._kept) > DNS_KEEP_MOST:
+            self._kept.popitem(last=False)
+        return addresses, time.monotonic() - now_s
+
+
+async def dial(
+    factory: Callable[[], P],
+    addresses: list[Address],
+    timings: Timings,
+    context: ssl.SSLContext | None = None,
+    server_name: str = "",
+) -> P:
+    """A connection to the first address that takes one. Raises OSError (ssl.SSLError is one)."""
+    loop = asyncio.get_running_loop()
+    sock = await _connected(loop, addresses, timings)
+    began_s = time.monotonic()
+    try:
+        if context is None:
+            _, protocol = await loop.create_connection(factory, sock=sock)
+        else:
+            _, protocol = await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=server_name)
+            timings.tls_s = time.monotonic() - began_s
+    except BaseException:
+        sock.close()
+        raise
+    return protocol
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, addresses: list[Address], timings: Timings) -> socket.socket:
+    failed: OSError | None = None
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        began_s = time.monotonic()
+        try:
+            await loop.sock_connect(sock, address)
+        except OSError as exc:
+            sock.close()
+            failed = exc
+            continue
+        except BaseException:
+            sock.close()
+            raise
+        timings.connect_s = time.monotonic() - began_s
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    raise failed or ConnectionError("no address")
