@@ -35,13 +35,15 @@ def timestamp(at_s: float | None = None) -> str:
 
 @dataclass(slots=True)
 class Write:
-    """Circumstances of a write. validation: Ignore, Warn or Strict; warnings collects what a Warn answer tells."""
+    """Circumstances of a write. validation: Ignore, Warn or Strict; duplicates: paths of fields that stand twice in
+    the body; warnings collects what a Warn answer tells."""
 
     manager: str
     subresource: str = ""
     dry_run: bool = False
     validation: str = "Warn"
     force: bool = False
+    duplicates: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
 
@@ -83,7 +85,8 @@ class Api:
         """POST. ApiError 409 where it exists, 422 where it is invalid, 404 where its namespace is missing."""
         body = self._identify(kind, namespace, body)
         checked = conform(body, kind.model)
-        self._tell_form(kind, checked.unknown, checked.errors, Write(write.manager, validation=write.validation))
+        once = Write(write.manager, validation=write.validation, duplicates=write.duplicates)
+        self._tell_form(kind, checked.unknown, checked.errors, once)
         meta = body["metadata"]
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"] + self.random_name()
@@ -243,7 +246,8 @@ class Api:
         start = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
         if errors:
             raise bad_request(f"{start}: {errors[0]}")
-        rows = [f'unknown field "{path}"' for path in unknown]
+        rows = [f'duplicate field "{path}"' for path in write.duplicates]
+        rows += [f'unknown field "{path}"' for path in unknown]
         if rows and write.validation == "Strict":
             raise bad_request(f"{start}: strict decoding error: {', '.join(rows)}")
         if write.validation == "Warn":

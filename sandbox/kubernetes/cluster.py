@@ -236,3 +236,6 @@ class Cluster:
 
     async def proxy(self, target: Target, request: web.BaseRequest) -> web.StreamResponse:
         return await self._proxy.forward(target, request)
+
+    async def forward(self, target: Target, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._proxy.forward_ports(target, request)

@@ -1,20 +1,41 @@
-"""What a client asks before its first call: version, groups, resources, and the OpenAPI v3 document.
+"""What a client asks before its first call: version, groups, resources, and the OpenAPI v3 documents.
 
-The document is generated from the models' fields and our table of merge keys; it advertises fieldValidation, which
-the API enforces. Pure. Non-goals: descriptions, aggregated discovery.
+Callers: the HTTP layer. Groups and resources are told in the old form (a document a group) and in the aggregated one
+(KEP-3352), which kubectl asks for. Pure. Non-goals: OpenAPI v2, which needs protobuf answers and which no kubectl of
+the last releases asks for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sandbox.kubernetes import schema
+from sandbox.kubernetes import openapi, reviews
 from sandbox.kubernetes.kinds import KINDS, VERBS, ResourceKind
 
 Object = dict[str, Any]
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_SUB_KINDS: Mapping[str, tuple[str, str, str]] = {
+    "scale": ("autoscaling", "v1", "Scale"),
+    "eviction": ("policy", "v1", "Eviction"),
+}
+_SUB_VERBS: Mapping[str, tuple[str, ...]] = {
+    "log": ("get",), "eviction": ("create",), "finalize": ("update",), "portforward": ("create", "get"),
+    "proxy": ("create", "delete", "get", "patch", "update"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer as JSON text. etag: for what a client may keep."""
+
+    text: str
+    etag: str = ""
+    media_type: str = "application/json"
 
 
 def version(release: str) -> Object:
@@ -34,177 +55,154 @@ def version(release: str) -> Object:
     }
 
 
-def _group_versions() -> list[tuple[str, str]]:
-    return [*dict.fromkeys((k.group, k.version) for k in KINDS), ("authorization.k8s.io", "v1")]
+def answer(path: str, release: str, *, aggregated: bool = False) -> Document | None:
+    """The document at a path, or None where there is none."""
+    if aggregated and path in ("/api", "/apis"):
+        return _aggregated(path)
+    if path == "/version":
+        return _plain(version(release))
+    return _static(path)
 
 
-def answer(path: str, release: str) -> Object | None:
-    """The discovery document at a path, or None where there is none."""
-    parts = path.strip("/").split("/")
+def _plain(body: Object) -> Document:
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return Document(text, f'"{hashlib.sha256(text.encode()).hexdigest().upper()}"')
+
+
+@cache
+def _aggregated(path: str) -> Document:
+    names = dict.fromkeys(g for g, _v in _group_versions() if bool(g) == (path == "/apis"))
+    groups = [_group_discovery(name) for name in names]
+    body = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": groups}
+    plain = _plain(body)
+    return Document(plain.text, plain.etag, _AGGREGATED)
+
+
+@cache
+def _static(path: str) -> Document | None:
+    body = _body(path.strip("/").split("/"))
+    return None if body is None else _plain(body)
+
+
+def _body(parts: list[str]) -> Object | None:
     match parts:
-        case ["version"]:
-            return version(release)
         case ["api"]:
             address = {"clientCIDR": "0.0.0.0/0", "serverAddress": ""}
             return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
         case ["apis"]:
-            groups = [_group(g, v) for g, v in _group_versions() if g]
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-        case ["apis", group]:
-            found = next((_group(g, v) for g, v in _group_versions() if g == group), None)
-            return found and {"kind": "APIGroup", "apiVersion": "v1", **found}
+            names = dict.fromkeys(g for g, _v in _group_versions() if g)
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g) for g in names]}
+        case ["apis", group] if any(g == group for g, _v in _group_versions()):
+            return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
         case ["api", "v1"]:
             return _resources("", "v1")
         case ["apis", group, name] if (group, name) in _group_versions():
             return _resources(group, name)
         case ["openapi", "v3"]:
-            return {
-                "paths": {_api_path(g, v): {"serverRelativeURL": _document_url(g, v)} for g, v in _group_versions()}
-            }
+            pairs = ((openapi.api_path(g, v), _document_url(g, v)) for g, v in _group_versions())
+            return {"paths": {path: {"serverRelativeURL": url} for path, url in pairs}}
         case ["openapi", "v3", "api", "v1"]:
-            return _document("", "v1")
+            return openapi.document("", "v1")
         case ["openapi", "v3", "apis", group, name] if (group, name) in _group_versions():
-            return _document(group, name)
+            return openapi.document(group, name)
     return None
 
 
-def _group(group: str, name: str) -> Object:
-    entry = {"groupVersion": f"{group}/{name}", "version": name}
-    return {"name": group, "versions": [entry], "preferredVersion": entry}
+def _group_versions() -> list[tuple[str, str]]:
+    return [*dict.fromkeys((k.group, k.version) for k in KINDS), *((g, "v1") for g in reviews.RESOURCES)]
+
+
+def _group(group: str) -> Object:
+    versions = [{"groupVersion": f"{group}/{v}", "version": v} for g, v in _group_versions() if g == group]
+    return {"name": group, "versions": versions, "preferredVersion": versions[0]}
+
+
+def _document_url(group: str, name: str) -> str:
+    path = openapi.api_path(group, name)
+    found = _static(f"/openapi/v3/{path}")
+    return f"/openapi/v3/{path}?hash={found.etag.strip(chr(34)) if found else ''}"
+
+
+# -- a document a group --------------------------------------------------------------------------------------------
 
 
 def _resources(group: str, name: str) -> Object:
     rows: list[Object] = []
-    for kind in KINDS:
-        if (kind.group, kind.version) != (group, name):
-            continue
+    for kind in _kinds(group, name):
         row: Object = {
-            "name": kind.plural,
-            "singularName": kind.singular,
-            "namespaced": kind.namespaced,
-            "kind": kind.kind,
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
             "verbs": list(VERBS),
-        }
+        }  # fmt: skip
         if kind.short_names:
             row["shortNames"] = list(kind.short_names)
         if kind.categories:
             row["categories"] = list(kind.categories)
         rows.append(row)
         rows += [_subresource(kind, sub) for sub in kind.subresources]
-    if group == "authorization.k8s.io":
-        rows.append(
-            {
-                "name": "selfsubjectaccessreviews",
-                "singularName": "selfsubjectaccessreview",
-                "namespaced": False,
-                "kind": "SelfSubjectAccessReview",
-                "verbs": ["create"],
-            }
-        )
+    for plural, review in reviews.RESOURCES.get(group, ()):
+        rows.append({
+            "name": plural, "singularName": review.lower(), "namespaced": False, "kind": review, "verbs": ["create"],
+        })  # fmt: skip
     group_version = f"{group}/{name}" if group else name
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": rows}
 
 
+def _kinds(group: str, name: str) -> list[ResourceKind]:
+    return [k for k in KINDS if (k.group, k.version) == (group, name)]
+
+
 def _subresource(kind: ResourceKind, sub: str) -> Object:
-    row: Object = {
-        "name": f"{kind.plural}/{sub}",
-        "singularName": "",
-        "namespaced": kind.namespaced,
-        "kind": {"scale": "Scale", "eviction": "Eviction"}.get(sub, kind.kind),
-        "verbs": {
-            "log": ["get"],
-            "eviction": ["create"],
-            "finalize": ["update"],
-            "proxy": ["create", "delete", "get", "patch", "update"],
-        }.get(sub, ["get", "patch", "update"]),
+    row: Object = {"name": f"{kind.plural}/{sub}", "singularName": "", "namespaced": kind.namespaced}
+    if sub in _SUB_KINDS:
+        group, version_, name = _SUB_KINDS[sub]
+        row |= {"group": group, "version": version_, "kind": name}
+    else:
+        row["kind"] = kind.kind
+    return row | {"verbs": list(_SUB_VERBS.get(sub, ("get", "patch", "update")))}
+
+
+# -- aggregated ----------------------------------------------------------------------------------------------------
+
+
+def _group_discovery(group: str) -> Object:
+    versions = [
+        {"version": v, "resources": _resource_discoveries(group, v), "freshness": "Current"}
+        for g, v in _group_versions()
+        if g == group
+    ]
+    meta = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
+    return {"metadata": meta, "versions": versions}
+
+
+def _resource_discoveries(group: str, name: str) -> list[Object]:
+    rows: list[Object] = []
+    for kind in _kinds(group, name):
+        row: Object = {
+            "resource": kind.plural,
+            "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "singularResource": kind.singular,
+            "verbs": list(VERBS),
+        }
+        if kind.short_names:
+            row["shortNames"] = list(kind.short_names)
+        if kind.categories:
+            row["categories"] = list(kind.categories)
+        if kind.subresources:
+            row["subresources"] = [_subresource_discovery(kind, sub) for sub in kind.subresources]
+        rows.append(row)
+    for plural, review in reviews.RESOURCES.get(group, ()):
+        rows.append({
+            "resource": plural, "responseKind": {"group": group, "version": name, "kind": review},
+            "scope": "Cluster", "singularResource": review.lower(), "verbs": ["create"],
+        })  # fmt: skip
+    return rows
+
+
+def _subresource_discovery(kind: ResourceKind, sub: str) -> Object:
+    group, version_, name = _SUB_KINDS.get(sub, (kind.group, kind.version, kind.kind))
+    return {
+        "subresource": sub,
+        "responseKind": {"group": group, "version": version_, "kind": name},
+        "verbs": list(_SUB_VERBS.get(sub, ("get", "patch", "update"))),
     }
-    if sub == "scale":
-        row |= {"group": "autoscaling", "version": "v1"}
-    if sub == "eviction":
-        row |= {"group": "policy", "version": "v1"}
-    return row
-
-
-# -- OpenAPI v3 ----------------------------------------------------------------------------------------------------
-
-
-def _api_path(group: str, name: str) -> str:
-    return f"apis/{group}/{name}" if group else f"api/{name}"
-
-
-def _document_url(group: str, name: str) -> str:
-    text = json.dumps(_document(group, name), sort_keys=True)
-    return f"/openapi/v3/{_api_path(group, name)}?hash={hashlib.sha256(text.encode()).hexdigest()[:32].upper()}"
-
-
-@cache
-def _document(group: str, name: str) -> Object:
-    paths: Object = {}
-    schemas: Object = {}
-    for kind in KINDS:
-        if (kind.group, kind.version) != (group, name):
-            continue
-        base = f"/{_api_path(group, name)}" + ("/namespaces/{namespace}" if kind.namespaced else "")
-        paths[f"{base}/{kind.plural}"] = {"post": _operation(kind, "post")}
-        paths[f"{base}/{kind.plural}/{{name}}"] = {verb: _operation(kind, verb) for verb in ("get", "put", "patch")}
-        _schema(kind.model, schemas)
-        gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        schemas[_schema_name(kind.model)]["x-kubernetes-group-version-kind"] = [gvk]
-    info = {"title": "Kubernetes", "version": "sandbox"}
-    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
-
-
-def _operation(kind: ResourceKind, verb: str) -> Object:
-    names = () if verb == "get" else ("dryRun", "fieldManager", "fieldValidation")
-    names = (*names, "force") if verb == "patch" else names
-    action = {"post": "post", "get": "get", "put": "put", "patch": "patch"}[verb]
-    operation: Object = {
-        "parameters": [
-            {"name": n, "in": "query", "schema": {"type": "boolean" if n == "force" else "string"}} for n in names
-        ],
-        "responses": {"200": {"description": "OK"}},
-        "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
-    }
-    return operation
-
-
-def _schema_name(model: str) -> str:
-    return f"io.k8s.api.{model}"
-
-
-def _schema(model: str, schemas: Object) -> None:
-    name = _schema_name(model)
-    known = schema.fields(model)
-    if name in schemas or known is None:
-        return
-    schemas[name] = {"type": "object"}
-    properties: Object = {}
-    for field, kind in known.items():
-        entry = _property(kind, schemas)
-        keys = schema.list_keys(model, field)
-        if keys:
-            entry |= {
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": list(keys),
-                "x-kubernetes-patch-strategy": "merge",
-                "x-kubernetes-patch-merge-key": schema.merge_key(model, field),
-            }
-        properties[field] = entry
-    schemas[name]["properties"] = properties
-    if model in schema.ATOMIC_MODELS:
-        schemas[name]["x-kubernetes-map-type"] = "atomic"
-
-
-def _property(kind: str, schemas: Object) -> Object:
-    if schema.is_list(kind):
-        return {"type": "array", "items": _property(schema.value_type(kind), schemas)}
-    if schema.is_map(kind):
-        return {"type": "object", "additionalProperties": _property(schema.value_type(kind), schemas)}
-    if schema.fields(kind) is not None:
-        _schema(kind, schemas)
-        return {"allOf": [{"$ref": f"#/components/schemas/{_schema_name(kind)}"}], "default": {}}
-    simple = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}.get(kind)
-    if simple:
-        return {"type": simple}
-    return {"type": "string", "format": "date-time"} if kind == "datetime" else {}

@@ -41,6 +41,7 @@ class ApiError(Exception):
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
         self.kind, self.name, self.causes, self.retry_after_s = kind, name, causes, retry_after_s
+        self.token = ""  # with which an expired list may go on
 
     def to_status(self) -> dict[str, Any]:
         details: dict[str, Any] = {}
@@ -55,7 +56,8 @@ class ApiError(Exception):
             details["causes"] = [c.to_dict() for c in self.causes]
         if self.retry_after_s is not None:
             details["retryAfterSeconds"] = max(1, round(self.retry_after_s))
-        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        meta = {"continue": self.token} if self.token else {}
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": meta, "status": "Failure", "message": self.message}
         return status | {"reason": self.reason} | ({"details": details} if details else {}) | {"code": self.code}
 
 
@@ -86,6 +88,13 @@ def invalid(kind: ResourceKind, name: str, causes: list[Cause]) -> ApiError:
     return ApiError(422, "Invalid", f'{where} "{name}" is invalid: {text}', kind=kind, name=name, causes=tuple(causes))
 
 
+def invalid_options(options: str, causes: list[Cause]) -> ApiError:
+    """422 for the query of a request, as the real API tells of its ListOptions, PatchOptions and the like."""
+    parts = [f"{c.field}: {c.message}" for c in causes]
+    text = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
+    return ApiError(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {text}', causes=tuple(causes))
+
+
 def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
@@ -102,8 +111,8 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
-def expired(requested: int, oldest: int) -> ApiError:
-    return ApiError(410, "Expired", f"too old resource version: {requested} ({oldest})")
+def expired(message: str) -> ApiError:
+    return ApiError(410, "Expired", message)
 
 
 def unavailable(message: str) -> ApiError:

@@ -66,7 +66,7 @@ _RBAC = "rbac.authorization.k8s.io"
 KINDS: Final[tuple[ResourceKind, ...]] = (
     _core("Namespace", "namespaces", "ns", namespaced=False, subs="status finalize"),
     _core("Node", "nodes", "no", namespaced=False, subs="status"),
-    _core("Pod", "pods", "po", subs="status log proxy eviction", all_=True),
+    _core("Pod", "pods", "po", subs="status log proxy eviction portforward", all_=True),
     _core("Service", "services", "svc", subs="status proxy", all_=True),
     _core("ServiceAccount", "serviceaccounts", "sa"),
     _core("ConfigMap", "configmaps", "cm"),

@@ -45,18 +45,34 @@ LIST_KEYS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("V1ObjectMeta", "ownerReferences"): ("uid",),
     ("V1NodeStatus", "addresses"): ("type",),
     ("V1PodStatus", "podIPs"): ("ip",),
+    ("V1PodStatus", "resourceClaimStatuses"): ("name",),
+    ("V1ContainerStatus", "allocatedResourcesStatus"): ("name",),
+    ("V1ContainerStatus", "volumeMounts"): ("mountPath",),
+    ("V1ResourceStatus", "resources"): ("resourceID",),
+    ("V2HorizontalPodAutoscalerStatus", "conditions"): ("type",),
     **{
         (f"V1{kind}Status", "conditions"): ("type",)
-        for kind in ("Deployment", "ReplicaSet", "Pod", "Node", "Namespace", "Service", "PodDisruptionBudget")
+        for kind in (
+            "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Pod", "Node", "Namespace", "Service",
+            "PodDisruptionBudget", "PersistentVolumeClaim",
+        )
     },
-}
-SETS: Final = frozenset({("V1ObjectMeta", "finalizers")})
+}  # fmt: skip
+SETS: Final = frozenset(
+    {
+        ("V1ObjectMeta", "finalizers"), ("V1NodeSpec", "podCIDRs"), ("V1Endpoint", "addresses"),
+        ("V1ContainerRestartRuleOnExitCodes", "values"), ("V1PodFailurePolicyOnExitCodesRequirement", "values"),
+        ("V1UncountedTerminatedPods", "failed"), ("V1UncountedTerminatedPods", "succeeded"),
+        ("V1NodeAllocatableResourceClaimStatus", "containers"),
+    }
+)  # fmt: skip
 # Models that are one value: owned and replaced as a whole.
 ATOMIC_MODELS: Final = frozenset(
     {
         "V1LabelSelector", "V1NodeSelector", "V1NodeSelectorTerm", "V1ConfigMapKeySelector", "V1SecretKeySelector",
         "V1ObjectFieldSelector", "V1ResourceFieldSelector", "V1LocalObjectReference", "V1ObjectReference",
         "V1SecretReference", "V1TypedLocalObjectReference", "V1OwnerReference", "V1ScopeSelector",
+        "RbacV1Subject", "V1FileKeySelector", "V1ServiceBackendPort", "V1TopologySelectorTerm",
         "DiscoveryV1EndpointPort", "V1EndpointAddress", "CoreV1EndpointPort", "V1RoleRef",
     }
 )  # fmt: skip
@@ -64,7 +80,20 @@ ATOMIC_MAPS: Final = frozenset(
     {("V1PodSpec", "nodeSelector"), ("V1ServiceSpec", "selector"), ("V1ReplicationControllerSpec", "selector")}
 )
 # Merge keys of strategic merge patch, where they differ from the first list-map key.
-PATCH_MERGE_KEY: Final[Mapping[tuple[str, str], str]] = {("V1ServiceSpec", "ports"): "port"}
+PATCH_MERGE_KEY: Final[Mapping[tuple[str, str], str]] = {
+    ("V1ServiceSpec", "ports"): "port",
+    ("V1JobStatus", "conditions"): "type",
+    ("V1PodStatus", "hostIPs"): "ip",
+    ("V1ResourceRequirements", "claims"): "",
+    ("V1ResourceStatus", "resources"): "",
+}
+# Whose patch names the fields that stay: kubectl sends $retainKeys for them.
+PATCH_RETAIN_KEYS: Final = frozenset(
+    {
+        ("V1DeploymentSpec", "strategy"), ("V1PodSpec", "volumes"), ("V1PodSpec", "resourceClaims"),
+        ("V1PodStatus", "resourceClaimStatuses"),
+    }
+)  # fmt: skip
 KEY_DEFAULTS: Final[Mapping[str, str]] = {"protocol": "TCP"}
 
 
@@ -88,15 +117,39 @@ def fields(model: str) -> Mapping[str, str] | None:
 
     None where the model is free-form or unknown: then anything goes.
     """
-    if model in _SCALARS or model.startswith(("list[", "dict[", "dict(")):
+    text = _source(model)
+    if not text:
         return None
-    path = _models_folder() / _file_name(model)
-    if not path.is_file():
-        return None
-    text = path.read_text(encoding="utf-8")
     types = _literal(text, "openapi_types")
     names = _literal(text, "attribute_map")
     return {names[attribute]: kind for attribute, kind in types.items()}
+
+
+def _source(model: str) -> str:
+    """The text of a model's file; empty where there is none."""
+    if model in _SCALARS or model.startswith(("list[", "dict[", "dict(")):
+        return ""
+    path = _models_folder() / _file_name(model)
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+_MEANING: Final = r'"""Gets the (\w+) of this \w+\.  # noqa: E501\n\n(?!\s*:return:)(.*?)\n\n        :return:'
+
+
+def meanings(model: str) -> Mapping[str, str]:
+    """JSON field -> what the official client's model says of it; fields without a word are left out."""
+    text = _source(model)
+    names = _literal(text, "attribute_map")
+    rows = re.finditer(_MEANING, text, re.DOTALL)
+    found = {names.get(m[1], ""): re.sub(r"\s*# noqa: E501", "", m[2]).strip() for m in rows}
+    return {name: said for name, said in found.items() if name and said}
+
+
+def required(model: str) -> frozenset[str]:
+    """JSON fields that the official client's model refuses to be without."""
+    text = _source(model)
+    names = _literal(text, "attribute_map")
+    return frozenset(names[n] for n in re.findall(r"client_side_validation and (\w+) is None:", text) if n in names)
 
 
 def _literal(text: str, name: str) -> dict[str, str]:

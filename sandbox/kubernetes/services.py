@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
+from sandbox.kubernetes import portforward
 from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers.endpoints import ready_addresses, slices_of
 from sandbox.kubernetes.controllers.events import NORMAL, WARNING, Recorder
 from sandbox.kubernetes.controllers.queue import Queue
-from sandbox.kubernetes.errors import bad_request, not_found, unavailable
+from sandbox.kubernetes.errors import ApiError, bad_request, not_found, unavailable
 from sandbox.kubernetes.kinds import PODS, SERVICES
 from sandbox.kubernetes.nodes.kubelet import Kubelets
 from sandbox.kubernetes.routes import Target
@@ -130,6 +131,18 @@ class ApiProxy:
                 return web.Response(status=answer.status, body=await answer.read(), headers=kept)
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise unavailable(f"error trying to reach service: {exc}") from exc
+
+    async def forward_ports(self, target: Target, request: web.BaseRequest) -> web.StreamResponse:
+        """Serves `kubectl port-forward` to a pod. ApiError 400, 404 or 503."""
+        self._backends.of_pod(target.namespace, target.name, "1")  # the pod is there, and has an address
+
+        async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            try:
+                return await asyncio.open_connection(*self._backends.of_pod(target.namespace, target.name, str(port)))
+            except ApiError as exc:
+                raise ConnectionRefusedError(exc.message) from exc
+
+        return await portforward.forward(request, connect)
 
     async def close(self) -> None:
         if self._session is not None:

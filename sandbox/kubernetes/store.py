@@ -106,8 +106,18 @@ class Store:
         """Changes after that version. ApiError 410 where they are forgotten."""
         forgotten = self._forgotten.get(kind.plural, 0)
         if version < forgotten:
-            raise expired(version, forgotten)
+            raise expired(f"too old resource version: {version} ({forgotten})")
         return [c for c in self._history[kind.plural] if c.version > version]
+
+    def list_at(self, kind: ResourceKind, version: int, namespace: str = "") -> Sequence[Object]:
+        """As list, but the state of that version. ApiError 410 where it is forgotten."""
+        objects = dict(self._objects[kind.plural])
+        for change in reversed(self.since(kind, version)):
+            if change.old is None:
+                objects.pop(change.key, None)
+            else:
+                objects[change.key] = change.old
+        return [objects[key] for key in sorted(objects) if not namespace or key[0] == namespace]
 
     # -- for a state folder ------------------------------------------------------------------------------------
 

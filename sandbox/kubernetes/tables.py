@@ -13,17 +13,13 @@ Column = tuple[str, Callable[[Object, float], Any], bool]
 """(name, cell of an object at a time, only with -o wide)."""
 
 
-def table(kind: ResourceKind, objects: Sequence[Object], now_s: float, version: str) -> Object:
-    """The Table of these objects, each row with its object's metadata."""
+def table(kind: ResourceKind, objects: Sequence[Object], now_s: float, version: str, include: str = "") -> Object:
+    """The Table of these objects. include: what a row holds of its object: Metadata (the default), Object or None."""
     columns = _COLUMNS.get(kind.kind, _PLAIN)
     rows = [
         {
             "cells": [cell(obj, now_s) for _name, cell, _wide in columns],
-            "object": {
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": obj["metadata"],
-            },
+            **_included(kind, obj, include),
         }
         for obj in objects
     ]
@@ -44,6 +40,15 @@ def table(kind: ResourceKind, objects: Sequence[Object], now_s: float, version: 
         "columnDefinitions": definitions,
         "rows": rows,
     }
+
+
+def _included(kind: ResourceKind, obj: Object, include: str) -> Object:
+    if include == "None":
+        return {}
+    if include == "Object":
+        return {"object": {"kind": kind.kind, "apiVersion": kind.api_version, **obj}}
+    head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    return {"object": {**head, "metadata": obj["metadata"]}}
 
 
 def age(since: str | None, now_s: float) -> str:

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.kubernetes.errors import ApiError, bad_request
+from sandbox.kubernetes.errors import ApiError, Cause, invalid_options
 from sandbox.kubernetes.kinds import ResourceKind
+from sandbox.kubernetes.listing import NOT_OLDER, number, resource_version, too_large
 from sandbox.kubernetes.routes import is_true
 from sandbox.kubernetes.store import ADDED, DELETED, MODIFIED, Change, Object, Store
 
@@ -25,27 +26,36 @@ _LONGEST_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """From the query. version None: begin with the state as it is."""
+    """From the query. version None: begin with the state as it is, which is to be at least as new as `least`."""
 
     version: int | None
     timeout_s: float = _LONGEST_S
     bookmarks: bool = False
     initial_events: bool = False
+    least: int = 0
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> WatchOptions:
-        """ApiError 400 where a number is none."""
-        raw, initial = query.get("resourceVersion", ""), is_true(query, "sendInitialEvents")
-        if not (raw == "" or raw.isdigit()):
-            raise bad_request(f"invalid resource version {raw!r}")
-        timeout = query.get("timeoutSeconds", "")
-        if timeout and not timeout.isdigit():
-            raise bad_request(f"invalid timeoutSeconds {timeout!r}")
+        """ApiError 400 where a number is none, 422 where the options do not fit together."""
+        version, timeout_s = resource_version(query), number(query, "timeoutSeconds")
+        initial, match = is_true(query, "sendInitialEvents"), query.get("resourceVersionMatch", "")
+        causes = []
+        if "sendInitialEvents" in query and match != NOT_OLDER:
+            text = f"Forbidden: sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER}"
+            causes.append(Cause("FieldValueForbidden", text, "resourceVersionMatch"))
+        elif match and "sendInitialEvents" not in query:
+            text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            causes.append(Cause("FieldValueForbidden", text, "resourceVersionMatch"))
+        if query.get("continue"):
+            causes.append(Cause("FieldValueForbidden", "Forbidden: continue is forbidden for watch", "continue"))
+        if causes:
+            raise invalid_options("ListOptions", causes)
         return cls(
-            version=None if raw in ("", "0") or initial else int(raw),
-            timeout_s=min(float(timeout or _LONGEST_S), _LONGEST_S),
+            version=None if version == 0 or initial else version,
+            timeout_s=min(float(timeout_s) if timeout_s > 0 else _LONGEST_S, _LONGEST_S),
             bookmarks=is_true(query, "allowWatchBookmarks"),
             initial_events=initial,
+            least=version if initial else 0,
         )
 
 
@@ -67,12 +77,14 @@ async def events(
     loop = asyncio.get_running_loop()
     end = loop.time() + options.timeout_s
     try:
+        if options.least > store.version:
+            raise too_large(options.least, store.version)
         if options.version is None:
             version = store.version
             for obj in store.list(kind):
                 if matches(obj):
                     yield ADDED, obj
-            if options.initial_events:
+            if options.initial_events and options.bookmarks:
                 yield "BOOKMARK", bookmark(kind, version, {_INITIAL_END: "true"})
         else:
             try:

@@ -54,7 +54,9 @@ def test_refusals_read_as_the_real_ones(kube: Any) -> None:
     assert (code, body["message"]) == (404, 'namespaces "nowhere" not found')
     assert kube.http("/apis/example.com/v1/things").status == 404
     assert kube.http("/api/v1/namespaces/default/pods", method="PUT", body=b"{}").status == 405
-    assert kube.http("/api/v1/namespaces/default/configmaps", method="POST", body=b"{").status == 400
+    maps = "/api/v1/namespaces/default/configmaps"
+    assert kube.http(maps, method="POST", body=b"{", **{"Content-Type": "application/json"}).status == 400
+    assert kube.http(maps, method="POST", body=b"{", **{"Content-Type": "text/plain"}).status == 415
 
 
 def test_every_mistake_of_an_object_is_told_at_once(kube: Any) -> None:

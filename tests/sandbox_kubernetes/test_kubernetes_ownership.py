@@ -251,7 +251,8 @@ def test_an_unknown_field_is_refused_in_apply(kube: Any) -> None:
 def test_apply_needs_a_field_manager(kube: Any) -> None:
     with pytest.raises(ApiException) as caught:
         kube.apply(kube.deployment(), "")
-    assert caught.value.status == 400
+    assert caught.value.status == 422
+    assert "fieldManager: Required value" in caught.value.body
 
 
 OPENAPI = DATA / "kubernetes" / "openapi-v3"
