@@ -23,6 +23,10 @@ group = typer.Typer(
 
 
 def register(app: typer.Typer) -> None:
+    from cli import sandbox_faults, sandbox_network
+
+    group.add_typer(sandbox_faults.group, name="fault")
+    group.add_typer(sandbox_network.group, name="network")
     app.add_typer(group, name="sandbox")
 
 
@@ -46,6 +50,9 @@ def up(
         str,
         typer.Option(help="Where you stand: partition/region or a city.", envvar="DUOYUN_SANDBOX_VANTAGE"),
     ] = "",
+    faults: Annotated[
+        Path | None, typer.Option(help="A file of faults, YAML or JSON.", envvar="DUOYUN_SANDBOX_FAULTS")
+    ] = None,
 ) -> None:
     """Start the sandbox in the background and wait until it is ready."""
     from orchestrator import sandbox_process
@@ -55,7 +62,9 @@ def up(
         raise UsageError(f"--profile {profile}: there are instant and realistic", mend="duoyun sandbox up --help")
     if network not in ("", "calm", "harsh"):
         raise UsageError(f"--network {network}: there are calm and harsh", mend="duoyun sandbox up --help")
-    opts = sandbox_process.SandboxOptions(profile, time_scale, seed, state, network=network, vantage=vantage)
+    opts = sandbox_process.SandboxOptions(
+        profile, time_scale, seed, state, network=network, vantage=vantage, faults=faults
+    )
     running = sandbox_process.start(None, opts)
     out.result({"pid": running.pid, "profile": profile, "clouds": dict(running.clouds)})
     if not out.is_json:

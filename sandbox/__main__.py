@@ -41,6 +41,7 @@ def parse(argv: list[str] | None = None) -> tuple[Options, int | None]:
     parser.add_argument("--seed", type=int, default=0, help="of latencies, faults and behaviours")
     parser.add_argument("--network", choices=NETWORKS, default="", help="between caller, clouds and sites; default off")
     parser.add_argument("--vantage", default=DEFAULT_VANTAGE, metavar="PLACE", help="where the caller stands")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="rows of the fault table, YAML or JSON")
     parser.add_argument("--endpoints-file", type=Path, metavar="FILE", help="default: docs/sandbox-endpoints.md")
     parser.add_argument("--watch-parent", type=int, metavar="PID", help="stop when that process is gone")
     parser.add_argument("--clouds", default=",".join(CLOUDS), metavar="LIST", help="comma-separated")
@@ -52,6 +53,7 @@ def parse(argv: list[str] | None = None) -> tuple[Options, int | None]:
         seed=given.seed,
         endpoints_file=(given.endpoints_file or default_endpoints_file()).absolute(),
         network=given.network,
+        faults=given.faults,
         vantage=given.vantage,
         clouds=tuple(name for name in given.clouds.split(",") if name),
     )

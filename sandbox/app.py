@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from sandbox.accounts import load_accounts
 from sandbox.control import Control
-from sandbox.faults import Faults
+from sandbox.faults import LOG_FILE, Faults, read_file
 from sandbox.files import lock, private_folder, write_private
 from sandbox.network import Network, NetworkError, Settings
 from sandbox.network.matrix import DEFAULT_VANTAGE
@@ -62,6 +62,7 @@ class Options:
     clouds: tuple[str, ...] = tuple(CLOUDS)
     network: str = ""
     vantage: str = DEFAULT_VANTAGE
+    faults: Path | None = None
 
 
 def default_endpoints_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -85,6 +86,7 @@ class Sandbox:
             raise SandboxError(str(exc), 64) from exc
         self.options = options
         self.faults = Faults(options.seed)
+        self._first_faults = _read_faults(options.faults)
         self.draws = Draws()
         self.network = Network(options.seed)
         self.network.set(network)
@@ -110,6 +112,7 @@ class Sandbox:
             self._claim()
             self.world = world = await self._build_world()
             await self._start_clouds(world)
+            self._know_operations()
             self._serving = True
             token = secrets.token_urlsafe(32)
             self._control = Control(token, self.faults, self.draws, self.network, self.servers, self._status, self.stop)
@@ -120,6 +123,18 @@ class Sandbox:
         finally:
             gc.freeze()
             gc.enable()
+
+    def _know_operations(self) -> None:
+        """Fault rows are checked against what there is; those of --faults now."""
+        from sandbox.kubernetes.faults import operations
+
+        self.faults.knows("kubernetes", lambda _glob: operations())
+        for name, server in self.servers.items():
+            self.faults.knows(name, server.operations)
+        try:
+            self.faults.add_all(self._first_faults)
+        except ValueError as exc:
+            raise SandboxError(f"{self.options.faults}: {exc}", 64) from exc
 
     async def wait(self) -> None:
         await self._stopping.wait()
@@ -145,6 +160,7 @@ class Sandbox:
         self.servers.clear()
         failed = [error for part in parts if (error := await _attempt(part)) is not None]
         self.draws.close()
+        self.faults.close()
         for file in self._locks:
             file.close()
         self._locks.clear()
@@ -179,6 +195,8 @@ class Sandbox:
             raise SandboxError(f"the state folder {options.state_dir} cannot be used: {exc}") from exc
         try:
             self.draws = Draws(options.state_dir / DRAWS_FILE if options.state_dir else None)
+            if options.state_dir:
+                self.faults.log_to(options.state_dir / LOG_FILE)
         except OSError as exc:
             raise SandboxError(f"the state folder {options.state_dir} cannot be used: {exc}") from exc
         clock = timing(options.profile, options.time_scale, options.seed, self.draws)
@@ -280,6 +298,15 @@ class Sandbox:
                 if CLOUD_OF[a.partition] in self.options.clouds
             ],
         }
+
+
+def _read_faults(path: Path | None) -> list[Mapping[str, Any]]:
+    if path is None:
+        return []
+    try:
+        return read_file(path)
+    except ValueError as exc:
+        raise SandboxError(str(exc), 64) from exc
 
 
 async def _call(part: object, name: str, *args: Any) -> Any:

@@ -323,7 +323,7 @@ class Containers:
             if key in self._pulled:
                 return
             operation = "image.pull.cn" if _is_mainland(spec.image) else "image.pull"
-            resource = f"{spec.identity.get('region', '')} {spec.image}"
+            resource = f"{spec.identity.get('region') or spec.identity.get('site', '')} {spec.image}"
             await _pause(self._timing.duration_s(operation, resource, key[0]))
             if image_is_missing(spec.image):
                 raise ImageError(f'failed to pull image "{spec.image}": not found')

@@ -16,6 +16,7 @@ from aiohttp import web
 from sandbox.faults import Faults
 from sandbox.network import Network, NetworkError, Settings
 from sandbox.timing import Draws
+from sandbox.words import did_you_mean
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,7 +96,7 @@ class Control:
             return _error(400, f"the body is no JSON: {exc}")
         rows = data if isinstance(data, list) else [data]
         try:
-            added = [self._faults.add(row) for row in rows]
+            added = self._faults.add_all(rows)
         except (ValueError, TypeError) as exc:
             return _error(400, str(exc))
         return web.json_response({"ids": [row.id for row in added]}, status=201)
@@ -107,11 +108,15 @@ class Control:
     async def _delete_fault(self, request: web.Request) -> web.Response:
         fault_id = request.match_info["id"]
         if not self._faults.remove(fault_id):
-            return _error(404, f"there is no fault {fault_id!r}")
+            known = [row["id"] for row in self._faults.rows()]
+            return _error(404, f"there is no fault {fault_id!r}{did_you_mean(fault_id, known)}")
         return web.json_response({})
 
-    async def _get_log(self, _request: web.Request) -> web.Response:
-        return web.json_response({"log": self._faults.log()})
+    async def _get_log(self, request: web.Request) -> web.Response:
+        since = _since(request)
+        if since is None:
+            return _error(400, "since must be the number of an entry")
+        return web.json_response({"log": self._faults.log(since)})
 
     async def _get_network(self, _request: web.Request) -> web.Response:
         return web.json_response(self._network.describe())
@@ -136,10 +141,10 @@ class Control:
         return web.json_response(self._network.describe())
 
     async def _get_draws(self, request: web.Request) -> web.Response:
-        since = request.query.get("since", "0")
-        if not since.isdigit():
-            return _error(400, f"since={since!r} must be the number of a draw")
-        return web.json_response({"draws": self._draws.since(int(since))})
+        since = _since(request)
+        if since is None:
+            return _error(400, "since must be the number of a draw")
+        return web.json_response({"draws": self._draws.since(since)})
 
     async def _post_shutdown(self, _request: web.Request) -> web.Response:
         self._stop()
@@ -156,6 +161,11 @@ async def inventory(servers: Mapping[str, Any]) -> dict[str, list[dict[str, Any]
         answer = ask()
         found[cloud] = list(await answer if inspect.isawaitable(answer) else answer)
     return found
+
+
+def _since(request: web.Request) -> int | None:
+    text = request.query.get("since", "0")
+    return int(text) if text.isdigit() else None
 
 
 def _error(status: int, message: str) -> web.Response:

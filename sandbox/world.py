@@ -37,8 +37,10 @@ class Fault:
     """One row of the fault table. service: aws, azure, alibaba, kubernetes (globs); operation: glob, e.g.
     `ec2:RunInstances`, `PUT Microsoft.Compute/virtualMachines`, `ecs:RunInstances`, `POST deployments`.
 
-    count: how often it still fires (-1: always). status/code/message: the answer; status 0 only delays.
-    drop_answer: the operation is executed, then the connection is closed without an answer.
+    count: how often it still fires (-1: always). status/code/message: the answer. error: the same in our words
+    (sandbox.gate.ERRORS), for which each cloud has its own. drop_answer: the operation is executed, then the connection
+    is closed without an answer. duplicate: a write is executed twice. stale_s: a read is answered as before the writes
+    of the last so many seconds. disappear_s: nobody answers there for so long. corrupt: FIELD or FIELD=VALUE.
     """
 
     id: str
@@ -54,12 +56,21 @@ class Fault:
     delay_s: float = 0.0
     drop_answer: bool = False
     writes_only: bool = False
+    error: str = ""
+    duplicate: bool = False
+    stale_s: float = 0.0
+    disappear_s: float = 0.0
+    corrupt: str = ""
 
 
 class FaultTable(Protocol):
-    """Asked once per request, before it is executed; thread-safe."""
+    """Asked once per request, before it is executed; thread-safe. remembers: whether a row may want earlier answers."""
 
-    def check(self, service: str, operation: str, *, detail: str = "", write: bool = False) -> Fault | None: ...
+    @property
+    def remembers(self) -> bool: ...
+    def check(
+        self, service: str, operation: str, *, detail: str = "", write: bool = False, stale_s: float | None = None
+    ) -> Fault | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import fnmatch
 import ipaddress
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 from sandbox.alibaba.catalogue import image, instance_type
@@ -129,7 +130,8 @@ async def _run_container(cloud: Cloud, machine: Machine) -> None:
     try:
         spec = parse_user_data(machine.user_data) if machine.user_data else None
         if spec is not None:
-            container = await cloud.world.containers.run(spec)
+            named = replace(spec, identity={"node": machine.id, **spec.identity})
+            container = await cloud.world.containers.run(named)
             cloud.containers[machine.id] = container
             address = container.ip
     except (ImageError, ValueError) as exc:

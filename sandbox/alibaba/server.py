@@ -12,16 +12,17 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, groups, machines, pools, sts, vpc
+from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, faults, groups, machines, pools, sts, vpc
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
 from sandbox.files import write_private
+from sandbox.gate import Asked, Gate
 from sandbox.network import Listener, serving
 from sandbox.world import Fault, SandboxAccount, World
 
@@ -162,6 +163,7 @@ class AlibabaServer:
         self._listener: Listener | None = None
         self._port = 0
         self._delayed: set[asyncio.Task[Any]] = set()
+        self._gate = Gate(world.faults, faults.words, self._vanish, self._delay)
 
     @property
     def url(self) -> str:
@@ -236,16 +238,32 @@ class AlibabaServer:
         try:
             caller = self._authenticate(raw)
             action, path = _find(raw)
-            fault = await self._fault(raw, action)
-            answer = self._execute(raw, action, path, caller, request_id)
         except ApiError as exc:
             return _error(exc, service, request_id, request.host)
-        except Exception:
-            log.exception("alibaba sandbox: %s failed", raw.action or raw.path)
-            return _error(ApiError(500, "InternalError", "The request processing has failed."), service, request_id, "")
-        if fault is not None and fault.drop_answer and request.transport is not None:
-            request.transport.abort()
-        return _json(200, answer, request_id)
+
+        async def execute() -> web.Response:
+            try:
+                return _json(200, self._execute(raw, action, path, caller, request_id), request_id)
+            except ApiError as exc:
+                return _error(exc, service, request_id, request.host)
+            except Exception:
+                log.exception("alibaba sandbox: %s failed", raw.action or raw.path)
+                failed = ApiError(500, "InternalError", "The request processing has failed.")
+                return _error(failed, service, request_id, "")
+
+        def refuse(fault: Fault) -> web.Response:
+            return _error(ApiError(fault.status, fault.code, fault.message), service, request_id, request.host)
+
+        return await self._gate.answer(request, _asked(raw, action, caller), refuse, execute)
+
+    def operations(self, _glob: str) -> Collection[str]:
+        """What a row of the fault table may name."""
+        actions = (*RPC.values(), *(action for _method, _path, action in ROA))
+        return [f"{action.service.lower()}:{action.name}" for action in actions]
+
+    def _vanish(self, for_s: float) -> None:
+        if self._listener is not None:
+            self._listener.refuse(for_s)
 
     def _authenticate(self, raw: Raw) -> Caller:
         key_id = key_id_of(raw)
@@ -259,22 +277,6 @@ class AlibabaServer:
         reader = key_id == account.reader_key_id
         verify(raw, key_id, account.reader_secret if reader else account.secret, self._nonces)
         return Caller(account, key_id, reader)
-
-    async def _fault(self, raw: Raw, action: Action) -> Fault | None:
-        """Asks the fault table; answers, waits, or hands the fault on (a dropped answer comes after execution)."""
-        detail = " ".join(f"{k}={v}" for k, v in raw.params().values.items() if k != "UserData")
-        if not raw.is_rpc:
-            detail = f"{raw.path} {detail} {raw.body.decode('utf-8', 'replace')[:2000]}"
-        operation = f"{action.service.lower()}:{action.name}"
-        fault = self._world.faults.check("alibaba", operation, detail=detail, write=action.write)
-        if fault is None:
-            return None
-        if fault.delay_s:
-            await self._delay(fault.delay_s)
-        if fault.status and not fault.drop_answer:
-            message = fault.message or f"injected fault {fault.id}"
-            raise ApiError(fault.status, fault.code or "InternalError", message, retry_after_s=fault.retry_after_s)
-        return fault
 
     async def _delay(self, seconds: float) -> None:
         """As in life, the request is executed afterwards even if the client has given up; close() ends the waiting."""
@@ -352,6 +354,18 @@ def _region(raw: Raw, params: Params, body: Mapping[str, Any]) -> str:
         return params.get("RegionId")
     named = raw.headers.get("x-acs-region-id") or params.get("RegionId")
     return named or str(body.get("region_id") or params.get("region_id"))
+
+
+_SIGNED = ("Signature", "Timestamp", "AccessKeyId", "SecurityToken", "UserData")
+"""Parameters that say who asks and when, or hold secrets: no part of what is asked."""
+
+
+def _asked(raw: Raw, action: Action, caller: Caller) -> Asked:
+    """The request as the fault table sees it."""
+    what = " ".join(f"{k}={v}" for k, v in sorted(raw.params().values.items()) if not k.startswith(_SIGNED))
+    detail = what if raw.is_rpc else f"{raw.path} {what} {raw.body.decode('utf-8', 'replace')[:2000]}"
+    operation = f"{action.service.lower()}:{action.name}"
+    return Asked("alibaba", operation, detail, action.write, f"{operation} {caller.key_id} {detail}")
 
 
 def _json(status: int, answer: Any, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -122,7 +123,8 @@ class Instances:
             return ""
         self._log(instance_id, f"cloud-init: podman pulls {spec.image}")
         try:
-            container = await self._cloud.world.containers.run(spec)
+            named = replace(spec, identity={"node": instance_id, **spec.identity})
+            container = await self._cloud.world.containers.run(named)
         except (ImageError, ValueError) as exc:
             self._log(instance_id, f"podman: Error: initializing source {spec.image}: {exc}")
             self._log(instance_id, "systemd: the unit failed; nothing listens")

@@ -6,14 +6,15 @@ Callers: sandbox.app (CLOUDS). The way of a request: signature -> region -> faul
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.aws import faults
 from sandbox.aws.cloud import After, Cloud, Handler
 from sandbox.aws.eks import Eks
 from sandbox.aws.iam import Iam
@@ -24,6 +25,7 @@ from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
 from sandbox.aws.tokens import Tokens, digest_of
 from sandbox.aws.wire import Answer, AwsError, Incoming, failure, numbered, parse, success
+from sandbox.gate import Asked, Gate
 from sandbox.network import Listener, serving
 from sandbox.world import Fault, World
 
@@ -51,6 +53,7 @@ class AwsServer:
             self._after |= part.after
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
+        self._gate = Gate(world.faults, faults.words, self._vanish)
 
     async def start(self) -> None:
         """Binds at once, imports moto meanwhile, answers when both are done."""
@@ -101,26 +104,27 @@ class AwsServer:
         )
         loop, pool = self.cloud.world.loop, self.cloud.pool
         refused = await loop.run_in_executor(pool, self._admit, incoming)
-        fault = None
-        if refused is None:
-            fault = self.cloud.world.faults.check("aws", incoming.action, detail=incoming.detail, write=incoming.writes)
-        if fault is not None and fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
         if refused is not None:
-            answer = refused
-        elif fault is not None and fault.status and not fault.drop_answer:
-            answer = await loop.run_in_executor(pool, self._faulty, incoming, fault)
-        else:
+            return _response(incoming, refused)
+
+        async def execute() -> web.Response:
             answer = await loop.run_in_executor(pool, self._execute, incoming)
             if incoming.writes:
                 self.cloud.changed()
-        if fault is not None and fault.drop_answer and request.transport is not None:
-            request.transport.abort()
-        answer = numbered(incoming, answer)
-        headers = dict(answer.headers)
-        if fault is not None and fault.retry_after_s is not None:
-            headers["Retry-After"] = f"{fault.retry_after_s:g}"
-        return web.Response(status=answer.status, headers=headers, body=answer.body)
+            return _response(incoming, answer)
+
+        detail = incoming.detail
+        question = f"{incoming.action} {incoming.who.key_id} {detail}"
+        asked = Asked("aws", incoming.action, detail, incoming.writes, question)
+        return await self._gate.answer(request, asked, partial(_faulty, incoming), execute)
+
+    def operations(self, glob: str) -> Collection[str]:
+        """What a row of the fault table may name."""
+        return faults.operations(glob)
+
+    def _vanish(self, for_s: float) -> None:
+        if self._listener is not None:
+            self._listener.refuse(for_s)
 
     def _admit(self, incoming: Incoming) -> Answer | None:
         """Who and what; the answer where that is refused already."""
@@ -130,10 +134,6 @@ class AwsServer:
             parse(incoming)
 
         return self._guarded(incoming, admit)
-
-    def _faulty(self, incoming: Incoming, fault: Fault) -> Answer:
-        error = AwsError(fault.code or "InternalError", fault.message or "An internal error has occurred", fault.status)
-        return failure(incoming, error)
 
     def _execute(self, incoming: Incoming) -> Answer:
         with self.cloud.lock:
@@ -183,6 +183,15 @@ class AwsServer:
             traceback.print_exception(exc, file=sys.stderr)
             return failure(incoming, AwsError("InternalFailure", f"{type(exc).__name__} in {incoming.action}", 500))
         return None
+
+
+def _response(incoming: Incoming, answer: Answer) -> web.Response:
+    answer = numbered(incoming, answer)
+    return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+
+def _faulty(incoming: Incoming, fault: Fault) -> web.Response:
+    return _response(incoming, failure(incoming, AwsError(fault.code, fault.message, fault.status)))
 
 
 def _caller_identity(incoming: Incoming) -> object:

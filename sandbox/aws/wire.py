@@ -80,7 +80,8 @@ class Incoming:
     @property
     def detail(self) -> str:
         """What a fault's `match` is looked for in."""
-        return f"{self.account_id}/{self.region} {json.dumps(self.params, default=str, sort_keys=True)}"
+        shown = {k: v for k, v in self.params.items() if k != "UserData"}  # it may hold secrets
+        return f"{self.account_id}/{self.region} {json.dumps(shown, default=str, sort_keys=True)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,11 @@ def _model(service: str) -> Any:
     from moto.core.utils import get_service_model
 
     return get_service_model(_MODELS.get(service, service))
+
+
+def operations_of(service: str) -> tuple[str, ...]:
+    """All that a service has, by its signing name."""
+    return tuple(_model(service).operation_names)
 
 
 def _moto_request(incoming: Incoming) -> Any:

@@ -6,13 +6,14 @@ signs the activity log with NAME, so that a test can be somebody else. Non-goal:
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.azure import faults
 from sandbox.azure.aks import AgentPools, ManagedClusters
 from sandbox.azure.compute import Disks, ScaleSets, VirtualMachines
 from sandbox.azure.engine import Engine, Request
@@ -22,6 +23,7 @@ from sandbox.azure.network import VM, NetworkInterfaces, PublicIpAddresses, Subn
 from sandbox.azure.subscription import GROUP, PlainResources, Subscription
 from sandbox.azure.wire import ArmError, ArmPath, Reply, parse_path, same
 from sandbox.files import write_private
+from sandbox.gate import Asked, Gate
 from sandbox.network import Listener, serving
 from sandbox.world import Fault, World
 
@@ -57,6 +59,7 @@ class AzureServer:
         engine.kinds = {kind.type.lower(): kind for kind in kinds}
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
+        self._gate = Gate(world.faults, lambda _operation: faults.WORDS, self._vanish)
 
     def environment(self) -> dict[str, str]:
         """For scripts: the SDK takes a base URL and a credential, it reads no variable for either."""
@@ -123,21 +126,41 @@ class AzureServer:
     # -- requests ----------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        fault: Fault | None = None
         try:
-            principal = self._authenticate(request)
-            parsed = await self._parse(request, principal)
-            write = request.method in _WRITES
-            fault = self._fault(parsed, write)
-            if fault is not None:
-                await self._fail(fault)
-            if write:
-                self._authorize(parsed)
-            reply = await self._logged(parsed) if write else await self._route(parsed)
+            parsed = await self._parse(request, self._authenticate(request))
         except ArmError as exc:
-            reply = Reply(exc.status, exc.body(), exc.headers)
-        if fault is not None and fault.drop_answer and request.transport is not None:
-            request.transport.abort()
+            return self._response(Reply(exc.status, exc.body(), exc.headers))
+        write = request.method in _WRITES
+
+        async def execute() -> web.Response:
+            try:
+                if write:
+                    self._authorize(parsed)
+                return self._response(await self._logged(parsed) if write else await self._route(parsed))
+            except ArmError as exc:
+                return self._response(Reply(exc.status, exc.body(), exc.headers))
+
+        def refuse(fault: Fault) -> web.Response:
+            wait_s = 1.0 if fault.retry_after_s is None and fault.status == 429 else None
+            headers = {} if wait_s is None else {"Retry-After": f"{wait_s:g}"}
+            return self._response(
+                Reply(fault.status, ArmError(fault.status, fault.code, fault.message).body(), headers)
+            )
+
+        detail = f"/{parsed.base_url.partition('://')[2].partition('/')[2]}"
+        question = f"{parsed.principal.caller} {request.method} {request.path_qs}"
+        asked = Asked("azure", f"{request.method} {parsed.path.type}", detail, write, question)
+        return await self._gate.answer(request, asked, refuse, execute)
+
+    def operations(self, _glob: str) -> Collection[str]:
+        """What a row of the fault table may name."""
+        return faults.operations(self.engine.kinds.values())
+
+    def _vanish(self, for_s: float) -> None:
+        if self._listener is not None:
+            self._listener.refuse(for_s)
+
+    def _response(self, reply: Reply) -> web.Response:
         guid = self.engine.store.new_guid()
         reply.headers |= {"x-ms-request-id": guid, "x-ms-correlation-request-id": guid}
         if reply.status >= 400:
@@ -229,23 +252,6 @@ class AzureServer:
             if kind is not None and any(same(a, path.types[-1]) and ok for a, ok in kind.actions.items()):
                 return
         raise self._unauthorized(request.principal, f"{path.type}/{verb}", path.id)
-
-    def _fault(self, request: Request, write: bool) -> Fault | None:
-        operation = f"{request.method} {request.path.type}"
-        detail = request.base_url.partition("://")[2].partition("/")[2]
-        return self.world.faults.check("azure", operation, detail=f"/{detail}", write=write)
-
-    async def _fail(self, fault: Fault) -> None:
-        if fault.delay_s > 0:
-            await asyncio.sleep(fault.delay_s)
-        if fault.status:
-            headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
-            raise ArmError(
-                fault.status,
-                fault.code or "InternalServerError",
-                fault.message or "An error occurred.",
-                headers=headers,
-            )
 
     async def _logged(self, request: Request) -> Reply:
         status = 500

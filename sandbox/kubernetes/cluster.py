@@ -93,7 +93,7 @@ class Cluster:
         self._kubelets.start()
         for node in self.store.list(NODES):
             self._join_later(node["metadata"]["name"])
-        guard = Guard(self.cluster_id, self._token, self._user_of, around.faults)
+        guard = Guard(self.cluster_id, self._token, self._user_of, around.faults, self._vanish)
         http = HttpApi(api, guard, self, self.version)
         self._server = web.Server(http.handle, access_log=None, handler_cancellation=True)
         await self._listen()
@@ -128,6 +128,10 @@ class Cluster:
                 await self._server.shutdown(_SHUTDOWN_S)
         elif not on and self._listener is None:
             await self._listen()
+
+    def _vanish(self, for_s: float) -> None:
+        if self._listener is not None:
+            self._listener.refuse(for_s)
 
     async def close(self) -> None:
         """Stops everything; the store keeps what it holds."""

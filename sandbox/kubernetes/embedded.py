@@ -41,7 +41,17 @@ class FaultList:
     rows: list[Fault] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
-    def check(self, service: str, operation: str, *, detail: str = "", write: bool = False) -> Fault | None:
+    remembers = False
+
+    def check(
+        self,
+        service: str,
+        operation: str,
+        *,
+        detail: str = "",
+        write: bool = False,
+        stale_s: float | None = None,  # noqa: ARG002  (world.FaultTable has it)
+    ) -> Fault | None:
         self.seen.append(f"{service} {operation} {detail} {'write' if write else 'read'}")
         for row in self.rows:
             fits = row.operation in ("*", operation) and row.match in detail and (write or not row.writes_only)

@@ -94,7 +94,7 @@ def test_life_of_a_sandbox_with_a_state_folder(start: Start, tmp_path: Path) -> 
     with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         ask(endpoints, "GET", "/status", token="wrong")
     refused.value.close()
-    assert ask(endpoints, "POST", "/faults", {"id": "f", "service": "aws"})["ids"] == ["f"]
+    assert ask(endpoints, "POST", "/faults", {"id": "f", "service": "aws", "status": 500})["ids"] == ["f"]
     with pytest.raises(urllib.error.HTTPError, match="400") as refused:
         ask(endpoints, "POST", "/faults", {"nonsense": 1})
     refused.value.close()

@@ -1,0 +1,30 @@
+"""Alibaba Cloud's words for the sandbox's fault table. Caller: sandbox.alibaba.server.
+
+Codes: the error tables of ECS, VPC and ACK in the documentation, and error-center.alibabacloud.com.
+"""
+
+from __future__ import annotations
+
+from sandbox.gate import Words
+
+_RPC: Words = {
+    "throttled": (400, "Throttling.User", "Request was denied due to user flow control."),
+    "quota": (403, "QuotaExceed.ElasticQuota", "The number of vCPUs exceeds the quota of your account."),
+    "capacity": (403, "OperationDenied.NoStock", "The requested resource is sold out in the specified zone."),
+    "unavailable": (503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."),
+    "internal": (500, "InternalError", "The request processing has failed due to some unknown error."),
+    "forbidden": (403, "Forbidden.RAM", "User not authorized to operate on the specified resource."),
+    "not_found": (404, "InvalidInstanceId.NotFound", "The specified InstanceId does not exist."),
+    "conflict": (403, "IncorrectInstanceStatus", "The current status of the resource does not support this operation."),
+}
+_ACK: Words = {
+    **_RPC,
+    "quota": (403, "QuotaExceeded.Cluster", "The quota of clusters is exceeded."),
+    "not_found": (404, "ErrorClusterNotFound", "The cluster is not found."),
+    "conflict": (409, "ErrorClusterState", "The state of the cluster does not allow this operation."),
+}
+
+
+def words(operation: str) -> Words:
+    """By the service of `service:Action`."""
+    return _ACK if operation.startswith("cs:") else _RPC
