@@ -5,6 +5,7 @@ Callers: the cluster, which runs one on a port of its own. Decisions are elsewhe
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Mapping
@@ -14,31 +15,22 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from sandbox.gate import Asked, Gate
-from sandbox.kubernetes import admission, discovery, subresources, watch
+from sandbox.kubernetes import admission, bodies, discovery, listing, reviews, subresources, watch
 from sandbox.kubernetes.api import Api
-from sandbox.kubernetes.errors import (
-    ApiError,
-    method_not_allowed,
-    unauthorized,
-    unknown_path,
-)
+from sandbox.kubernetes.errors import ApiError, bad_request, method_not_allowed, unauthorized, unknown_path
 from sandbox.kubernetes.faults import WORDS
+from sandbox.kubernetes.negotiation import DISCOVERY, wanted
 from sandbox.kubernetes.routes import Target, is_true, parse
 from sandbox.kubernetes.selectors import parse_fields, parse_labels
 from sandbox.kubernetes.store import Object
-from sandbox.kubernetes.tables import table
 from sandbox.kubernetes.wire import (
-    access_review,
     delete_options,
     fault_error,
+    formed,
     json_answer,
-    list_position,
-    list_token,
-    read_body,
     refusal,
     shaped,
     success,
-    wants_table,
     write_options,
 )
 from sandbox.world import FaultTable
@@ -46,6 +38,7 @@ from sandbox.world import FaultTable
 ADMIN = "kubernetes-admin"
 _PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_FOLLOW_EVERY_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +51,10 @@ class Runtime(Protocol):
 
     async def proxy(self, target: Target, request: web.BaseRequest) -> web.StreamResponse:
         """Forwards to a pod or a ready endpoint of a service. ApiError 503 where there is none."""
+        ...
+
+    async def forward(self, target: Target, request: web.BaseRequest) -> web.StreamResponse:
+        """`kubectl port-forward` to a pod. ApiError 400 where the connection is not to be upgraded."""
         ...
 
 
@@ -104,15 +101,20 @@ class HttpApi:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.path
         user = "" if path in _PUBLIC else self._guard.user(request)
-        target = parse(path)
-        write = request.method not in ("GET", "HEAD") and not path.startswith("/apis/authorization.k8s.io/")
-        if user.startswith("reader:") and write and target is not None:
+        target, review = parse(path), reviews.review_at(path)
+        write = request.method not in ("GET", "HEAD") and review is None
+        if write and target is not None:
             verb = _VERBS.get(request.method, request.method.lower())
-            raise admission.read_only(user, verb, target.kind, target.namespace, target.name)
+            if not reviews.may(user, verb):
+                raise admission.read_only(user, verb, target.kind, target.namespace, target.name)
 
         async def execute() -> web.StreamResponse:
             try:
-                return await self._dispatch(request, target, path, user)
+                if target is not None:
+                    return await self._resource(request, target)
+                if review is not None:
+                    return await self._review(request, review, user)
+                return self._document(request, path)
             except ApiError as exc:
                 return refusal(exc)
 
@@ -128,36 +130,39 @@ class HttpApi:
         question = f"{user} {request.headers.get('Accept', '')} {request.path_qs}" if kept else ""
         return Asked("kubernetes", f"{request.method} {what}", where, write, question)
 
-    async def _dispatch(
-        self, request: web.BaseRequest, target: Target | None, path: str, user: str
-    ) -> web.StreamResponse:
-        if target is not None:
-            return await self._resource(request, target)
+    async def _review(self, request: web.BaseRequest, which: tuple[str, str], user: str) -> web.StreamResponse:
+        if request.method != "POST":
+            raise method_not_allowed()
+        return json_answer(reviews.answer(which, (await bodies.read(request)).data, user), 201)
+
+    def _document(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         if path in _PUBLIC and path != "/version":
             return web.Response(text="ok")
-        if path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" and request.method == "POST":
-            return json_answer(access_review(await read_body(request), user), 201)
-        found = discovery.answer(path, self._release) if request.method == "GET" else None
+        accept = wanted(request.headers.get("Accept", ""))
+        found = discovery.answer(path, self._release, aggregated=accept.shape == DISCOVERY)
         if found is None:
             raise unknown_path()
-        return json_answer(found)
+        if request.method != "GET":
+            raise method_not_allowed()
+        headers = {"ETag": found.etag, "Vary": "Accept"} if found.etag else {}
+        if found.etag and request.headers.get("If-None-Match") == found.etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=found.text.encode(), headers={**headers, "Content-Type": found.media_type})
 
     async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         if target.subresource == "proxy":
             return await self._runtime.proxy(target, request)
+        if target.subresource == "portforward":
+            return await self._runtime.forward(target, request)
         if not target.name:
             return await self._collection(request, target)
         match target.subresource:
-            case "log":
-                pod = self._api.get(target.kind, target.namespace, target.name)
-                return web.Response(text=self._runtime.logs(pod, request.query), content_type="text/plain")
+            case "log" if request.method == "GET":
+                return await self._log(request, target)
             case "scale":
                 return await self._scale(request, target)
             case "eviction" if request.method == "POST":
-                body = await read_body(request)
-                options = body.get("deleteOptions") or {}
-                subresources.evict(self._api, target.namespace, target.name, options.get("gracePeriodSeconds"))
-                return json_answer(success(target.kind, target.name), 201)
+                return await self._evict(request, target)
             case "" | "status" | "finalize":
                 return await self._one(request, target)
         raise method_not_allowed()
@@ -166,70 +171,62 @@ class HttpApi:
 
     async def _collection(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         kind, query = target.kind, request.query
+        accept = wanted(request.headers.get("Accept", ""))
         match request.method:
             case "GET" if is_true(query, "watch"):
                 return await self._watch(request, target)
             case "GET":
-                return shaped(request, kind, self._list(target, query), self._api)
+                return shaped(request, accept, kind, self._list(target, query), self._api)
             case "POST":
                 if kind.namespaced and not target.namespace:
                     raise method_not_allowed()
-                write = write_options(request, target)
-                created = self._api.create(kind, target.namespace, await read_body(request), write)
-                return shaped(request, kind, created, self._api, 201, write)
+                body = await bodies.read(request)
+                write = write_options(request, target, body)
+                created = self._api.create(kind, target.namespace, needed(body), write)
+                return shaped(request, accept, kind, created, self._api, 201, write)
             case "DELETE":
-                how = delete_options(request, await read_body(request))
+                if kind.namespaced and not target.namespace:
+                    raise method_not_allowed()
+                how = delete_options(request, (await bodies.read(request)).data)
                 found = self._list(target, {k: v for k, v in query.items() if k.endswith("Selector")})
                 for item in found["items"]:
                     meta = item["metadata"]
                     self._api.delete(kind, meta.get("namespace", ""), meta["name"], how)
-                return json_answer(found)
+                return shaped(request, accept, kind, found, self._api)
         raise method_not_allowed()
 
     def _matcher(self, target: Target, query: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
         labels, fields = parse_labels(query.get("labelSelector", "")), parse_fields(query.get("fieldSelector", ""))
-        namespace = target.namespace
+        namespace, name = target.namespace, target.name
 
         def matches(obj: Mapping[str, Any]) -> bool:
             meta = obj["metadata"]
             if namespace and meta.get("namespace") != namespace:
                 return False
-            return labels(meta.get("labels") or {}) and fields(obj)
+            return name in ("", meta["name"]) and labels(meta.get("labels") or {}) and fields(obj)
 
         return matches
 
     def _list(self, target: Target, query: Mapping[str, str]) -> Object:
-        """A List, in pages of `limit`. The continue token is a position, so later pages show the newest state."""
-        kind, matches = target.kind, self._matcher(target, query)
-        found = [o for o in self._api.store.list(kind, target.namespace) if matches(o)]
-        if token := query.get("continue", ""):
-            after = list_position(token)
-            found = [o for o in found if (o["metadata"].get("namespace", ""), o["metadata"]["name"]) > after]
-        meta: Object = {"resourceVersion": str(self._api.store.version)}
-        limit = query.get("limit", "")
-        if limit.isdigit() and 0 < int(limit) < len(found):
-            meta["remainingItemCount"] = len(found) - int(limit)
-            found = found[: int(limit)]
-            meta["continue"] = list_token(found[-1])
-        items = [{k: v for k, v in o.items() if k not in ("kind", "apiVersion")} for o in found]
-        return {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": items}
+        filtered = bool(query.get("labelSelector") or query.get("fieldSelector"))
+        options = listing.ListOptions.parse(query)
+        matches = self._matcher(target, query)
+        return listing.page(self._api.store, target.kind, target.namespace, matches, options, filtered=filtered)
 
     async def _watch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         options = watch.WatchOptions.parse(request.query)
-        matches = self._matcher(target, request.query)
-        if target.name:
-            name = target.name
-            inner = matches
-            matches = lambda o: o["metadata"]["name"] == name and inner(o)  # noqa: E731
+        accept, include = wanted(request.headers.get("Accept", "")), request.query.get("includeObject", "")
+        changes = watch.events(self._api.store, target.kind, self._matcher(target, request.query), options)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        tables = wants_table(request)
-        async for event, obj in watch.events(self._api.store, target.kind, matches, options):
-            shown = obj
-            if tables and event in ("ADDED", "MODIFIED", "DELETED"):
-                shown = table(target.kind, [obj], self._api.clock(), obj["metadata"]["resourceVersion"])
-            await response.write(watch.line(event, shown))
+        try:
+            async for event, obj in changes:
+                plain = event in ("ERROR", "BOOKMARK")
+                shown = obj if plain else formed(target.kind, obj, self._api, accept, include)
+                await response.write(watch.line(event, shown))
+        except ApiError as exc:
+            await response.write(watch.line("ERROR", exc.to_status()))
         await response.write_eof()
         return response
 
@@ -237,34 +234,87 @@ class HttpApi:
 
     async def _one(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         kind, namespace, name = target.kind, target.namespace, target.name
+        accept = wanted(request.headers.get("Accept", ""))
         match request.method:
+            case "GET" if is_true(request.query, "watch"):
+                return await self._watch(request, target)
             case "GET":
-                if is_true(request.query, "watch"):
-                    return await self._watch(request, target)
-                return shaped(request, kind, self._api.get(kind, namespace, name), self._api)
+                least = listing.resource_version(request.query)
+                if least > self._api.store.version:
+                    raise listing.too_large(least, self._api.store.version)
+                return shaped(request, accept, kind, self._api.get(kind, namespace, name), self._api)
             case "PUT":
-                write = write_options(request, target)
-                updated = self._api.replace(kind, namespace, name, await read_body(request), write)
-                return shaped(request, kind, updated, self._api, 200, write)
+                body = await bodies.read(request)
+                write = write_options(request, target, body)
+                updated = self._api.replace(kind, namespace, name, needed(body), write)
+                return shaped(request, accept, kind, updated, self._api, 200, write)
             case "PATCH":
-                write = write_options(request, target)
-                body = await read_body(request)
-                patched, created = self._api.patch(kind, namespace, name, request.content_type, body, write)
-                return shaped(request, kind, patched, self._api, 201 if created else 200, write)
+                body = await bodies.read(request, bodies.PATCHES)
+                write = write_options(request, target, body)
+                patched, created = self._api.patch(kind, namespace, name, body.media_type, needed(body), write)
+                return shaped(request, accept, kind, patched, self._api, 201 if created else 200, write)
             case "DELETE" if not target.subresource:
-                last, gone = self._api.delete(kind, namespace, name, delete_options(request, await read_body(request)))
-                return json_answer(success(kind, name, last["metadata"]["uid"]) if gone else last)
+                how = delete_options(request, (await bodies.read(request)).data)
+                last, gone = self._api.delete(kind, namespace, name, how)
+                if gone:
+                    return json_answer(success(kind, name, last["metadata"]["uid"]))
+                return shaped(request, accept, kind, last, self._api)
         raise method_not_allowed()
 
     async def _scale(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         where = (self._api, target.kind, target.namespace, target.name)
-        write = write_options(request, target)
         match request.method:
             case "GET":
                 return json_answer(subresources.scale_of(self._api.get(*where[1:])))
             case "PUT":
-                return json_answer(subresources.put_scale(*where, await read_body(request), write))
+                body = await bodies.read(request)
+                write = write_options(request, target, body)
+                return json_answer(subresources.put_scale(*where, needed(body), write))
             case "PATCH":
-                body = await read_body(request)
-                return json_answer(subresources.patch_scale(*where, request.content_type, body, write))
+                body = await bodies.read(request, bodies.PATCHES)
+                write = write_options(request, target, body)
+                return json_answer(subresources.patch_scale(*where, body.media_type, needed(body), write))
         raise method_not_allowed()
+
+    async def _evict(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        body = (await bodies.read(request)).data
+        options = body.get("deleteOptions") if isinstance(body, dict) else None
+        how = delete_options(request, options)
+        named = body.get("metadata") if isinstance(body, dict) else None
+        if isinstance(named, dict) and named.get("name", target.name) != target.name:
+            raise bad_request(f"name in URL does not match name in Eviction object: {target.name}, {named['name']}")
+        if how.dry_run:
+            self._api.get(target.kind, target.namespace, target.name)
+        else:
+            subresources.evict(self._api, target.namespace, target.name, how.grace_s)
+        return json_answer(success(target.kind, target.name), 201)
+
+    async def _log(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """The lines so far; with follow those that come as well, until the pod is gone."""
+        pod = self._api.get(target.kind, target.namespace, target.name)
+        for name in ("tailLines", "sinceSeconds", "limitBytes"):
+            listing.number(request.query, name)
+        text = self._runtime.logs(pod, request.query)
+        if not is_true(request.query, "follow"):
+            return web.Response(text=text, content_type="text/plain")
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(text.encode())
+        whole = {k: v for k, v in request.query.items() if k not in ("tailLines", "sinceSeconds")}
+        seen = len(self._runtime.logs(pod, whole))
+        while (now := self._api.store.get(target.kind, target.namespace, target.name)) is not None:
+            await asyncio.sleep(_FOLLOW_EVERY_S)
+            text = self._runtime.logs(now, whole)
+            if len(text) > seen:
+                await response.write(text[seen:].encode())
+            seen = len(text)
+        await response.write_eof()
+        return response
+
+
+def needed(body: bodies.Body) -> Any:
+    """The body's data. ApiError 400 where there is none."""
+    if body.data is None:
+        raise bad_request("couldn't get version/kind; json parse error: unexpected end of JSON input")
+    return body.data

@@ -1,12 +1,10 @@
-"""Reading requests and writing answers: bodies, query options, Status, Tables.
+"""What a request's query says of a write, and answers: objects, Tables, Status.
 
-Callers: the HTTP layer and the proxy.
+Callers: the HTTP layer. Bodies are read in bodies.py, lists in listing.py.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -16,89 +14,90 @@ import yaml
 from aiohttp import web
 
 from sandbox.kubernetes.api import Api, Deletion, Write
-from sandbox.kubernetes.errors import ApiError, bad_request
+from sandbox.kubernetes.bodies import APPLY, Body
+from sandbox.kubernetes.errors import ApiError, Cause, bad_request, invalid_options
 from sandbox.kubernetes.kinds import ResourceKind
+from sandbox.kubernetes.negotiation import PARTIAL, TABLE, Wanted
 from sandbox.kubernetes.routes import Target, is_true
 from sandbox.kubernetes.store import Object
 from sandbox.kubernetes.tables import table
 from sandbox.world import Fault
 
-_BODY_LIMIT = 3 * 1024 * 1024
+_LONGEST_MANAGER = 128
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+_PROPAGATION = ("Background", "Foreground", "Orphan")
 
 # -- reading requests ----------------------------------------------------------------------------------------------
 
 
-async def read_body(request: web.BaseRequest) -> Any:
-    """The body as data: JSON, or YAML for apply. {} where there is none. ApiError 400 or 413."""
-    raw = await request.content.read(_BODY_LIMIT + 1)
-    while len(raw) <= _BODY_LIMIT and not request.content.at_eof():
-        raw += await request.content.read(_BODY_LIMIT + 1)
-    if len(raw) > _BODY_LIMIT:
-        raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_BODY_LIMIT}")
-    if not raw.strip():
-        return {}
-    if request.content_type == "application/vnd.kubernetes.protobuf":
-        raise ApiError(415, "UnsupportedMediaType", "protobuf is not spoken here; use application/json")
-    try:
-        return json.loads(raw)
-    except ValueError as exc:
-        if "yaml" not in request.content_type:
-            raise bad_request(f"the body is no JSON: {exc}") from exc
-    try:
-        return yaml.load(raw, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as exc:
-        raise bad_request(f"error decoding YAML: {exc}") from exc
-
-
-def write_options(request: web.BaseRequest, target: Target) -> Write:
-    query = request.query
+def write_options(request: web.BaseRequest, target: Target, body: Body) -> Write:
+    """ApiError 422 where an option is none, or does not fit the request."""
+    query, applies = request.query, body.media_type == APPLY
     manager = query.get("fieldManager", "")
-    if not manager and not request.content_type.startswith("application/apply-patch"):
-        manager = re.split(r"[/\s]", request.headers.get("User-Agent", "unknown"), maxsplit=1)[0][:128]
-    validation = query.get("fieldValidation", "") or "Warn"
-    if validation not in ("Ignore", "Warn", "Strict"):
-        raise bad_request(f'fieldValidation: Unsupported value: "{validation}"')
-    dry_run = query.get("dryRun", "")
-    if dry_run not in ("", "All"):
-        raise bad_request(f'dryRun: Unsupported value: "{dry_run}": supported values: "All"')
-    return Write(manager, target.subresource, dry_run == "All", validation, is_true(query, "force"))
-
-
-def delete_options(request: web.BaseRequest, body: Any) -> Deletion:
-    options = body if isinstance(body, dict) else {}
-    query, conditions = request.query, options.get("preconditions") or {}
-    propagation = query.get("propagationPolicy") or options.get("propagationPolicy") or "Background"
-    if propagation not in ("Background", "Foreground", "Orphan"):
-        raise bad_request(f'propagationPolicy: Unsupported value: "{propagation}"')
-    grace = query.get("gracePeriodSeconds", options.get("gracePeriodSeconds"))
-    return Deletion(
-        propagation=propagation,
-        grace_s=None if grace is None else int(grace),
-        uid=conditions.get("uid") or "",
-        version=conditions.get("resourceVersion") or "",
-        dry_run=bool(query.get("dryRun") or options.get("dryRun")),
+    causes = _unsupported("fieldValidation", query.get("fieldValidation", ""), ("Ignore", "Warn", "Strict"))
+    causes += _unsupported("dryRun", query.get("dryRun", ""), ("All",))
+    if len(manager) > _LONGEST_MANAGER or not manager.isprintable():
+        text = f'Invalid value: "{manager}": must be printable and of at most {_LONGEST_MANAGER} bytes'
+        causes.append(Cause("FieldValueInvalid", text, "fieldManager"))
+    if applies and not manager:
+        causes.append(Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager"))
+    if request.method == "PATCH" and "force" in query and not applies:
+        text = "Forbidden: may not be specified for non-apply patch"
+        causes.append(Cause("FieldValueForbidden", text, "force"))
+    if causes:
+        raise invalid_options(_OPTIONS.get(request.method, "UpdateOptions"), causes)
+    if not manager:
+        manager = re.split(r"[/\s]", request.headers.get("User-Agent", "unknown"), maxsplit=1)[0][:_LONGEST_MANAGER]
+    return Write(
+        manager=manager,
+        subresource=target.subresource,
+        dry_run=query.get("dryRun", "") == "All",
+        validation=query.get("fieldValidation", "") or "Warn",
+        force=is_true(query, "force"),
+        duplicates=body.duplicates,
     )
 
 
-def list_token(last: Object) -> str:
-    """The continue token after a page whose last object this is."""
-    raw = json.dumps([last["metadata"].get("namespace", ""), last["metadata"]["name"]]).encode()
-    return base64.urlsafe_b64encode(raw).decode()
+def _unsupported(field: str, value: str, supported: tuple[str, ...]) -> list[Cause]:
+    if value in ("", *supported):
+        return []
+    names = ", ".join(f'"{s}"' for s in supported)
+    return [Cause("FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {names}', field)]
 
 
-def list_position(token: str) -> tuple[str, str]:
-    try:
-        namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, binascii.Error) as exc:
-        raise bad_request("continue key is not valid") from exc
-    return str(namespace), str(name)
+def delete_options(request: web.BaseRequest, body: Any) -> Deletion:
+    """From the body and the query; the query counts. ApiError 400 or 422 where an option is none."""
+    options, query = {} if body is None else body, request.query
+    if not isinstance(options, dict) or not isinstance(options.get("preconditions") or {}, dict):
+        raise bad_request("the body is no DeleteOptions object")
+    conditions = options.get("preconditions") or {}
+    said = query.get("propagationPolicy") or options.get("propagationPolicy") or ""
+    orphans = query.get("orphanDependents", options.get("orphanDependents"))
+    causes = _unsupported("propagationPolicy", str(said), _PROPAGATION)
+    dry_run = query.getall("dryRun", []) or options.get("dryRun") or []
+    for value in dry_run if isinstance(dry_run, list) else [dry_run]:
+        causes += _unsupported("dryRun", str(value), ("All",))
+    if said and orphans is not None:
+        causes.append(Cause("FieldValueForbidden", "Forbidden: orphanDependents is given as well", "propagationPolicy"))
+    if causes:
+        raise invalid_options("DeleteOptions", causes)
+    if not said and orphans is not None:
+        said = "Orphan" if str(orphans).lower() in ("1", "t", "true") else "Background"
+    return Deletion(
+        propagation=str(said) or "Background",
+        grace_s=_grace_s(query.get("gracePeriodSeconds", options.get("gracePeriodSeconds"))),
+        uid=str(conditions.get("uid") or ""),
+        version=str(conditions.get("resourceVersion") or ""),
+        dry_run=bool(dry_run),
+    )
 
 
-def access_review(body: Any, user: str) -> Object:
-    attributes = (body.get("spec") or {}).get("resourceAttributes") or {}
-    reads = attributes.get("verb") in ("get", "list", "watch")
-    review = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {}}
-    return review | {"spec": body.get("spec") or {}, "status": {"allowed": reads or not user.startswith("reader:")}}
+def _grace_s(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,18}", str(value)):
+        raise bad_request(f'gracePeriodSeconds: strconv.ParseInt: parsing "{value}": invalid syntax')
+    return int(value) if int(value) >= 0 else 1
 
 
 # -- writing answers -----------------------------------------------------------------------------------------------
@@ -109,27 +108,51 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
     return web.Response(text=text, status=status, content_type="application/json", headers=headers)
 
 
-def wants_table(request: web.BaseRequest) -> bool:
-    return "as=Table" in request.headers.get("Accept", "")
+def yaml_answer(body: Any, status: int = 200) -> web.Response:
+    text = yaml.dump(body, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    return web.Response(text=text, status=status, content_type="application/yaml")
+
+
+def formed(kind: ResourceKind, obj: Object, api: Api, wanted: Wanted, include: str = "") -> Object:
+    """An object or list in the form that is wanted. include: a Table's includeObject."""
+    meta = obj["metadata"]
+    if wanted.shape == TABLE:
+        shown = table(kind, obj.get("items", [obj]), api.clock(), meta.get("resourceVersion", ""), include)
+        shown["apiVersion"] = f"meta.k8s.io/{wanted.version}"
+        shown["metadata"] |= {k: v for k, v in meta.items() if k in ("continue", "remainingItemCount")}
+        return shown
+    if wanted.shape == PARTIAL:
+        head = {"apiVersion": f"meta.k8s.io/{wanted.version}", "metadata": meta}
+        if "items" not in obj:
+            return {"kind": "PartialObjectMetadata", **head}
+        items = [{"metadata": o["metadata"]} for o in obj["items"]]
+        return {"kind": "PartialObjectMetadataList", **head, "items": items}
+    return obj
 
 
 def shaped(
-    request: web.BaseRequest, kind: ResourceKind, obj: Object, api: Api, status: int = 200, write: Write | None = None
+    request: web.BaseRequest,
+    wanted: Wanted,
+    kind: ResourceKind,
+    obj: Object,
+    api: Api,
+    status: int = 200,
+    write: Write | None = None,
 ) -> web.Response:
-    """The object, or its Table where the client asks for one; warnings as headers."""
-    headers = (
-        {"Warning": ", ".join(f'299 - "{_quoted(w)}"' for w in write.warnings)} if write and write.warnings else None
-    )
-    if wants_table(request) and request.method == "GET":
-        items = obj.get("items", [obj])
-        shown = table(kind, items, api.clock(), obj["metadata"].get("resourceVersion", ""))
-        shown["metadata"] |= {k: v for k, v in obj["metadata"].items() if k in ("continue", "remainingItemCount")}
-        return json_answer(shown)
-    return json_answer(obj, status, headers)
+    """The object or list as the client wants it; warnings as headers."""
+    include = request.query.get("includeObject", "")
+    if include not in ("", "None", "Metadata", "Object"):
+        raise bad_request(f"unrecognized includeObject value: {include!r}")
+    shown = formed(kind, obj, api, wanted, include)
+    answer = yaml_answer(shown, status) if wanted.yaml else json_answer(shown, status)
+    for warning in write.warnings if write else ():
+        answer.headers.add("Warning", f'299 - "{_quoted(warning)}"')
+    return answer
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    clean = re.sub(r"[\r\n\x00-\x1f]", " ", text)
+    return clean.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def success(kind: ResourceKind, name: str, uid: str = "") -> Object:
