@@ -23,7 +23,6 @@ class Network:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self.before: dict[str, Handler] = {
-            "ec2:CreateSubnet": self._create_subnet,
             "ec2:DeleteVpc": self._delete_vpc,
             "ec2:DeleteSubnet": self._delete_subnet,
             "ec2:DeleteSecurityGroup": self._delete_group,
@@ -40,16 +39,6 @@ class Network:
 
     def _backend(self, incoming: Incoming) -> Any:
         return self._cloud.moto.ec2(incoming.account_id, incoming.region)
-
-    def _create_subnet(self, incoming: Incoming) -> None:
-        zone = incoming.params.get("AvailabilityZone")
-        zones = self._cloud.moto.zones.get(incoming.region, ())
-        if zone and zone not in zones:
-            raise AwsError(
-                "InvalidParameterValue",
-                f"Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only be created in "
-                f"the following availability zones: {', '.join(zones)}.",
-            )
 
     def _delete_vpc(self, incoming: Incoming) -> None:
         vpc_id = incoming.params.get("VpcId", "")

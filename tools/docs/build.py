@@ -12,12 +12,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the packages of this checkout, however the script was called
 
+import aws_differences  # noqa: E402
 import commands  # noqa: E402
 import fields  # noqa: E402
 import rules  # noqa: E402
 from blocks import filled  # noqa: E402
 
-PAGES = {"docs/cli.md": commands.parts, "docs/spec.md": fields.parts, "docs/policies.md": rules.parts}
+PAGES = {
+    "docs/cli.md": commands.parts,
+    "docs/spec.md": fields.parts,
+    "docs/policies.md": rules.parts,
+    "docs/sandbox-aws.md": aws_differences.parts,
+}
 
 
 def main(arguments: list[str]) -> int:
