@@ -2,16 +2,19 @@
 
 Callers: the engine, once a service's workloads are ready. A pod in a cluster is asked through the API server's proxy,
 so nothing needs a route to pods; a VM is asked directly at its private address. The question is the service's own
-readiness probe (path, port, timeout). Not here: judging latency or error rates (canaries), what to do about it.
+readiness probe (path, port). How long an answer may take is not fixed: a slow link is no dead service
+(orchestrator/patience.py); `DUOYUN_PROBES=fixed` judges as Kubernetes does, by the probe's own timeout and a number of
+tries. Not here: judging latency or error rates (canaries), what to do about it.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,9 +22,12 @@ from model.errors import DuoyunError, Interrupted, NotFound, RolloutFailed, Thro
 from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE, KubernetesObject, Observed
 from model.spec.app import Application, HttpProbe, Runtime, Service
 from model.spec.fleet import Site
+from orchestrator.patience import judge
 from orchestrator.render import site_label
+from probes.policy import Outcome
 from providers.base import Call, Provider
 
+PROBES_VARIABLE = "DUOYUN_PROBES"
 _BODY_SHOWN = 200
 _WORKERS = 8
 
@@ -37,11 +43,13 @@ class ClusterHttp(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VerifyPolicy:
-    """successes in a row per target, at most `attempts` questions each, interval_s apart.
+    """successes in a row per target, at most `attempts` answers each.
 
-    targets_per_site: pods or VMs asked in a site, spread over all that there are.
+    targets_per_site: pods or VMs asked in a site, spread over all that there are. adaptive False: each question has a
+    fixed time, interval_s apart, and what the way there does counts against the target.
     """
 
+    adaptive: bool = field(default_factory=lambda: os.environ.get(PROBES_VARIABLE, "") != "fixed")
     successes: int = 3
     attempts: int = 10
     interval_s: float = 0.1
@@ -56,6 +64,7 @@ class Answer:
     body: str
     seconds: float
     error: str = ""
+    outcome: Outcome = Outcome.ERROR
 
     @property
     def good(self) -> bool:
@@ -148,7 +157,8 @@ def verify_service(
         return tuple(v for found in pool.map(at, here) for v in found)
 
 
-Ask = Callable[[], Answer]
+Ask = Callable[[float | None], Answer]
+"""Asks once, within so many seconds; None: as long as the service's own probe says."""
 
 
 def _port(service: Service) -> int | None:
@@ -188,17 +198,28 @@ def _pod_targets(
     names = sorted(p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp") and _ready(p))
 
     def asker(pod: str) -> Ask:
-        def ask() -> Answer:
+        def ask(timeout_s: float | None) -> Answer:
             began_s = time.monotonic()
+            within_s = call.deadline_s if timeout_s is None else min(call.deadline_s, began_s + timeout_s)
             try:
-                status, body = cluster.http_get_pod(namespace, pod, port, probe.path, call)
-            except (NotFound, Throttled, Transient, Unreachable) as exc:
+                status, body = cluster.http_get_pod(
+                    namespace, pod, port, probe.path, replace(call, deadline_s=within_s)
+                )
+            except NotFound as exc:
+                return Answer(0, "", time.monotonic() - began_s, exc.summary, Outcome.REFUSED)
+            except (Throttled, Transient, Unreachable) as exc:
+                # It did not get as far as the pod, and says nothing about it.
                 return Answer(0, "", time.monotonic() - began_s, exc.summary)
-            return Answer(status, _shown(body), time.monotonic() - began_s)
+            return _answered(status, body, began_s)
 
         return ask
 
     return [(f"pod {name}", asker(name)) for name in names]
+
+
+def _answered(status: int, body: bytes, began_s: float) -> Answer:
+    outcome = Outcome.OK if 200 <= status < 400 else Outcome.UNHEALTHY
+    return Answer(status, _shown(body), time.monotonic() - began_s, outcome=outcome)
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
@@ -209,11 +230,11 @@ def _ready(pod: Mapping[str, Any]) -> bool:
 def _vm_targets(service: Service, addresses: Sequence[str], port: int) -> list[tuple[str, Ask]]:
     probe = service.probes.readiness
     path = probe.path if probe else "/"
-    timeout_s = max(1.0, probe.timeout if probe else 1.0)
+    own_s = max(1.0, probe.timeout if probe else 1.0)
 
     def asker(address: str) -> Ask:
         host = f"[{address}]" if ":" in address else address
-        return lambda: get_url(f"http://{host}:{port}{path}", timeout_s)
+        return lambda timeout_s: get_url(f"http://{host}:{port}{path}", own_s if timeout_s is None else timeout_s)
 
     return [(f"VM {address}", asker(address)) for address in sorted(addresses) if address]
 
@@ -239,14 +260,19 @@ def get_url(url: str, timeout_s: float) -> Answer:
             client.stream("GET", url) as response,
         ):
             body = next(response.iter_bytes(_BODY_SHOWN * 4), b"")
-            return Answer(response.status_code, _shown(body), time.monotonic() - began_s)
+            return _answered(response.status_code, body, began_s)
     except httpx.ConnectTimeout:
-        return Answer(0, "", time.monotonic() - began_s, NO_ROUTE)
+        return Answer(0, "", time.monotonic() - began_s, NO_ROUTE, Outcome.TIMEOUT)
     except httpx.ConnectError as exc:
         refused = "refused" in str(exc).lower()
-        return Answer(0, "", time.monotonic() - began_s, "connection refused" if refused else NO_ROUTE)
+        outcome = Outcome.REFUSED if refused else Outcome.ERROR
+        return Answer(0, "", time.monotonic() - began_s, "connection refused" if refused else NO_ROUTE, outcome)
+    except httpx.TimeoutException as exc:
+        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__, Outcome.TIMEOUT)
+    except (httpx.ReadError, httpx.WriteError, httpx.CloseError) as exc:
+        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__, Outcome.REFUSED)
     except httpx.HTTPError as exc:
-        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__)
+        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__, Outcome.UNHEALTHY)
 
 
 def _shown(body: bytes) -> str:
@@ -255,12 +281,14 @@ def _shown(body: bytes) -> str:
 
 def _ask_until_sure(service: Service, where: str, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
     """policy.successes in a row. Gives up when too few questions are left for that, or at the deadline."""
+    if policy.adaptive:
+        return _ask_patiently(service, where, target, ask, policy, call)
     history: list[Answer] = []
     in_a_row = 0
     while True:
         if call.cancelled():
             raise Interrupted(f"verification of {service.name} stopped on request", mend="duoyun resume goes on")
-        history.append(ask())
+        history.append(ask(None))
         in_a_row = in_a_row + 1 if history[-1].good else 0
         if in_a_row >= policy.successes:
             return Verified(service.name, where, target, len(history), history[-1])
@@ -270,6 +298,19 @@ def _ask_until_sure(service: Service, where: str, target: str, ask: Ask, policy:
         _pause(policy.interval_s, call)
 
 
+def _ask_patiently(service: Service, where: str, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
+    def once(timeout_s: float) -> tuple[Outcome, Answer]:
+        answer = ask(timeout_s)
+        return answer.outcome, answer
+
+    name = f"{service.name} in {where}, {target}"
+    found = judge(name, once, successes=policy.successes, most=policy.attempts, call=call)
+    if found.why:
+        never = Answer(0, "", 0.0, NO_ROUTE, Outcome.TIMEOUT)
+        raise _not_sure(service, where, target, found.answers or (never,), policy, found.why)
+    return Verified(service.name, where, target, len(found.answers), found.answers[-1])
+
+
 def _pause(seconds: float, call: Call) -> None:
     end_s = time.monotonic() + seconds
     while not call.cancelled() and (left_s := end_s - time.monotonic()) > 0:
@@ -277,7 +318,7 @@ def _pause(seconds: float, call: Call) -> None:
 
 
 def _not_sure(
-    service: Service, where: str, target: str, history: Sequence[Answer], policy: VerifyPolicy
+    service: Service, where: str, target: str, history: Sequence[Answer], policy: VerifyPolicy, why: str = ""
 ) -> DuoyunError:
     bad = [a for a in history if not a.good]
     if bad and all(a.error == NO_ROUTE for a in history):
@@ -291,6 +332,6 @@ def _not_sure(
     return RolloutFailed(
         f"service {service.name} in {where} does not answer as it should: {said}",
         detail=f"{target}: {len(history) - len(bad)} of {len(history)} answers were good, "
-        f"{policy.successes} in a row are wanted; last bad answer: {said}",
+        f"{policy.successes} in a row are wanted; last bad answer: {said}" + (f"\n{why}" if why else ""),
         mend="look at the service's log; a rollback restores what ran before",
     )

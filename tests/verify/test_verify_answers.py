@@ -20,7 +20,7 @@ from orchestrator import verify
 from orchestrator.verify import VerifyPolicy, verify_instance, verify_service, verify_workload
 from providers.base import Call
 
-QUICK = VerifyPolicy(successes=3, attempts=6, interval_s=0.001)
+QUICK = VerifyPolicy(adaptive=False, successes=3, attempts=6, interval_s=0.001)
 
 
 def application(port: int = 8080) -> Application:
@@ -137,7 +137,7 @@ def test_a_site_without_ready_pods_fails(sites: list[Site]) -> None:
 
 def test_the_deadline_bounds_it(sites: list[Site]) -> None:
     cluster = Cluster({"cn-north-1a-x": [(500, b"")]})
-    patient = VerifyPolicy(attempts=10_000, interval_s=0.01)
+    patient = VerifyPolicy(adaptive=False, attempts=10_000, interval_s=0.01)
     began_s = time.monotonic()
     with pytest.raises(RolloutFailed):
         run(cluster, sites[:1], patient, call=Call(deadline_s=began_s + 0.2))

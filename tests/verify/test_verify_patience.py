@@ -1,0 +1,111 @@
+"""A slow or broken way to a target is no evidence against it; refusals, and a long silence, are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from model.errors import Forbidden, Interrupted
+from orchestrator.patience import judge
+from orchestrator.verify import VerifyPolicy
+from probes.gate import GatePolicy
+from probes.policy import Outcome, ProbePolicy
+from providers.base import Call
+
+QUICK = ProbePolicy(
+    stable_interval_s=0.002, jitter=0.0, suspect_interval_s=0.01, unreachable_after_s=0.1, down_vantages=1,
+    soft_initial_s=0.01, soft_min_s=0.005, soft_max_s=0.05, hard_timeout_s=0.5, target_budget_per_min=60_000,
+)  # fmt: skip
+HOLD = GatePolicy(unreachable_hold_s=0.2)
+
+
+def script(*outcomes: Outcome) -> Callable[[float], tuple[Outcome, str]]:
+    """Answers one after the other, the last one for ever."""
+    left, lock = list(outcomes), threading.Lock()
+
+    def ask(_timeout_s: float) -> tuple[Outcome, str]:
+        with lock:
+            outcome = left.pop(0) if len(left) > 1 else left[0]
+        return outcome, str(outcome)
+
+    return ask
+
+
+def ask_it(ask: Callable[[float], tuple[Outcome, str]], most: int = 10, call: Call | None = None):
+    return judge("web", ask, successes=3, most=most, call=call or Call(), probes=QUICK, gate=HOLD)
+
+
+def test_three_good_answers_in_a_row_are_enough() -> None:
+    found = ask_it(script(Outcome.OK))
+    assert (found.why, len(found.answers)) == ("", 3)
+
+
+def test_what_the_way_there_does_counts_for_nothing() -> None:
+    found = ask_it(script(*[Outcome.ERROR, Outcome.TIMEOUT, Outcome.OK] * 5, Outcome.OK), most=10)
+    assert found.why == ""
+    assert len(found.answers) > 10
+
+
+def test_an_answer_that_is_late_is_a_good_answer() -> None:
+    def slow(_timeout_s: float) -> tuple[Outcome, str]:
+        time.sleep(0.08)  # beyond every soft timeout here
+        return Outcome.OK, "late"
+
+    assert ask_it(slow).why == ""
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.UNHEALTHY])
+def test_one_that_refuses_again_and_again_is_dead(outcome: Outcome) -> None:
+    found = ask_it(script(outcome))
+    assert "3 rounds" in found.why
+    assert len(found.answers) <= 5
+
+
+def test_a_refusal_that_is_followed_by_good_answers_is_forgiven() -> None:
+    assert ask_it(script(Outcome.REFUSED, Outcome.UNHEALTHY, Outcome.OK)).why == ""
+
+
+def test_one_that_flaps_is_not_well() -> None:
+    found = ask_it(script(*[Outcome.OK, Outcome.UNHEALTHY] * 20), most=8)
+    assert "now well and now not" in found.why
+
+
+def test_silence_is_waited_out_before_it_counts() -> None:
+    began_s = time.monotonic()
+    found = ask_it(script(Outcome.TIMEOUT))
+    assert "unreachable" in found.why
+    assert time.monotonic() - began_s >= QUICK.unreachable_after_s + HOLD.unreachable_hold_s
+
+
+def test_the_deadline_ends_it_without_waiting_for_questions_under_way() -> None:
+    never = threading.Event()
+
+    def hangs(_timeout_s: float) -> tuple[Outcome, str]:
+        never.wait(20)
+        return Outcome.OK, ""
+
+    began_s = time.monotonic()
+    found = ask_it(hangs, call=Call(deadline_s=began_s + 0.05))
+    never.set()
+    assert "deadline" in found.why
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_stop_and_a_missing_right_are_raised() -> None:
+    with pytest.raises(Interrupted):
+        ask_it(script(Outcome.OK), call=Call(cancelled=lambda: True))
+
+    def forbidden(_timeout_s: float) -> tuple[Outcome, str]:
+        raise Forbidden("not allowed")
+
+    with pytest.raises(Forbidden):
+        ask_it(forbidden)
+
+
+def test_the_environment_chooses_fixed_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert VerifyPolicy().adaptive
+    monkeypatch.setenv("DUOYUN_PROBES", "fixed")
+    assert not VerifyPolicy().adaptive
