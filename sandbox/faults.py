@@ -242,6 +242,8 @@ def _fault(values: Mapping[str, Any]) -> Fault:
             raise ValueError(f"fault {name} {getattr(fault, name)} must be a number of seconds, not negative")
     if fault.corrupt:
         corrupt.parse(fault.corrupt)
+    if fault.duplicate and fault.service == "kubernetes":
+        raise ValueError("fault duplicate is for the clouds: a cluster's requests do not arrive twice here")
     if fault.stale_s and fault.writes_only:
         raise ValueError("fault stale_s is for reads: it cannot be combined with writes_only")
     if effect_of(fault) == "nothing":
