@@ -35,7 +35,8 @@ from scheduler.problem import (
     SiteOffer,
     Spread,
 )
-from scheduler.solve import DEFAULT_WORK_LIMIT, InfeasibleVerdict, Solved, Undecided, solve
+from scheduler.solve import DEFAULT_WORK_LIMIT, solve
+from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
 
 NODE_OVERHEAD_CPU_MILLICORES = (
     100  # network agent and proxy on each node: what common managed clusters' daemons request

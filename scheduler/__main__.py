@@ -16,7 +16,8 @@ from model.errors import Diagnostic, InvalidInput
 from model.exit_codes import ExitCode
 from scheduler.document import problem_from_data
 from scheduler.problem import Problem
-from scheduler.solve import DEFAULT_WORK_LIMIT, InfeasibleVerdict, Solved, Verdict, solve
+from scheduler.solve import DEFAULT_WORK_LIMIT, solve
+from scheduler.verdicts import InfeasibleVerdict, Solved, Verdict
 
 SCHEMA_VERSION = 1
 

@@ -127,9 +127,11 @@ def _nodes(
         found.append("the certificate speaks of other nodes than the pools have")
     placed: Counter[tuple[str, str]] = Counter()
     spare: dict[str, bool] = {}
+    extras = {site_id: spare_pod(problem, site_id, assignment) for site_id in {load.site for load in packing}}
+    types = {(site.id, t.name): t for site in problem.sites for t in site.types}
     for load in packing:
         site = problem.site_by_id[load.site]
-        offer = next(t for t in site.types if t.name == load.instance_type)
+        offer = types[load.site, load.instance_type]
         free = list(room(problem, offer))
         for name, count in load.pods.items():
             placed[name, site.id] += count
@@ -140,7 +142,7 @@ def _nodes(
                 found.append(f"{site.id}: one node carries all replicas of {name}")
         if min(free) < 0:
             found.append(f"{site.id}: a node of {offer.name} is overfull")
-        extra = spare_pod(problem, site.id, assignment)
+        extra = extras[site.id]
         spare[site.id] = spare.get(site.id, False) or all(f >= e for f, e in zip(free, extra, strict=True))
     found += [f"{site_id}: no room for a rolling update" for site_id, ok in sorted(spare.items()) if not ok]
     for service in problem.services:

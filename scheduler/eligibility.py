@@ -46,27 +46,58 @@ def room(problem: Problem, offer: InstanceOffer, dedicated: bool = False) -> tup
 
 
 def eligible_sites(problem: Problem) -> Eligibility:
-    """Judge every service at every site."""
+    """Judge every service at every site. Services that ask the same questions share the answers."""
     allowed: dict[str, tuple[str, ...]] = {}
     rejections: dict[str, tuple[Rejection, ...]] = {}
     sites = sorted(problem.sites, key=lambda s: s.id)
+    known: dict[tuple[object, ...], tuple[tuple[str, ...], tuple[Rejection, ...]]] = {}
+    roomy: dict[tuple[object, ...], tuple[str, ...]] = {}
+    numbers: dict[tuple[object, ...], int] = {}
+    alike = [numbers.setdefault((s.region, s.types, s.kubernetes), len(numbers)) for s in sites]
     for service in problem.services:
-        verdicts = [(site.id, reject(problem, service, site)) for site in sites]
-        allowed[service.name] = tuple(site_id for site_id, no in verdicts if no is None)
-        rejections[service.name] = tuple(no for _, no in verdicts if no is not None)
+        size = (service.dedicated, service.cpu_millicores, service.memory_mib, service.gpu, service.pods)
+        if size not in roomy:
+            words = [_capacity(problem, service, sites[alike.index(number)]) for number in range(max(alike) + 1)]
+            roomy[size] = tuple(words[number] for number in alike)
+        key = (*_questions(problem, service), roomy[size])
+        if key not in known:
+            verdicts = [_judge(problem, service, site, no) for site, no in zip(sites, roomy[size], strict=True)]
+            yes = tuple(site.id for site, no in zip(sites, verdicts, strict=True) if no is None)
+            known[key] = yes, tuple(no for no in verdicts if no is not None)
+        allowed[service.name], rejections[service.name] = known[key]
     return Eligibility(allowed, rejections)
+
+
+def _questions(problem: Problem, service: ServiceDemand) -> tuple[object, ...]:
+    """All of a service that `reject` looks at, but its size."""
+    calls = tuple((e.callee, e.max_rtt_ms) for e in service.edges if e.callee in problem.external_by_name)
+    return (
+        service.allowed_countries,
+        service.data_class,
+        service.icp_required,
+        service.allowed_sites,
+        service.avoided_sites,
+        calls,
+    )
 
 
 def reject(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
     """The first rule that keeps the service out of the site, or None."""
-    rules = (
-        ("data_residency", _residency(service, site)),
-        ("icp", _icp(service, site)),
-        ("site_rule", _site_rule(service, site)),
-        ("capacity", _capacity(problem, service, site)),
-        ("external", _external(problem, service, site)),
-    )
-    return next((Rejection(site=site.id, rule=rule, reason=why) for rule, why in rules if why), None)
+    return _judge(problem, service, site, _capacity(problem, service, site))
+
+
+def _judge(problem: Problem, service: ServiceDemand, site: SiteOffer, capacity: str) -> Rejection | None:
+    if why := _residency(service, site):
+        return Rejection(site=site.id, rule="data_residency", reason=why)
+    if why := _icp(service, site):
+        return Rejection(site=site.id, rule="icp", reason=why)
+    if why := _site_rule(service, site):
+        return Rejection(site=site.id, rule="site_rule", reason=why)
+    if capacity:
+        return Rejection(site=site.id, rule="capacity", reason=capacity)
+    if why := _external(problem, service, site):
+        return Rejection(site=site.id, rule="external", reason=why)
+    return None
 
 
 def _residency(service: ServiceDemand, site: SiteOffer) -> str:
@@ -91,7 +122,7 @@ def _site_rule(service: ServiceDemand, site: SiteOffer) -> str:
 def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
     if not service.dedicated and not site.kubernetes:
         return f"{site.region} has no cluster"
-    if usable_types(problem, service, site):
+    if any(holds(problem, t, service) for t in site.types):
         return ""
     gpu = f" and {service.gpu} GPU" if service.gpu else ""
     return f"no machine type sold here holds {service.cpu_millicores}m cpu, {service.memory_mib} MiB{gpu}"

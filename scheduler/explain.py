@@ -17,15 +17,19 @@ from scheduler.problem import Problem, ServiceDemand
 from scheduler.traffic import edge_costs, hops_to_service
 
 
-def service_placements(problem: Problem, eligibility: Eligibility, done: Complete) -> tuple[ServicePlacement, ...]:
-    """One row per service, by name."""
+def service_placements(
+    problem: Problem, eligibility: Eligibility, done: Complete, *, prices: bool = True
+) -> tuple[ServicePlacement, ...]:
+    """One row per service, by name. prices False: sites that rules allow are not priced (thousands of services)."""
     callers: dict[str, list[ServiceDemand]] = {}
     for service in problem.services:
         for edge in service.edges:
             callers.setdefault(edge.callee, []).append(service)
     rows = []
     for service in sorted(problem.services, key=lambda s: s.name):
-        rejections = [*eligibility.rejections[service.name], *_elsewhere(problem, eligibility, done, service, callers)]
+        rejections = list(eligibility.rejections[service.name])
+        if prices:
+            rejections += _elsewhere(problem, eligibility, done, service, callers)
         rows.append(
             ServicePlacement(
                 service=service.name,

@@ -150,3 +150,43 @@ def _read(solver: Any, highspy: Any) -> Answer:
         return Answer(Status.OPTIMAL, values, objective, float(info.mip_dual_bound), nodes)
     bound = float(info.mip_dual_bound)
     return Answer(Status.LIMIT, values, objective, bound if np.isfinite(bound) else -INFINITY, nodes)
+
+
+@dataclass(slots=True)
+class LinearProgram:
+    """min cost'x, x >= 0, with rows; no integers."""
+
+    model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
+
+    def column(self, cost: float, upper: float = INFINITY) -> int:
+        return self.model.column(cost, upper, integer=False)
+
+    def row(self, terms: Iterable[tuple[int, float]], lower: float = -INFINITY, upper: float = INFINITY) -> None:
+        self.model.row(terms, lower, upper)
+
+
+@dataclass(slots=True)
+class LinearAnswer:
+    """duals: per row, what one more unit of its bound costs."""
+
+    values: list[float]
+    duals: list[float]
+    objective: float
+
+
+def solve_linear(program: LinearProgram) -> LinearAnswer | None:
+    """The optimum by the dual simplex method; None where there is none."""
+    import highspy
+
+    solver = _quiet_solver()
+    solver.setOptionValue("threads", 1)
+    solver.setOptionValue("random_seed", 0)
+    lp = _to_lp(program.model)
+    lp.integrality_ = []
+    solver.passModel(lp)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    found = solver.getSolution()
+    objective = float(solver.getInfo().objective_function_value)
+    return LinearAnswer(list(found.col_value), list(found.row_dual), objective)

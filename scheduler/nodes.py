@@ -159,11 +159,11 @@ def _complete(
 ) -> Complete:
     bought = Counter((load.site, load.instance_type, "") for load in loads)
     bought.update({(site, name, service): count for (service, site, name), count in dedicated.items()})
-    pools = tuple(_choice(problem, *key, count) for key, count in sorted(bought.items()))
+    pools = tuple(choice(problem, *key, count) for key, count in sorted(bought.items()))
     return Complete({k: dict(sorted(v.items())) for k, v in sorted(assignment.items())}, pools, tuple(loads))
 
 
-def _choice(problem: Problem, site_id: str, type_name: str, service: str, count: int) -> PoolChoice:
+def choice(problem: Problem, site_id: str, type_name: str, service: str, count: int) -> PoolChoice:
     offer = next(t for t in problem.site_by_id[site_id].types if t.name == type_name)
     cpu, memory, _, _ = room(problem, offer, bool(service))
     return PoolChoice(

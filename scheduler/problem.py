@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 INTERNET: Final = "internet"
 SECONDS_PER_HOUR: Final = 3600.0
@@ -194,6 +194,11 @@ class Problem:
     def regions(self) -> tuple[str, ...]:
         """The sites' regions, sorted, each once."""
         return tuple(sorted({s.region for s in self.sites}))
+
+    @cached_property
+    def known_hops(self) -> dict[tuple[object, ...], list[Any]]:
+        """Answers that scheduler.traffic has worked out already: (caller's region, limit, external) -> hops."""
+        return {}
 
     def route(self, src: str, dst: str) -> Route:
         """The matrix cell; within a region, where none is given: 1 ms and no charge (most clouds bill nothing)."""

@@ -15,17 +15,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from model.plan import Placement, PoolChoice
-from scheduler.check import NodeLoad, broken_rules, cost_of
+from scheduler.at_scale import is_large, solve_at_scale
+from scheduler.check import broken_rules, cost_of
 from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
 from scheduler.highs import Answer, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
-from scheduler.infeasible import Conflict, Relaxation, smallest_conflict, without
+from scheduler.infeasible import Relaxation, smallest_conflict, without
 from scheduler.nodes import Complete, buy, complete, from_pools
 from scheduler.problem import Problem
 from scheduler.pruning import site_classes
 from scheduler.traffic import Assignment
+from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
 
 DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
@@ -34,44 +36,6 @@ SETTLE_WORK = 10  # for placing what changed beside what stays
 RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
-MAX_COLUMNS_HINT = 400_000  # replicas x sites beyond which this formulation would not answer in reasonable time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solved:
-    """packing: the certificate. moved_replicas: replicas that arrive where none was; 0 without a current placement."""
-
-    placement: Placement
-    packing: tuple[NodeLoad, ...]
-    work: int
-    moved_replicas: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InfeasibleVerdict:
-    """No placement exists. conflicts: a set of constraints that cannot hold together, none of which is superfluous.
-
-    relaxations: for each of them, whether giving it up is enough, and at what price. A verdict whose `irreducible` is
-    False ran out of work while shrinking the set: true, but perhaps longer than it need be.
-    """
-
-    conflicts: tuple[Conflict, ...]
-    relaxations: tuple[Relaxation, ...] = ()
-    irreducible: bool = True
-    work: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undecided:
-    """The work limit came before an answer. what: one sentence; raise_limit_to: what to try next."""
-
-    what: str
-    raise_limit_to: int
-    lower_bound_per_hour: float = 0.0
-    work: int = 0
-
-
-Verdict = Solved | InfeasibleVerdict | Undecided
 
 
 @dataclass(slots=True)
@@ -223,10 +187,8 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
     """
     problem = canonical_problem(problem)
     eligibility = eligible_sites(problem)
-    size = sum(len(sites) for sites in eligibility.allowed.values())
-    if size > MAX_COLUMNS_HINT:
-        what = f"{len(problem.services)} services over {len(problem.sites)} sites are more than this version solves"
-        return Undecided(what=what, raise_limit_to=work_limit)
+    if is_large(eligibility):
+        return _solve_large(problem, eligibility, work_limit)
     search = Search(_unaware(problem), eligibility, work_limit)
     search.run()
     if search.infeasible:
@@ -235,6 +197,15 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
         what = f"no placement was found within {work_limit} search nodes, and none was excluded"
         return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=search.bound, work=search.work)
     return _finish(problem, search)
+
+
+def _solve_large(problem: Problem, eligibility: Eligibility, work_limit: int) -> Verdict:
+    """What the small model cannot hold; where nothing can hold, the part of the problem that shows it is explained."""
+    verdict, impossible = solve_at_scale(problem, eligibility)
+    if impossible is None:
+        return verdict
+    explained = _explain_infeasible(_unaware(impossible), work_limit, verdict.work)
+    return explained if explained.conflicts else verdict
 
 
 def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> InfeasibleVerdict:

@@ -43,18 +43,26 @@ def hop_between(problem: Problem, src: str, dst: str, edge: Edge) -> Hop | None:
 
 def hops_to_service(problem: Problem, src: str, edge: Edge) -> list[Hop]:
     """Every region whose replicas of the callee a caller in region src may use, cheapest first."""
-    found = (hop_between(problem, src, dst, edge) for dst in problem.regions)
-    return sorted(h for h in found if h is not None)
+    key = (src, edge.max_rtt_ms)
+    if key not in problem.known_hops:
+        found = (hop_between(problem, src, dst, edge) for dst in problem.regions)
+        problem.known_hops[key] = sorted(h for h in found if h is not None)
+    hops: list[Hop] = problem.known_hops[key]
+    return hops
 
 
 def hop_to_external(problem: Problem, src: str, edge: Edge) -> Hop | None:
     """The cheapest way from region src to an external; None where there is none within the limit."""
-    external = problem.external_by_name[edge.callee]
-    if external.callers_from is not None and src not in external.callers_from:
-        return None
-    places = external.regions + ((INTERNET,) if external.internet else ())
-    found = [h for h in (hop_between(problem, src, dst, edge) for dst in places) if h is not None]
-    return min(found, default=None)
+    key = (src, edge.max_rtt_ms, edge.callee)
+    if key not in problem.known_hops:
+        external = problem.external_by_name[edge.callee]
+        places = external.regions + ((INTERNET,) if external.internet else ())
+        if external.callers_from is not None and src not in external.callers_from:
+            places = ()
+        found = [h for h in (hop_between(problem, src, dst, edge) for dst in places) if h is not None]
+        problem.known_hops[key] = sorted(found)[:1]
+    hops: list[Hop] = problem.known_hops[key]
+    return hops[0] if hops else None
 
 
 @dataclass(frozen=True, slots=True)

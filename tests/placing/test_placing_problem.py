@@ -150,7 +150,7 @@ def test_infeasible_is_an_error_with_the_conflict_and_the_way_out(loaded: Loaded
 
 
 def test_undecided_is_its_own_exit_code(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scheduler.solve import Undecided
+    from scheduler.verdicts import Undecided
 
     monkeypatch.setattr("orchestrator.placing.solve", lambda *_a, **_k: Undecided(what="no time", raise_limit_to=9))
     with pytest.raises(PlacementUndecided) as caught:

@@ -13,7 +13,8 @@ from model.rng import stream
 from scheduler.check import broken_rules, cost_of
 from scheduler.infeasible import without
 from scheduler.problem import Problem
-from scheduler.solve import InfeasibleVerdict, Solved, Undecided, solve
+from scheduler.solve import solve
+from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
 
 CHUNKS = 20
 PER_CHUNK = 12

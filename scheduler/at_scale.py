@@ -1,0 +1,94 @@
+"""Verdicts for problems that are too large for one integer program. Callers: solve. Pure and deterministic.
+
+A problem that runs already keeps what it has: replicas stay in their zones and nodes stay, only what changed is
+placed; where that costs too much more than the bound, the whole is placed anew and the cheaper of both is taken,
+moves counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from model.plan import Placement
+from scheduler.check import broken_rules, cost_of
+from scheduler.eligibility import Eligibility
+from scheduler.explain import service_placements
+from scheduler.large import Large, LargeAnswer
+from scheduler.nodes import Complete
+from scheduler.problem import Problem
+from scheduler.stay import arrivals, moving_cost, place_beside, runs_mostly
+from scheduler.verdicts import Solved, Undecided
+
+LARGE = 4_000  # services times sites from which on the methods for large problems are used
+GOOD_ENOUGH = 0.03  # gap up to which a placement that moves little is taken as it is
+WORTH_MOVING = 0.02  # what placing everything anew must save beyond the charges for moving
+OPTIMALITY_GAP = 1e-6
+PRICED_SERVICES = 200  # up to so many, the price of every other site is told with the answer
+
+
+def is_large(eligibility: Eligibility) -> bool:
+    return sum(len(sites) for sites in eligibility.allowed.values()) > LARGE
+
+
+def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved | Undecided, Problem | None]:
+    """The verdict; and where a part of the problem cannot hold by itself, that part."""
+    fresh = unaware(problem)
+    nowhere = next((name for name, sites in sorted(eligibility.allowed.items()) if not sites), None)
+    if nowhere is not None:
+        return _stuck(fresh, {nowhere})
+    large = Large.of(fresh, eligibility)
+    if large.impossible:
+        return _stuck(fresh, large.impossible_part())
+    candidates: list[Complete] = []
+    if runs_mostly(problem):
+        kept = place_beside(problem, eligibility, large)
+        if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
+            candidates.append(kept)
+    gaps = [cost_of(problem, c.assignment, c.pools).total_per_hour / max(large.bound, 1e-12) - 1 for c in candidates]
+    if not gaps or gaps[0] > GOOD_ENOUGH:
+        answer: LargeAnswer = large.place()
+        done = answer.placement
+        if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
+            candidates.append(done)
+    if not candidates:
+        what = "no placement was found that keeps every limit and quota, and none was excluded"
+        return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.bound), None
+    # Of two that are about equally good the one that moves less: it comes first and must be beaten clearly.
+    best = candidates[0]
+    if len(candidates) > 1 and moving_cost(problem, candidates[1]) < moving_cost(problem, best) * (1 - WORTH_MOVING):
+        best = candidates[1]
+    return _solved(problem, eligibility, best, large.bound), None
+
+
+def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:
+    """The services of those names alone, without their calls to others."""
+    known = names | problem.external_by_name.keys()
+    part = tuple(
+        replace(s, edges=tuple(e for e in s.edges if e.callee in known)) for s in problem.services if s.name in names
+    )
+    what = f"{len(names)} services cannot be placed, with or without the others"
+    return Undecided(what=what, raise_limit_to=0), replace(problem, services=part)
+
+
+def unaware(problem: Problem) -> Problem:
+    """The problem without what runs now."""
+    if not problem.current_pools and not any(s.current for s in problem.services):
+        return problem
+    return replace(problem, services=tuple(replace(s, current={}) for s in problem.services), current_pools=())
+
+
+def _solved(problem: Problem, eligibility: Eligibility, done: Complete, bound: float) -> Solved:
+    cost = cost_of(problem, done.assignment, done.pools)
+    total = cost.total_per_hour
+    return Solved(
+        placement=Placement(
+            services=service_placements(problem, eligibility, done, prices=len(problem.services) <= PRICED_SERVICES),
+            pools=done.pools,
+            cost=cost,
+            lower_bound_per_hour=min(total, bound * (1 - 1e-9)),
+            proven_optimal=total <= bound * (1 + OPTIMALITY_GAP) + 1e-12,
+        ),
+        packing=done.packing,
+        work=0,
+        moved_replicas=arrivals(problem, done) if any(s.current for s in problem.services) else 0,
+    )

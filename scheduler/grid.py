@@ -1,0 +1,257 @@
+"""A Problem as arrays, for problems with thousands of services: what the bound and the choice of places compute with.
+
+A `place` is a group of interchangeable zones (scheduler.pruning.site_classes), so prices and calls are the same in all
+of it. Calls within a place are counted as free and within the limit: true where caller and callee share a zone, and
+never more than the truth otherwise, so a bound computed here is a bound on the Problem. Callers: large. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.eligibility import Eligibility, room
+from scheduler.problem import InstanceOffer, Problem, SiteOffer
+from scheduler.pruning import site_classes
+from scheduler.traffic import hop_between, hop_to_external
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+NEVER = 1e9  # stands for "not possible" in sums of prices; any real total is far below
+
+
+@dataclass(slots=True)
+class Place:
+    """Interchangeable zones, the types worth buying there, and what each has room for."""
+
+    sites: list[SiteOffer]
+    types: list[InstanceOffer]
+    rooms: Floats  # types x 4
+    usable: Floats  # types x 4: the most of a room that whole pods can fill
+    prices: Floats
+    vcpu: Floats
+    fits: Flags  # services x types: an empty node holds one replica
+
+    @property
+    def region(self) -> str:
+        return self.sites[0].region
+
+    @property
+    def cloud(self) -> str:
+        return self.sites[0].cloud
+
+
+@dataclass(slots=True)
+class Calls:
+    """Edges between services. share: the part of the callee's cost that the bound charges to this edge (sum 1 over
+    its callers). kept: not part of a cycle, so the bound may follow it."""
+
+    source: Ints
+    target: Ints
+    gb_per_hour: Floats
+    limit: Ints  # index into Grid.hop_price
+    share: Floats
+    kept: Flags
+
+
+@dataclass(slots=True)
+class Grid:
+    """Rows are services in the Problem's order, columns are places."""
+
+    problem: Problem
+    places: list[Place]
+    replicas: Floats
+    sizes: Floats  # services x 4
+    dedicated: Flags
+    allowed: Flags
+    fixed: Floats  # services x places: calls to externals, per hour, if all replicas are there
+    own_price: Floats  # services x places: a machine of its own, per replica; 0 for pods
+    hop_price: list[Floats]  # per latency limit: places x places, NEVER where it cannot or may not go
+    calls: Calls
+    height: Ints  # longest chain of kept calls below
+    depth: Ints  # longest chain of kept calls above
+    zones: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def count(self) -> int:
+        return len(self.replicas)
+
+
+def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
+    """The arrays of a canonical Problem without a current placement."""
+    services = problem.services
+    index = {s.name: i for i, s in enumerate(services)}
+    groups = [g for g in site_classes(problem, eligibility) if any(g[0].id in a for a in eligibility.allowed.values())]
+    column = {g[0].id: k for k, g in enumerate(groups)}
+    sizes = np.array([(s.cpu_millicores, s.memory_mib, s.gpu, s.pods) for s in services], float).reshape(-1, 4)
+    dedicated = np.array([s.dedicated for s in services], bool)
+    allowed = np.zeros((len(services), len(groups)), bool)
+    for name, site_ids in eligibility.allowed.items():
+        allowed[index[name], [column[i] for i in site_ids if i in column]] = True
+    places = [
+        _place(problem, g, sizes, np.unique(sizes[allowed[:, k] & ~dedicated], axis=0)) for k, g in enumerate(groups)
+    ]
+    own = np.zeros(allowed.shape)
+    for k, group in enumerate(groups):
+        own[:, k] = np.where(dedicated, _own_prices(group[0], sizes), 0.0)
+    limits, calls = _calls(problem, index)
+    hops = [_hop_prices(problem, places, limit) for limit in limits]
+    height, depth = _levels(len(services), calls)
+    return Grid(
+        problem=problem,
+        places=places,
+        replicas=np.array([s.replicas for s in services], float),
+        sizes=sizes,
+        dedicated=dedicated,
+        allowed=allowed,
+        fixed=_externals(problem, groups),
+        own_price=own,
+        hop_price=hops,
+        calls=calls,
+        height=height,
+        depth=depth,
+        zones=np.array([len(g) for g in groups], np.int64),
+    )
+
+
+def _place(problem: Problem, group: list[SiteOffer], sizes: Floats, shapes: Floats) -> Place:
+    types = sorted(_undominated(problem, group[0]), key=lambda t: (t.price_per_hour, t.name))
+    rooms = np.array([room(problem, t) for t in types], float).reshape(-1, 4)
+    fits: Flags = np.all(sizes[:, None, :] <= rooms[None, :, :], axis=2)
+    prices = np.array([t.price_per_hour for t in types], float)
+    usable = np.stack([_fillable(shapes[:, axis], rooms[:, axis]) for axis in range(4)], axis=1)
+    return Place(group, types, rooms, usable, prices, np.array([t.vcpu for t in types], float), fits)
+
+
+def _fillable(sizes: Floats, rooms: Floats) -> Floats:
+    """For each room the largest sum of sizes, each taken any number of times, that is not above it.
+
+    Three pods of 600 fill 1,800 of 1,900: the other 100 are paid for and of no use, so a bound may say so.
+    """
+    most = int(rooms.max(initial=0.0))
+    sums, mask = 1, (1 << (most + 1)) - 1
+    top = mask ^ ((1 << int(rooms.min(initial=most))) - 1)
+    for size in sorted({int(s) for s in sizes if 0 < s <= most}):
+        step = size
+        while step <= most:
+            sums |= (sums << step) & mask
+            step *= 2
+        if sums & top == top and top:
+            break  # every room between the smallest and the largest can be filled to the last unit
+    return np.array([float((sums & ((1 << (int(r) + 1)) - 1)).bit_length() - 1) for r in rooms])
+
+
+def _undominated(problem: Problem, site: SiteOffer) -> list[InstanceOffer]:
+    """Types that no other one beats in room, price and vCPUs alike; of equal ones the first by name."""
+    kept: list[InstanceOffer] = []
+    rows: list[tuple[float, ...]] = []
+    for offer in sorted(site.types, key=lambda t: (t.price_per_hour, [-r for r in room(problem, t)], t.vcpu, t.name)):
+        mine = (*room(problem, offer), -offer.vcpu)
+        if not any(all(a >= b for a, b in zip(row, mine, strict=True)) for row in rows):
+            kept.append(offer)
+            rows.append(mine)
+    return kept
+
+
+def _own_prices(site: SiteOffer, sizes: Floats) -> Floats:
+    best = np.full(len(sizes), NEVER)
+    for offer in site.types:
+        have = np.array([offer.cpu_millicores, offer.memory_mib, offer.gpu], float)
+        fits = (sizes[:, :3] <= have).all(axis=1)
+        best = np.where(fits, np.minimum(best, offer.price_per_hour), best)
+    return best
+
+
+def _externals(problem: Problem, groups: list[list[SiteOffer]]) -> Floats:
+    """What calls to externals cost, per service and place; the price per GB is looked up once per kind of edge."""
+    prices: dict[tuple[str, str, float | None], float] = {}
+    fixed = np.zeros((len(problem.services), len(groups)))
+    for i, service in enumerate(problem.services):
+        for edge in service.edges:
+            if edge.callee not in problem.external_by_name:
+                continue
+            for k, group in enumerate(groups):
+                key = (group[0].region, edge.callee, edge.max_rtt_ms)
+                if key not in prices:
+                    hop = hop_to_external(problem, group[0].region, edge)
+                    prices[key] = hop.price_per_gb if hop else NEVER
+                fixed[i, k] += prices[key] * edge.gb_per_hour if prices[key] < NEVER else NEVER
+    return fixed
+
+
+def _calls(problem: Problem, index: dict[str, int]) -> tuple[list[float | None], Calls]:
+    limits: list[float | None] = []
+    rows: list[tuple[int, int, float, int]] = []
+    for i, service in enumerate(problem.services):
+        for edge in service.edges:
+            if edge.callee in index:
+                if edge.max_rtt_ms not in limits:
+                    limits.append(edge.max_rtt_ms)
+                rows.append((i, index[edge.callee], edge.gb_per_hour, limits.index(edge.max_rtt_ms)))
+    source = np.array([r[0] for r in rows], np.int64)
+    target = np.array([r[1] for r in rows], np.int64)
+    weight = np.array([r[2] for r in rows], float)
+    kept = _acyclic(len(problem.services), source, target)
+    # A callee's cost is shared by its callers in proportion to what they send: whoever sends more decides more.
+    sums = np.zeros(len(problem.services))
+    np.add.at(sums, target[kept], weight[kept] + 1e-9)
+    share = np.where(kept, (weight + 1e-9) / np.maximum(sums[target], 1e-12), 0.0)
+    limit = np.array([r[3] for r in rows], np.int64)
+    return limits, Calls(source, target, weight, limit, share, kept)
+
+
+def _acyclic(count: int, source: Ints, target: Ints) -> Flags:
+    """Which edges remain when each edge that closes a cycle (depth first, in order) is left out."""
+    below: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    for e, (a, b) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
+        below[a].append((e, b))
+    kept = np.ones(len(source), bool)
+    state = [0] * count  # 0 unseen, 1 on the path, 2 done
+    for root in range(count):
+        if state[root]:
+            continue
+        stack = [(root, iter(below[root]))]
+        state[root] = 1
+        while stack:
+            node, rest = stack[-1]
+            for e, child in rest:
+                if state[child] == 1:
+                    kept[e] = False
+                elif state[child] == 0:
+                    state[child] = 1
+                    stack.append((child, iter(below[child])))
+                    break
+            else:
+                state[node] = 2
+                stack.pop()
+    return kept
+
+
+def _levels(count: int, calls: Calls) -> tuple[Ints, Ints]:
+    height, depth = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    source, target = calls.source[calls.kept], calls.target[calls.kept]
+    for level, above, below in ((height, source, target), (depth, target, source)):
+        for _ in range(count):
+            before = level.copy()
+            np.maximum.at(level, above, level[below] + 1)
+            if (level == before).all():
+                break
+    return height, depth
+
+
+def _hop_prices(problem: Problem, places: list[Place], limit: float | None) -> Floats:
+    from scheduler.problem import Edge
+
+    probe = Edge(callee="", max_rtt_ms=limit)
+    prices = np.full((len(places), len(places)), NEVER)
+    for a, here in enumerate(places):
+        for b, there in enumerate(places):
+            hop = hop_between(problem, here.region, there.region, probe)
+            if hop is not None:
+                prices[a, b] = hop.price_per_gb
+        prices[a, a] = 0.0  # the same zone
+    return prices

@@ -1,0 +1,263 @@
+"""Places problems with thousands of services: prices from linear programs, places from the call graph, then packing.
+
+One program a place prices what its pods cost at least (scheduler.prices); one pass over the call graph turns the
+prices into a bound on the whole (scheduler.chains) and another chooses places (scheduler.choose). Places that carry
+little for what opening them costs (room for updates, a machine that is half empty) are made dearer, and the choice is
+made again. Then replicas go to zones and pods to nodes (scheduler.bulk). Callers: solve. Pure and deterministic: a
+fixed number of rounds, no clock. Non-goals: proofs of infeasibility.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.bulk import Load, pack_site
+from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
+from scheduler.check import NodeLoad
+from scheduler.choose import choose_places, egress, reaches
+from scheduler.eligibility import Eligibility
+from scheduler.grid import NEVER, Floats, Grid, build_grid
+from scheduler.nodes import Complete, choice
+from scheduler.prices import Kinds, PlacePrices, kinds_of, mix_prices, replica_prices, start_prices
+from scheduler.problem import Problem, SiteOffer
+from scheduler.pruning import dedicated_types
+
+ROUNDS = 5
+HALF = 0.5  # of the cheapest machine: what the last node of a zone leaves empty on average
+DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
+
+
+@dataclass(slots=True)
+class LargeAnswer:
+    """placement: None where none was found that keeps every rule. bound: no placement costs less."""
+
+    placement: Complete | None
+    bound: float
+
+
+@dataclass(slots=True)
+class Model:
+    grid: Grid
+    spreads: SpreadRows
+    kinds: list[Kinds]
+
+    def demand(self, counts: Floats, k: int) -> Floats:
+        out = np.zeros((self.kinds[k].count, 4))
+        mine = np.where(self.grid.dedicated, 0.0, counts[:, k])
+        np.add.at(out, self.kinds[k].kind, self.grid.sizes * mine[:, None])
+        return out
+
+    def mix(self, counts: Floats) -> list[PlacePrices | None]:
+        return [mix_prices(p, self.kinds[k], self.demand(counts, k)) for k, p in enumerate(self.grid.places)]
+
+
+@dataclass(slots=True)
+class Large:
+    """A problem as arrays with its prices and bound. impossible: some service and what it calls fit nowhere."""
+
+    model: Model
+    each: Floats
+    chain: Chain
+
+    @classmethod
+    def of(cls, problem: Problem, eligibility: Eligibility) -> Large:
+        """The problem is canonical and without a current placement."""
+        grid = build_grid(problem, eligibility)
+        model = Model(grid, SpreadRows(grid), [kinds_of(grid, p) for p in grid.places])
+        mixed = model.mix(grid.allowed * grid.replicas[:, None])
+        pods = np.where(grid.dedicated, 0.0, grid.replicas)
+        prices = [
+            m if m is not None else start_prices(p, grid.sizes, pods) for m, p in zip(mixed, grid.places, strict=True)
+        ]
+        each = replica_prices(grid, prices)
+        return cls(model, each, bound_pass(grid, model.spreads, each))
+
+    @property
+    def bound(self) -> float:
+        return self.chain.bound
+
+    @property
+    def impossible(self) -> bool:
+        return self.chain.bound >= NEVER / 1e3
+
+    def impossible_part(self) -> set[str]:
+        """A service that fits nowhere, and, unless that is so by itself, everything that it calls, near or far."""
+        grid, services = self.model.grid, self.model.grid.problem.services
+        stuck = np.flatnonzero(self.chain.present.min(axis=1) >= NEVER / 1e3)
+        lowest = min(stuck.tolist(), key=lambda i: (int(grid.height[i]), services[i].name))
+        found, waiting = {services[lowest].name}, [services[lowest]]
+        by_itself = grid.replicas[:, None] * self.each + grid.fixed
+        if with_presence(grid, self.model.spreads, np.array([lowest]), by_itself).min() >= NEVER / 1e3:
+            return found
+        while waiting:
+            for edge in waiting.pop().edges:
+                if edge.callee in grid.problem.service_by_name and edge.callee not in found:
+                    found.add(edge.callee)
+                    waiting.append(grid.problem.service_by_name[edge.callee])
+        return found
+
+    def chosen(self) -> Floats | None:
+        """Replicas per place; None where calls could not all be kept within their limits."""
+        return _settled(self.model, self.each, np.ones(len(self.model.grid.places)))
+
+    def place(self) -> LargeAnswer:
+        """A placement close to the bound. Regions that break a limit or quota become dearer, a few times."""
+        dearer = np.ones(len(self.model.grid.places))
+        for _ in range(ROUNDS):
+            counts = _settled(self.model, self.each, dearer)
+            if counts is None:
+                break
+            done, broken = assemble(self.model, counts)
+            if done is not None or not broken:
+                return LargeAnswer(done, self.bound)
+            dearer[broken] *= DEARER
+        return LargeAnswer(None, self.bound)
+
+
+def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
+    """Places chosen over a few rounds in which what is hardly used becomes dearer; the cheapest estimate wins."""
+    grid = model.grid
+    slope = np.ones(len(grid.places))
+    best: tuple[float, Floats] | None = None
+    for _ in range(ROUNDS):
+        chain = bound_pass(grid, model.spreads, np.minimum(each * (slope * dearer)[None, :], NEVER))
+        counts = choose_places(grid, model.spreads, chain)
+        if (counts.sum(axis=1) < grid.replicas).any() or len(reaches(grid, counts)):
+            continue
+        mixed = model.mix(counts)
+        total = egress(grid, counts) + float((grid.own_price * counts)[grid.dedicated].sum())
+        for k, found in enumerate(mixed):
+            if found is not None:
+                extra = _opening(grid, counts, k)
+                total += (found.cost + extra) * float(dearer[k])
+                slope[k] = 1.0 + extra / max(found.cost, 1e-9)
+        if best is None or total < best[0]:
+            best = total, counts
+    return best[1] if best else None
+
+
+def _opening(grid: Grid, counts: Floats, k: int) -> float:
+    """What a zone of that place costs beyond its pods, about: the spare pod and half an empty machine."""
+    place = grid.places[k]
+    spare = spare_size(grid, counts[:, k])
+    holds = (place.rooms >= spare).all(axis=1)
+    share = (spare / np.maximum(place.rooms, 1e-9)).max(axis=1)
+    worth = float((share * place.prices)[holds].min(initial=math.inf))
+    return (worth if math.isfinite(worth) else 0.0) + HALF * float(place.prices.min(initial=0.0))
+
+
+def spare_size(grid: Grid, counts: Floats) -> Floats:
+    """As scheduler.check.spare_pod, for replicas per service."""
+    surging = np.array([s.surge for s in grid.problem.services], bool)
+    here = (counts > 0) & ~grid.dedicated & surging
+    size = np.zeros(4)
+    if grid.problem.rollout_headroom and here.any():
+        size = grid.sizes[here].max(axis=0)
+        size[2] = 0.0
+    return size
+
+
+def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
+    """Zones, nodes and machines for replicas per place. The second: places whose limits or quotas are exceeded."""
+    grid = model.grid
+    zoned = _zones(grid, counts)
+    loads: list[NodeLoad] = []
+    machines: dict[str, float] = {}
+    vcpu: dict[str, float] = {}
+    dedicated: dict[tuple[str, str, str], int] = {}
+    for k, place in enumerate(grid.places):
+        for z, site in enumerate(place.sites):
+            mine = zoned[k][:, z]
+            packed = pack_site(grid, place, model.kinds[k], mine, spare_size(grid, mine))
+            if packed is None:
+                return None, []
+            loads += node_loads(grid, k, site.id, packed)
+            machines[site.id] = len(packed)
+            vcpu[place.region] = vcpu.get(place.region, 0.0) + sum(float(place.vcpu[n.kind]) for n in packed)
+            size = {t.name: t.vcpu for t in site.types}
+            for key, count in own_machines(grid, mine, site).items():
+                dedicated[key] = count
+                machines[site.id] += count
+                vcpu[place.region] += size[key[2]] * count
+    broken = _over(grid, machines, vcpu)
+    if broken:
+        return None, broken
+    return complete_from(grid, zoned, loads, dedicated), []
+
+
+def own_machines(grid: Grid, counts: Floats, site: SiteOffer) -> dict[tuple[str, str, str], int]:
+    """(VM service, site, cheapest type that holds it) -> machines."""
+    services, problem = grid.problem.services, grid.problem
+    return {
+        (services[i].name, site.id, dedicated_types(problem, site, services[i])[0].name): int(counts[i])
+        for i in np.flatnonzero((counts > 0) & grid.dedicated).tolist()
+    }
+
+
+def _over(grid: Grid, machines: dict[str, float], vcpu: dict[str, float]) -> list[int]:
+    quota = grid.problem.region_quota_vcpu
+    return [
+        k
+        for k, place in enumerate(grid.places)
+        if vcpu.get(place.region, 0.0) > quota.get(place.region, math.inf)
+        or any(s.max_machines is not None and machines.get(s.id, 0) > s.max_machines for s in place.sites)
+    ]
+
+
+def _zones(grid: Grid, counts: Floats) -> list[Floats]:
+    """Per place: services x zones. Everything in the first zone, but for what spreads over zones."""
+    zoned = [np.zeros((grid.count, len(p.sites))) for p in grid.places]
+    for k in range(len(grid.places)):
+        zoned[k][:, 0] = counts[:, k]
+    for i, service in enumerate(grid.problem.services):
+        rule = service.spread
+        if rule is None or rule.over != "zone":
+            continue
+        for _ in range(rule.min_domains):
+            held = sum(int((z[i] >= rule.min_each).sum()) for z in zoned)
+            if held >= rule.min_domains:
+                break
+            options = [
+                (-z[i, 0], k) for k, z in enumerate(zoned) if z[i, 0] >= 2 * rule.min_each and (z[i, 1:] == 0).any()
+            ]
+            if not options:
+                break
+            k = min(options)[1]
+            empty = 1 + int(np.flatnonzero(zoned[k][i, 1:] == 0)[0])
+            zoned[k][i, empty] = rule.min_each
+            zoned[k][i, 0] -= rule.min_each
+    return zoned
+
+
+def node_loads(grid: Grid, k: int, site_id: str, packed: Sequence[Load]) -> list[NodeLoad]:
+    services, types = grid.problem.services, grid.places[k].types
+    return [
+        NodeLoad(
+            site=site_id,
+            instance_type=types[load.kind].name,
+            pods=dict(sorted((services[i].name, n) for i, n in load.pods.items() if i >= 0)),
+        )
+        for load in sorted(packed, key=lambda n: (types[n.kind].name, sorted(n.pods.items())))
+    ]
+
+
+def complete_from(
+    grid: Grid, zoned: list[Floats], loads: list[NodeLoad], dedicated: dict[tuple[str, str, str], int]
+) -> Complete:
+    problem = grid.problem
+    assignment: dict[str, dict[str, int]] = {s.name: {} for s in problem.services}
+    for place, counts in zip(grid.places, zoned, strict=True):
+        for i, z in zip(*np.nonzero(counts), strict=True):
+            assignment[problem.services[i].name][place.sites[z].id] = int(counts[i, z])
+    bought: dict[tuple[str, str, str], int] = {}
+    for load in loads:
+        key = (load.site, load.instance_type, "")
+        bought[key] = bought.get(key, 0) + 1
+    for (service, site_id, name), count in dedicated.items():
+        bought[site_id, name, service] = count
+    pools = tuple(choice(problem, *key, count) for key, count in sorted(bought.items()))
+    return Complete({k: dict(sorted(v.items())) for k, v in sorted(assignment.items())}, pools, tuple(loads))

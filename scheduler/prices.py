@@ -1,0 +1,142 @@
+"""What a replica costs in a place at least: prices that no machine sold there can beat, from a linear program.
+
+The assignment program of a place decides what share of each kind of pod runs on which type, and how many machines that
+takes, fractions allowed. Its duals give every type t a price per unit of each resource, a_t, with a_t . room_t <= the
+type's price; then a pod of size v costs at least min over the types that hold it of a_t . v: whatever pods a machine
+of type t carries, they are worth no more than its price (linear programming duality; Gilmore and Gomory 1961 for the
+pattern view). That holds for pods the program never saw, so pods are grouped by what they ask for before it is solved.
+Unlike prices of the sum of all resources, these never mix types that no single pod could use. Callers: large. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.grid import NEVER, Floats, Grid, Ints, Place
+from scheduler.highs import LinearProgram, solve_linear
+
+STRAIN = 1e-4
+RATIO_STEPS = 8  # pods are grouped by memory per cpu in steps of 2^(1/8)
+
+
+@dataclass(slots=True)
+class Kinds:
+    """kind: per service; pods of a kind fit the same types of the place and ask for resources in about one ratio."""
+
+    kind: Ints
+    count: int
+    fits: Floats  # kinds x types, 0 or 1
+
+
+@dataclass(slots=True)
+class PlacePrices:
+    """per_unit: types x 4. machines: how many of each type the mix takes, in fractions. cost: of those per hour.
+
+    shares: kinds x types, what part of a kind runs on which type.
+    """
+
+    per_unit: Floats
+    machines: Floats
+    cost: float
+    shares: Floats
+
+
+def kinds_of(grid: Grid, place: Place) -> Kinds:
+    """Group the services that run as pods."""
+    sizes = grid.sizes
+    cpu = np.maximum(sizes[:, 0], 1.0)
+    steps = np.round(RATIO_STEPS * np.log2(np.maximum(sizes[:, 1], 1.0) / cpu)).astype(np.int64)
+    small = np.round(np.log2(np.maximum(sizes[:, 3], 1.0) / cpu)).astype(np.int64)
+    first = [np.packbits(row).tobytes() for row in place.fits]
+    keys = list(zip(first, steps.tolist(), small.tolist(), sizes[:, 2].tolist(), strict=True))
+    names = {key: i for i, key in enumerate(sorted(set(keys)))}
+    kind = np.array([names[k] for k in keys], np.int64)
+    fits = np.zeros((len(names), len(place.types)))
+    fits[kind] = place.fits
+    return Kinds(kind, len(names), fits)
+
+
+def start_prices(place: Place, sizes: Floats, weights: Floats) -> PlacePrices:
+    """Each machine's price shared over its resources in the proportion in which the pods ask for them."""
+    total = (sizes * weights[:, None]).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        load = np.where(place.usable > 0, total[None, :] / place.usable, 0.0)
+    part = load / np.maximum(load.sum(axis=1, keepdims=True), 1e-12)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = np.where(place.usable > 0, part * place.prices[:, None] / place.usable, 0.0)
+    return PlacePrices(unit, np.zeros(len(place.types)), 0.0, np.zeros((0, len(place.types))))
+
+
+def mix_prices(place: Place, kinds: Kinds, demand: Floats, *, tidy: bool = False) -> PlacePrices | None:
+    """Duals for a mix. demand: kinds x 4, the sums of what the pods of each kind ask for; None where there is none.
+
+    tidy: of equally cheap solutions one where pods run on types of their own shape, as packing needs it; its duals and
+    cost are very slightly off.
+    """
+    used = np.flatnonzero(demand.sum(axis=1) > 1e-9)
+    if not len(used) or not len(place.types):
+        return None
+    program = LinearProgram()
+    machines = [program.column(float(price)) for price in place.prices]
+    rows: list[list[tuple[int, float]]] = [[] for _ in range(4 * len(place.types))]
+    for t in range(len(place.types)):
+        for axis in range(4):
+            if place.usable[t, axis] > 0:
+                rows[4 * t + axis].append((machines[t], float(place.usable[t, axis])))
+    strain = _strain(place, demand[used]) if tidy else np.zeros((len(used), len(place.types)))
+    shares: list[list[int]] = []
+    for row_of, kind in enumerate(used.tolist()):
+        mine = []
+        for t in np.flatnonzero(kinds.fits[kind]).tolist():
+            col = program.column(float(strain[row_of, t]))
+            mine.append(col)
+            for axis in range(4):
+                if demand[kind, axis] > 0:
+                    rows[4 * t + axis].append((col, -float(demand[kind, axis])))
+        shares.append(mine)
+    for row in rows:
+        program.row(row, lower=0.0)
+    for mine in shares:
+        program.row([(col, 1.0) for col in mine], lower=1.0)
+    answer = solve_linear(program)
+    if answer is None:
+        return None
+    per_unit = np.maximum(np.array(answer.duals[: 4 * len(place.types)]).reshape(-1, 4), 0.0)
+    found = np.zeros((kinds.count, len(place.types)))
+    values = iter(answer.values[len(machines) :])
+    for kind in used.tolist():
+        for t in np.flatnonzero(kinds.fits[kind]).tolist():
+            found[kind, t] = next(values)
+    return PlacePrices(sound(place, per_unit), np.array(answer.values[: len(machines)]), answer.objective, found)
+
+
+def _strain(place: Place, demand: Floats) -> Floats:
+    """kinds x types: a small charge that grows with how different the kind's and the type's proportions are."""
+    rooms = np.maximum(place.rooms, 1.0)
+    pods = np.log2(np.maximum(demand[:, 1], 1.0) / np.maximum(demand[:, 0], 1.0))
+    types = np.log2(rooms[:, 1] / rooms[:, 0])
+    value = (demand[:, None, :] / rooms[None, :, :]).max(axis=2) * place.prices
+    return np.asarray(STRAIN * value * (pods[:, None] - types[None, :]) ** 2)
+
+
+def sound(place: Place, per_unit: Floats) -> Floats:
+    """Scaled so that a full machine of each type is worth exactly its price, whatever rounding did to the duals."""
+    worth = (per_unit * place.usable).sum(axis=1)
+    start = np.where(place.usable > 0, place.prices[:, None] / np.maximum(place.usable, 1e-9), 0.0)
+    even = start / np.maximum((place.usable > 0).sum(axis=1, keepdims=True), 1)
+    scaled = per_unit * (place.prices / np.maximum(worth, 1e-9))[:, None]
+    return np.asarray(np.where(worth[:, None] > 1e-9, scaled, even))
+
+
+def replica_prices(grid: Grid, prices: list[PlacePrices]) -> Floats:
+    """services x places: the least that one replica is worth there; NEVER where it may not be."""
+    out = np.full(grid.allowed.shape, NEVER)
+    for k, (place, found) in enumerate(zip(grid.places, prices, strict=True)):
+        if len(place.types):
+            worth = np.where(place.fits, grid.sizes @ found.per_unit.T, NEVER)
+            out[:, k] = worth.min(axis=1)
+    out = np.where(grid.dedicated[:, None], grid.own_price, out)
+    priced: Floats = np.where(grid.allowed, np.minimum(out, NEVER), NEVER)
+    return priced

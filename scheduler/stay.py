@@ -1,0 +1,101 @@
+"""What runs already stays: replicas in their zones, nodes in their pools; only what changed is placed beside it.
+
+Callers: solve and at_scale. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from scheduler.bulk import pack_site
+from scheduler.check import NodeLoad, cost_of
+from scheduler.eligibility import Eligibility
+from scheduler.grid import Floats
+from scheduler.large import Large, complete_from, node_loads, own_machines, spare_size
+from scheduler.nodes import Complete
+from scheduler.problem import Problem, ServiceDemand
+
+MOSTLY = 0.5  # share of the services that must run already for staying to be tried
+
+
+def runs_mostly(problem: Problem) -> bool:
+    return sum(1 for s in problem.services if s.current) >= MOSTLY * len(problem.services) > 0
+
+
+def arrivals(problem: Problem, done: Complete) -> int:
+    """Replicas that start where none of their service was."""
+    return sum(
+        max(0, count - problem.service_by_name[name].current.get(site, 0))
+        for name, sites in done.assignment.items()
+        for site, count in sites.items()
+    )
+
+
+def moving_cost(problem: Problem, done: Complete) -> float:
+    """Cost per hour plus the charge for replicas and machines that are new."""
+    cost = cost_of(problem, done.assignment, done.pools).total_per_hour
+    existing = {(p.site, p.instance_type, p.dedicated_to): p.count for p in problem.current_pools}
+    started = sum(
+        max(0, p.count - existing.get((p.site, p.instance_type, ""), 0)) for p in done.pools if not p.dedicated_to
+    )
+    return cost + problem.migration_cost_per_replica * (arrivals(problem, done) + started)
+
+
+def place_beside(problem: Problem, eligibility: Eligibility, large: Large) -> Complete | None:
+    """Everything that runs stays; replicas that are too many go, new ones join the others of their service."""
+    grid = large.model.grid
+    where = {s.id: (k, z) for k, p in enumerate(grid.places) for z, s in enumerate(p.sites)}
+    zoned = [np.zeros((grid.count, len(p.sites))) for p in grid.places]
+    fresh: list[int] = []
+    for i, service in enumerate(problem.services):
+        sites = _adjusted(service, eligibility.allowed[service.name])
+        if not sites:
+            fresh.append(i)
+        for site_id, count in sites.items():
+            k, z = where[site_id]
+            zoned[k][i, z] = count
+    if fresh:
+        counts = large.chosen()
+        if counts is None:
+            return None
+        for i in fresh:
+            for k in np.flatnonzero(counts[i]).tolist():
+                zoned[k][i, 0] = counts[i, k]
+    return _packed(problem, large, zoned)
+
+
+def _adjusted(service: ServiceDemand, allowed: tuple[str, ...]) -> dict[str, int]:
+    """Its current sites with as many replicas as it wants now: the largest site takes up the difference."""
+    permitted = set(allowed)
+    sites = {site: n for site, n in sorted(service.current.items()) if n > 0 and site in permitted}
+    while sites and sum(sites.values()) > service.replicas:
+        most = max(sites, key=lambda s: (sites[s], s))
+        sites[most] -= 1
+        if not sites[most]:
+            del sites[most]
+    if sites:
+        sites[max(sites, key=lambda s: (sites[s], s))] += service.replicas - sum(sites.values())
+    return sites
+
+
+def _packed(problem: Problem, large: Large, zoned: list[Floats]) -> Complete | None:
+    grid = large.model.grid
+    running: dict[str, Counter[str]] = defaultdict(Counter)
+    for pool in problem.current_pools:
+        if not pool.dedicated_to:
+            running[pool.site][pool.instance_type] += pool.count
+    loads: list[NodeLoad] = []
+    own: dict[tuple[str, str, str], int] = {}
+    for k, place in enumerate(grid.places):
+        number = {t.name: i for i, t in enumerate(place.types)}
+        for z, site in enumerate(place.sites):
+            mine = zoned[k][:, z]
+            existing = [number[n] for n, count in sorted(running[site.id].items()) if n in number for _ in range(count)]
+            packed = pack_site(grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
+            if packed is None:
+                return None
+            loads += node_loads(grid, k, site.id, packed)
+            own.update(own_machines(grid, mine, site))
+    return complete_from(grid, zoned, loads, own)

@@ -1,0 +1,46 @@
+"""What solving can end in. Callers: solve, at_scale, and everybody who asks for a placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.plan import Placement
+from scheduler.check import NodeLoad
+from scheduler.infeasible import Conflict, Relaxation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """packing: the certificate. moved_replicas: replicas that arrive where none was; 0 without a current placement."""
+
+    placement: Placement
+    packing: tuple[NodeLoad, ...]
+    work: int
+    moved_replicas: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfeasibleVerdict:
+    """No placement exists. conflicts: a set of constraints that cannot hold together, none of which is superfluous.
+
+    relaxations: for each of them, whether giving it up is enough, and at what price. A verdict whose `irreducible` is
+    False ran out of work while shrinking the set: true, but perhaps longer than it need be.
+    """
+
+    conflicts: tuple[Conflict, ...]
+    relaxations: tuple[Relaxation, ...] = ()
+    irreducible: bool = True
+    work: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided:
+    """The work limit came before an answer. what: one sentence; raise_limit_to: what to try next."""
+
+    what: str
+    raise_limit_to: int
+    lower_bound_per_hour: float = 0.0
+    work: int = 0
+
+
+Verdict = Solved | InfeasibleVerdict | Undecided
