@@ -33,12 +33,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0 once the figures are printed; 64 for wrong usage is argparse's 2 here."""
+    """Exit code 0 once the figures are printed; argparse's 2 for wrong usage."""
     args = _parser().parse_args(argv)
     if args.network != "none":
-        from benchmarks.deploy import harsh
+        from benchmarks.deploy.harsh import Setting, run
 
-        result = harsh.run(harsh.Setting(args.releases, args.at_once, args.seed), args.arm)
+        result = run(Setting(args.releases, args.at_once, args.seed), args.arm)
     elif args.runs > 1:
         result = _many(args)
     else:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.deploy import generate, line
+from benchmarks.deploy import generate, harsh, line
 from benchmarks.deploy.floor import Part, floor, parts_of
 from benchmarks.deploy.interval import clopper_pearson
 from orchestrator.load import load
@@ -129,10 +129,22 @@ def test_no_service_is_no_application(tmp_path):
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(300)
 def test_a_tiny_run_measures_what_it_says():
-    found = line.run(line.Setting(services=3, profile="instant", seed=3))
-    assert found["state"] == "deployed" and found["services"] == 3
+    found = line.run(line.Setting(services=1, profile="instant", seed=4))
+    assert found["state"] == "deployed" and found["services"] == 1
     assert 0 < found["critical_path_s"] <= found["sequential_s"] <= 1.05 * found["drawn_s"]
     assert found["critical_path_s"] < found["makespan_s"]
     assert found["engine_cpu_s"] > 0 and found["peak_mib"] > 10
     assert found["cold_start"]["actions"] > 0
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_a_tiny_run_on_bad_links_counts_its_releases():
+    slow = {"links": [{"a": "vantage", "b": "*", "rtt_ms": 100, "jitter_ms": 10, "loss": 0.02}]}
+    found = harsh.run(harsh.Setting(releases=1, at_once=1, bake_s=0.1, network=slow), "ours")["arms"]["ours"]
+    assert found["releases"] == 1
+    assert found["succeeded"] + sum(found["failures"].values()) == 1
+    assert found["interval_95"][0] <= found["release_success"] <= found["interval_95"][1]
+    assert found["median_s"] > 1.0, "a release takes more than ten round trips of 100 ms: was the network set?"
