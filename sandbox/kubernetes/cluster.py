@@ -64,6 +64,7 @@ class Cluster:
         self._port = 0
         self._listener: Listener | None = None
         self.place = ""  # partition/region
+        self._source = ""  # the address from which it calls others
         self._server: web.Server | None = None
         self._joining: dict[str, asyncio.Task[None]] = {}
         self.store = Store()
@@ -80,9 +81,10 @@ class Cluster:
         recorder = Recorder(api)
         self._kubelets = Kubelets(api, recorder, around.containers, self.cluster_id, around.backoff)
         backends = Backends(api, self._kubelets)
-        self._proxy = ApiProxy(backends)
+        self._source = self._source or around.network.new_stand(lambda: self.place)
+        self._proxy = ApiProxy(backends, self._source)
         self._balancers = LoadBalancers(
-            api, recorder, backends, around.timing, around.addresses, around.network, lambda: self.place
+            api, recorder, backends, around.timing, around.addresses, around.network, lambda: self.place, self._source
         )
         self._controllers = plane.controllers(api, recorder, around.backoff.wait_s)
         if saved is None:
@@ -144,6 +146,7 @@ class Cluster:
         await self._balancers.close()
         await self._kubelets.close()
         await self._proxy.close()
+        self._around.network.leave(self._source)
 
     def snapshot(self) -> dict[str, Any]:
         """What `start` needs to go on from here. Holds secrets: keep it private."""

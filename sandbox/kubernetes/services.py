@@ -105,14 +105,16 @@ def split_name(name: str) -> tuple[str, str]:
 class ApiProxy:
     """`.../services/NAME:PORT/proxy/PATH` and `.../pods/NAME:PORT/proxy/PATH`."""
 
-    def __init__(self, backends: Backends) -> None:
-        self._backends = backends
+    def __init__(self, backends: Backends, source: str) -> None:
+        self._backends, self._source = backends, source
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(self, target: Target, request: web.BaseRequest) -> web.StreamResponse:
         """The answer of whoever is behind. ApiError 503 where nobody is, or the connection breaks."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=60))
+            way = aiohttp.TCPConnector(local_addr=(self._source, 0))
+            timeout = aiohttp.ClientTimeout(total=60)
+            self._session = aiohttp.ClientSession(connector=way, auto_decompress=False, timeout=timeout)
         name, port = split_name(target.name)
         if target.kind is PODS:
             host, number = self._backends.of_pod(target.namespace, name, port)
@@ -178,10 +180,11 @@ class LoadBalancers:
         addresses: Callable[[], str],
         network: Network,
         place: Callable[[], str],
+        source: str,
     ) -> None:
         self._api, self._recorder, self._backends = api, recorder, backends
         self._timing, self._addresses = timing, addresses
-        self._network, self._place = network, place
+        self._network, self._place, self._source = network, place, source
         self._balancers: dict[Key, Balancer] = {}
         self._busy: dict[Key, asyncio.Task[None]] = {}
         self._connections: set[asyncio.Task[None]] = set()
@@ -342,7 +345,7 @@ class LoadBalancers:
             # One that has just gone refuses: the next in turn is asked.
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_CONNECT_S):
-                    return await asyncio.open_connection(*address)
+                    return await asyncio.open_connection(*address, local_addr=(self._source, 0))
         return None
 
 

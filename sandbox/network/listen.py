@@ -5,12 +5,14 @@ its server as it was accepted and costs nothing more; with one, a relay carries 
 network can be set and cleared while everything runs. Connections that were open without a network break once when one
 is set, as they do when a route changes; those that are relayed follow each change at once.
 
-Who calls is told by the source address: one that `place_of` knows stands there, any other at the vantage.
+Who calls is told by the source address: one that was given to a place stands there, any other at the vantage. Clusters
+call from such addresses, so that what one site asks of another takes the way between these two.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import weakref
@@ -27,6 +29,7 @@ from sandbox.network.pipe import Counts
 from sandbox.network.relay import Relay
 
 Factory = Callable[[], asyncio.BaseProtocol]
+_FIRST_STAND = int(ipaddress.IPv4Address("127.60.0.0"))
 _BACKLOG = 1024
 _AT_ONCE = 128
 _log = logging.getLogger(__name__)
@@ -158,6 +161,7 @@ class Network:
         self._seed = seed
         self._listeners: set[Listener] = set()
         self._stands: dict[str, Callable[[], str]] = {}
+        self._next_stand = 0
         self._counts: dict[tuple[str, str], Counts] = defaultdict(Counts)
         self._links: dict[tuple[str, str], Link] = {}
 
@@ -185,6 +189,13 @@ class Network:
     def stand(self, address: str, place: Callable[[], str]) -> None:
         """Connections from that source address come from that place."""
         self._stands[address] = place
+
+    def new_stand(self, place: Callable[[], str]) -> str:
+        """A loopback address of its own from which that place's connections may come: bind their sources to it."""
+        self._next_stand += 1
+        address = str(ipaddress.IPv4Address(_FIRST_STAND + self._next_stand))
+        self.stand(address, place)
+        return address
 
     def leave(self, address: str) -> None:
         """Ends `stand`."""
