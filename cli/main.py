@@ -59,9 +59,9 @@ def _common(
 
 
 def _register() -> None:
-    from cli import demo, drift, releases, sandbox, specs
+    from cli import demo, drift, placing, probe, releases, sandbox, specs
 
-    for module in (specs, releases, drift, sandbox, demo):
+    for module in (specs, placing, releases, drift, probe, sandbox, demo):
         module.register(app)
 
 

@@ -1,0 +1,165 @@
+"""`duoyun probe watch`: a live table, or a line for each verdict where nobody can redraw."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import Output
+from cli.probe_targets import parse_targets
+from model.errors import UsageError
+from model.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from probes.policy import ProbePolicy, Verdict
+    from probes.targets import Look, ProbeTarget
+
+_BARS = "▁▂▃▄▅▆▇█"
+_SHOWN = 32
+_COLOURS = {"up": "green", "suspect": "yellow", "unreachable": "red", "down": "bold red", "unknown": "dim"}
+
+
+@dataclass(slots=True)
+class _Row:
+    status: str = "unknown"
+    why: str = "not asked yet"
+    since_s: float = 0.0
+    times_s: deque[float | None] = field(default_factory=lambda: deque(maxlen=_SHOWN))
+    probes: int = 0
+    reason: str = ""
+    certificate_days: float | None = None
+
+
+def watch(
+    ctx: typer.Context,
+    targets: Annotated[list[str], typer.Argument(help="URLs: http(s), tcp, tls, grpc(s).", metavar="TARGET...")],
+    interval_s: Annotated[
+        float, typer.Option("--interval", help="Seconds between probes while all is well.", envvar="DUOYUN_INTERVAL")
+    ] = 12.0,
+    for_s: Annotated[
+        float, typer.Option("--for", help="Stop after so many seconds; 0: go on.", envvar="DUOYUN_FOR")
+    ] = 0.0,
+    ca_file: Annotated[
+        str, typer.Option("--ca-file", help="Whose certificates hold, PEM.", envvar="DUOYUN_CA_FILE")
+    ] = "",
+) -> None:
+    """Watch targets from here: response times, the verdict and why. Exit 0 all up, 9 one is down or unreachable.
+
+    duoyun probe watch http://127.0.0.1:8080/healthz --for 60 -o json
+    """
+    from probes.policy import ProbePolicy
+
+    out: Output = ctx.obj
+    found = parse_targets(targets, ca_file)
+    try:
+        policy = ProbePolicy(stable_interval_s=interval_s, suspect_interval_s=min(3.0, interval_s))
+    except ValueError as exc:
+        raise UsageError(f"--interval {interval_s:g}: {exc}", mend="give seconds above 0") from exc
+    rows = {t.name: _Row() for t in found}
+    try:
+        _run(found, policy, rows, out, for_s)
+    except KeyboardInterrupt:
+        _summary(out, rows)
+        raise
+    bad = any(r.status in ("down", "unreachable") for r in rows.values())
+    code = ExitCode.FAILED if bad else ExitCode.OK
+    _summary(out, rows)
+    out.result({"targets": {name: _as_json(row) for name, row in rows.items()}}, code)
+    raise typer.Exit(int(code))
+
+
+def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], out: Output, for_s: float) -> None:
+    import asyncio
+    from contextlib import nullcontext
+
+    from rich.live import Live
+
+    from probes.detector import Detector
+    from probes.policy import Outcome, Vantage
+    from probes.prober import Prober
+    from probes.prober import watch as drive
+
+    console = out.console()
+    drawing = console.is_terminal and not console.is_dumb_terminal and not out.is_json
+    began_s = time.monotonic()
+
+    def on_verdict(verdict: Verdict) -> None:
+        row = rows[verdict.target]
+        row.status, row.why, row.since_s = verdict.status.value, verdict.evidence, time.monotonic()
+        if not drawing:
+            because = f" ({row.reason})" if row.reason and verdict.status.value != "up" else ""
+            at_s = row.since_s - began_s
+            console.print(f"{at_s:8.1f} s  {verdict.target}  {row.status}: {row.why}{because}", markup=False)
+
+    def on_look(look: Look) -> None:
+        row = rows[look.result.target]
+        row.probes += 1
+        row.times_s.append(look.result.elapsed_s if look.result.outcome is Outcome.OK else None)
+        row.reason = look.reason
+        row.certificate_days = look.certificate_days
+
+    async def scene() -> None:
+        stop = asyncio.Event()
+        detector = Detector(policy, [Vantage("here")], seed=0)
+        live = Live(get_renderable=lambda: table(rows), console=console, refresh_per_second=4) if drawing else None
+        with live or nullcontext():
+            async with Prober("here") as prober:
+                if for_s > 0:
+                    asyncio.get_running_loop().call_later(for_s, stop.set)
+                await drive(detector, found, {"here": prober}, on_verdict, stop, on_look)
+
+    asyncio.run(scene())
+
+
+def sparkline(times_s: list[float | None]) -> str:
+    """Bars from 0 to the longest; a cross where no good answer came."""
+    longest = max((t for t in times_s if t is not None), default=0.0)
+    return "".join(
+        "×" if t is None else _BARS[min(len(_BARS) - 1, int(t / longest * len(_BARS)))] if longest else _BARS[0]
+        for t in times_s
+    )
+
+
+def table(rows: dict[str, _Row]) -> Table:
+    """The live table: one row a target and vantage."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = Table(expand=True, box=None)
+    for title in ("target", "from", "last", "response times", "verdict", "why"):
+        found.add_column(title, no_wrap=title != "why", overflow="ellipsis")
+    for name, row in rows.items():
+        times = [t for t in row.times_s if t is not None]
+        last = f"{times[-1] * 1000:.1f} ms" if times else "-"
+        colour = _COLOURS[row.status]
+        why = f"{row.why} ({row.reason})" if row.reason else row.why
+        if row.certificate_days is not None:
+            why += f"; certificate: {row.certificate_days:.0f} days"
+        found.add_row(
+            escape(name), "here", last, sparkline(list(row.times_s)), f"[{colour}]{row.status}[/]", escape(why)
+        )
+    return found
+
+
+def _as_json(row: _Row) -> dict[str, Any]:
+    times = sorted(t for t in row.times_s if t is not None)
+    return {
+        "status": row.status,
+        "why": row.why,
+        "reason": row.reason,
+        "probes": row.probes,
+        "p50_ms": round(times[len(times) // 2] * 1000, 3) if times else None,
+        "max_ms": round(times[-1] * 1000, 3) if times else None,
+        "certificate_days": None if row.certificate_days is None else round(row.certificate_days, 1),
+    }
+
+
+def _summary(out: Output, rows: dict[str, _Row]) -> None:
+    if not out.is_json:
+        out.console().print(table(rows))

@@ -1,0 +1,130 @@
+"""`duoyun probe ...` as a user calls it, against servers on loopback."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from cli.probe_targets import parse_targets
+from cli.probe_watch import sparkline
+from model.errors import UsageError
+from probes.targets import Kind
+
+
+class _Well(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Well)
+    listening.daemon_threads = True
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.server_port}/healthz"
+    listening.shutdown()
+    thread.join()
+    listening.server_close()
+
+
+def test_watch_says_up_and_how_fast(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["probe", "watch", server, "--interval", "0.2", "--for", "1.5", "-o", "json"]) == 0
+    captured = capsys.readouterr()
+    row = json.loads(captured.out)["targets"][server]
+    assert row["status"] == "up"
+    assert row["probes"] >= 3
+    assert 0 < row["p50_ms"] <= row["max_ms"] < 1000
+    assert "up: it answers" in captured.err
+
+
+def test_watch_fails_where_a_target_is_down(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(["probe", "watch", "tcp://127.0.0.1:1", "--interval", "0.3", "--for", "2.5", "-o", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["exit_code"]) == (9, 9)
+    assert found["targets"]["tcp://127.0.0.1:1"]["status"] == "down"
+
+
+def test_export_prints_settings_and_what_is_lost(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["probe", "export", server, "--to", "kubernetes", "--samples", "8", "-o", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["settings"]["readinessProbe"]["failureThreshold"] == 3
+    assert found["wanted"]["samples"] == 8
+    assert run(["probe", "export", server, "--to", "nomad"]) == 64
+    assert "there are alibaba, aws, azure, envoy, kubernetes" in capsys.readouterr().err.replace("\n", " ")
+    assert run(["probe", "export", "tcp://127.0.0.1:1", "--to", "envoy"]) != 0
+    assert "answered 0 of" in capsys.readouterr().err
+
+
+def test_simulate_draws_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = tmp_path / "x.svg"
+    arguments = ["probe", "simulate", "--scenario", "calm", "--crash", "silent", "--detectors", "fixed,ours"]
+    assert run([*arguments, "--plot", str(plot), "-o", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["detectors"]) == {"fixed", "ours"}
+    assert found["crash"] == {"service": "link0/service0", "at_s": 100.0, "refuses": False}
+    assert plot.read_text().startswith("<svg")
+    assert run(arguments) == 0
+    assert "link0/service0 falls silent at 100 s" in capsys.readouterr().out
+
+
+def test_simulate_draws_png_where_matplotlib_is(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot = tmp_path / "x.png"
+    assert run(["probe", "simulate", "--scenario", "calm", "--detectors", "ours", "--plot", str(plot)]) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["simulate", "--detectors", "magic"], "unknown detectors: magic"),
+        (["simulate", "--crash", "slowly"], "refused or silent"),
+        (["simulate", "--plot", "x.gif"], "neither .svg nor .png"),
+        (["simulate", "--from-prometheus", "/nonexistent"], "cannot be read"),
+        (["watch", "http://127.0.0.1/", "http://127.0.0.1/"], "stands there twice"),
+        (["watch", "http://127.0.0.1/", "--interval", "0"], "above zero"),
+        (["watch", "ftp://x"], "unknown scheme"),
+        (["watch", "tcp://127.0.0.1:99999"], "is no target"),
+    ],
+)
+def test_mistakes_are_told(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["probe", *arguments]) == 64
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_targets_as_they_are_written() -> None:
+    found = parse_targets(
+        ["https://a.example/x?y=1", "tcp://[::1]:5432", "tls://b.example", "grpc://c.example:9/shop.Cart", "http://d"]
+    )
+    assert [(t.how, t.host, t.port) for t in found] == [
+        (Kind.HTTP, "a.example", 443),
+        (Kind.TCP, "::1", 5432),
+        (Kind.TLS, "b.example", 443),
+        (Kind.GRPC, "c.example", 9),
+        (Kind.HTTP, "d", 80),
+    ]
+    assert (found[0].path, found[0].tls, found[3].grpc_service, found[4].path) == ("/x?y=1", True, "shop.Cart", "/")
+    for wrong in ("", "http://", "x", "tcp://h", "http://[::1"):
+        with pytest.raises(UsageError):
+            parse_targets([wrong])
+
+
+def test_sparklines() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([0.1, None, 0.8]) == "▂×█"
+    assert sparkline([0.0]) == "▁"
