@@ -117,7 +117,10 @@ class Deployments:
         else:
             self._roll(deployment, sets)
         deployment = self._api.get(DEPLOYMENTS, *key)
-        sets = self._sets(deployment)
+        # The status is about the ReplicaSets as this step found them, as the real controller's is; what it has scaled
+        # just now is seen by the next step, which their change brings about.
+        found = {rs["metadata"]["uid"]: rs for rs in sets}
+        sets = [found.get(rs["metadata"]["uid"], rs) for rs in self._sets(deployment)]
         return self._tell(deployment, sets, self._find_new(deployment, sets))
 
     def _sets(self, deployment: Object) -> list[Object]:
