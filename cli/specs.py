@@ -51,7 +51,7 @@ def validate(ctx: typer.Context, application: AppArgument = DEFAULT_APP, fleet: 
 
 def schema(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(help="app, fleet or assumptions")],
+    kind: Annotated[str, typer.Argument(help="app, fleet, assumptions or problem")],
     save: Annotated[
         Path | None, typer.Option("--save", help="Write it to this file.", envvar="DUOYUN_SCHEMA_SAVE")
     ] = None,
@@ -65,10 +65,16 @@ def schema(
     from model.spec.load import json_schema
 
     out: Output = ctx.obj
-    kinds = ("app", "fleet", "assumptions")
+    kinds = ("app", "fleet", "assumptions", "problem")
     if kind not in kinds:
         raise UsageError(f"there is no schema {kind!r}", mend=f"one of {', '.join(kinds)}")
-    text = json.dumps(json_schema(kind), indent=2, ensure_ascii=False)
+    if kind == "problem":
+        from scheduler.document import problem_schema
+
+        found = problem_schema()
+    else:
+        found = json_schema(kind)
+    text = json.dumps(found, indent=2, ensure_ascii=False)
     if save:
         save.write_text(text + "\n", encoding="utf-8")
         out.result({"kind": kind, "saved": str(save)})

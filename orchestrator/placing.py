@@ -61,10 +61,14 @@ def place(
     work_limit: int = DEFAULT_WORK_LIMIT,
 ) -> Placement:
     """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves."""
-    problem = build_problem(app, fleet, assumptions, current)
-    verdict = solve(problem, work_limit=work_limit)
+    return solved_or_error(build_problem(app, fleet, assumptions, current), work_limit).placement
+
+
+def solved_or_error(problem: Problem, work_limit: int | None = None) -> Solved:
+    """The placement with its certificate. Infeasible or PlacementUndecided where there is none."""
+    verdict = solve(problem, work_limit=DEFAULT_WORK_LIMIT if work_limit is None else work_limit)
     if isinstance(verdict, Solved):
-        return verdict.placement
+        return verdict
     if isinstance(verdict, Undecided):
         mend = f"try again with a work limit of {verdict.raise_limit_to}"
         raise PlacementUndecided(verdict.what, mend=mend)

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work-limit", type=int, default=DEFAULT_WORK_LIMIT, help="branch-and-bound nodes")
     options = parser.parse_args(arguments)
     try:
-        problem = problem_from_data(_read(options.problem))
+        problem = read_problem(options.problem)
     except InvalidInput as exc:
         if options.output == "json":
             _print_json({"verdict": "invalid", **exc.to_dict()})
@@ -61,6 +61,11 @@ def verdict_to_data(verdict: Verdict) -> dict[str, Any]:
     else:
         data["verdict"] = "infeasible" if isinstance(verdict, InfeasibleVerdict) else "undecided"
     return {"schema_version": SCHEMA_VERSION, "exit_code": int(exit_code(verdict)), **data}
+
+
+def read_problem(name: str) -> Problem:
+    """A Problem document from a file, or from standard input for `-`. InvalidInput where it is none."""
+    return problem_from_data(_read(name))
 
 
 def _read(name: str) -> Any:

@@ -194,3 +194,13 @@ def _routes(problem: Problem) -> Iterator[Diagnostic]:
 
 def _unknown_quota(problem: Problem) -> list[str]:
     return sorted(set(problem.region_quota_vcpu) - set(problem.regions))
+
+
+def problem_schema() -> dict[str, Any]:
+    """JSON Schema of the document; what a field means and its unit is told in scheduler.problem."""
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(Problem).json_schema()
+    schema["properties"] = {"schema_version": {"const": SCHEMA_VERSION}, **schema["properties"]}
+    schema["additionalProperties"] = False
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "duoyun scheduling problem", **schema}

@@ -1,0 +1,86 @@
+"""Other worlds: the same Problem without some sites, at other prices, or with one service elsewhere. Pure.
+
+Callers: cli, whoever asks what a decision would cost. Raises InvalidInput where a name matches nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from model.errors import Diagnostic, InvalidInput
+from scheduler.problem import Problem, SiteOffer
+
+
+def without_sites(problem: Problem, patterns: Iterable[str]) -> Problem:
+    """As if those clouds, regions or sites did not exist; a pattern is a cloud, a partition or a glob of ids."""
+    gone: set[str] = set()
+    for pattern in patterns:
+        gone |= _matching(problem, pattern)
+    sites = tuple(s for s in problem.sites if s.id not in gone)
+    regions = {s.region for s in sites}
+    if not sites:
+        raise InvalidInput([Diagnostic("", "no site would be left")])
+    return replace(
+        problem,
+        sites=sites,
+        routes=tuple(r for r in problem.routes if r.src in regions and (r.dst in regions or r.dst == "internet")),
+        region_quota_vcpu={r: q for r, q in problem.region_quota_vcpu.items() if r in regions},
+        externals=tuple(
+            replace(
+                e,
+                regions=tuple(r for r in e.regions if r in regions),
+                callers_from=None if e.callers_from is None else tuple(r for r in e.callers_from if r in regions),
+            )
+            for e in problem.externals
+        ),
+        services=tuple(
+            replace(
+                s,
+                allowed_sites=None if s.allowed_sites is None else tuple(i for i in s.allowed_sites if i not in gone),
+                avoided_sites=tuple(i for i in s.avoided_sites if i not in gone),
+                current={i: n for i, n in s.current.items() if i not in gone},
+            )
+            for s in problem.services
+        ),
+        current_pools=tuple(p for p in problem.current_pools if p.site not in gone),
+    )
+
+
+def at_prices(problem: Problem, factors: Mapping[str, float]) -> Problem:
+    """Machines and egress of those clouds, regions or sites at so many times their price."""
+    sites = {s.id: s for s in problem.sites}
+    regions: dict[str, float] = {}
+    for pattern, factor in factors.items():
+        if not 0 <= factor < 1e6:
+            raise InvalidInput([Diagnostic(pattern, f"{factor!r} is no factor of a price; 1.2 means 20 % more")])
+        for site_id in _matching(problem, pattern):
+            site = sites[site_id]
+            types = tuple(replace(t, price_per_hour=t.price_per_hour * factor) for t in site.types)
+            sites[site_id] = replace(site, types=types)
+            regions[site.region] = factor
+    routes = tuple(replace(r, price_per_gb=r.price_per_gb * regions.get(r.src, 1.0)) for r in problem.routes)
+    return replace(problem, sites=tuple(sites[s.id] for s in problem.sites), routes=routes)
+
+
+def only_there(problem: Problem, service: str, site: str) -> Problem:
+    """That service may run in that site only."""
+    return replace(
+        problem,
+        services=tuple(
+            replace(s, allowed_sites=(site,), avoided_sites=()) if s.name == service else s for s in problem.services
+        ),
+    )
+
+
+def _matching(problem: Problem, pattern: str) -> set[str]:
+    found = {s.id for s in problem.sites if _names(s, pattern)}
+    if not found:
+        known = sorted({s.cloud for s in problem.sites} | {s.partition for s in problem.sites})
+        raise InvalidInput([Diagnostic(pattern, "no site is of that name", f"clouds here: {', '.join(known)}")])
+    return found
+
+
+def _names(site: SiteOffer, pattern: str) -> bool:
+    return pattern in (site.cloud, site.partition, site.region) or fnmatchcase(site.id, pattern)
