@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import InvalidInput
-from model.resources import Address
 from model.spec.fleet import SANDBOX, Fleet
 from orchestrator.late import instance_addresses
 from orchestrator.load import Loaded, load
@@ -75,8 +74,7 @@ def opened_for(loaded: Loaded, options: Options, *, cancelled: Callable[[], bool
 
 def known_addresses(store: Store, scope: Scope) -> Mapping[tuple[str, str, str, str], tuple[str, ...]]:
     """Private addresses of the instances, as the inventory has them now."""
-    rows: dict[Address, tuple[str, str]] = {r.address: (r.service, r.private_ip) for r in store.inventory.list(scope)}
-    return instance_addresses(rows)
+    return instance_addresses(store.inventory.private_ips(scope))
 
 
 __all__ = ["Options", "default_store_url", "known_addresses", "opened", "opened_for", "store_url"]

@@ -84,6 +84,14 @@ class Inventory:
             rows = conn.execute(query.order_by(table.c.address)).all()
         return tuple(map(_record, rows))
 
+    def private_ips(self, scope: Scope) -> dict[Address, tuple[str, str]]:
+        """What has a private address: address -> (service, private IP). Cheap: reads no desired state."""
+        query = sa.select(table.c.address, table.c.service, table.c.private_ip).where(
+            table.c.fleet == scope.fleet, table.c.application == scope.application, table.c.private_ip != ""
+        )
+        with self._db.read() as conn:
+            return {Address.parse(r.address): (r.service, r.private_ip) for r in conn.execute(query)}
+
     def owners(self, address: Address) -> tuple[Scope, ...]:
         """Which applications' inventories hold the address: more than one is shared, none is not ours."""
         with self._db.read() as conn:

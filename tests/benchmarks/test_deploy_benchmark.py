@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import comb
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.deploy import generate, harsh, line
+from benchmarks.deploy import generate, harsh, line, plot
 from benchmarks.deploy.floor import Part, floor, parts_of
 from benchmarks.deploy.interval import clopper_pearson
 from orchestrator.load import load
@@ -148,3 +149,14 @@ def test_a_tiny_run_on_bad_links_counts_its_releases():
     assert found["succeeded"] + sum(found["failures"].values()) == 1
     assert found["interval_95"][0] <= found["release_success"] <= found["interval_95"][1]
     assert found["median_s"] > 1.0, "a release takes more than ten round trips of 100 ms: was the network set?"
+
+
+def test_results_are_plotted_and_other_files_refused(tmp_path):
+    run = {"services": 27, "engine_cpu_s": 5.0, "peak_mib": 350.0}
+    (tmp_path / "one.json").write_text(json.dumps(run))
+    (tmp_path / "many.json").write_text(json.dumps({"runs": [run | {"services": 300}]}))
+    plot.draw(tmp_path / "a.svg", plot.rows([tmp_path / "many.json", tmp_path / "one.json"]))
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match="no result"):
+        plot.rows([tmp_path / "other.json"])

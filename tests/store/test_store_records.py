@@ -267,3 +267,14 @@ def test_whatever_is_told_can_be_verified(tmp_path, data, at_s):
             store.audit.append(conn, "c", at_s=at_s, actor="ann", kind="noted", data=data)
         assert store.audit.verify("c") is None
         assert store.audit.entries("c", limit=10_000)[-1].data == data
+
+
+def test_private_addresses_of_a_scope_and_of_no_other(store, scope, token, address, network):
+    other = Scope("prod", "blog")
+    theirs = store.leases.acquire(other, "bob", 30.0).token
+    place = replace(address, name="web-0")
+    record = Record(address=address, desired=network, state=RecordState.LIVE, revision=1, service="web")
+    store.inventory.put(scope, token, record)  # has none
+    store.inventory.put(scope, token, replace(record, address=place, private_ip="10.0.0.7"))
+    store.inventory.put(other, theirs, replace(record, address=place, private_ip="10.9.9.9"))
+    assert store.inventory.private_ips(scope) == {place: ("web", "10.0.0.7")}
