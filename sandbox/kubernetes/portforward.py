@@ -113,10 +113,10 @@ class Tunnel:
         except OSError:
             pass  # the pod broke the connection: to the client it has ended
         finally:
+            writer.close()  # before anything that waits: this task may be cancelled there
             upward.cancel()
-            await asyncio.gather(upward, return_exceptions=True)
-            writer.close()
             self._inbound.pop(pair.data, None)
+            await asyncio.gather(upward, return_exceptions=True)
             await self._send(spdy.data(pair.data, b"", final=True), spdy.data(pair.error, b"", final=True))
 
     async def _send(self, *frames: bytes) -> None:

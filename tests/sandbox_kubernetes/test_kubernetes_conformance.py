@@ -1,9 +1,8 @@
-"""What others think of our answers: kubernetes-validate, a real application's manifests, and kubectl."""
+"""What others think of our answers: kubernetes-validate, and a real application's manifests."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from kubernetes import dynamic
 
 DATA = Path(os.environ.get("DUOYUN_REFERENCE_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 BOUTIQUE = DATA / "kubernetes" / "online-boutique.yaml"
-KUBECTL = shutil.which("kubectl")
 
 
 def _assert_all_valid(kube: Any) -> set[str]:
