@@ -42,7 +42,7 @@ def test_a_quota_is_named_and_a_second_deploy_goes_on(duoyun: Any, sandbox: Any)
 def test_an_image_that_is_missing_is_rolled_back_and_the_old_one_goes_on_answering(duoyun: Any) -> None:
     duoyun.deploy()
     duoyun.edit(duoyun.app, ("small/web:1.0.0", "small/web:missing"))
-    duoyun.on("deploy", "--yes").refused(8, "ImagePullBackOff", "revision 1 is in place again")
+    duoyun.on("deploy", "--yes").refused(8, "small/web:missing", "not found", "revision 1 is in place again")
     assert versions(duoyun) == {"1.0.0"}
     states = [r["state"] for r in duoyun.on("history", "-o", "json").ended(0).json["revisions"]]
     assert states == ["deployed", "rolled_back", "superseded"]

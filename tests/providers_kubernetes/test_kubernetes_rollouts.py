@@ -24,7 +24,7 @@ def failure(bench: Any, deployment: Any, seconds: float = 20.0) -> tuple[Rollout
 
 
 def test_a_rollout_is_ready_when_every_replica_is_updated_and_available(bench: Any) -> None:
-    bench.create(bench.deployment(replicas=3))
+    bench.create(bench.deployment(replicas=3, behaviour='{"ready_after_s": 0.5}'))
     seen = bench.provider.wait_ready(bench.at("Deployment", "web"), bench.call())
     assert seen.state is State.READY
     assert seen.detail == "3/3 updated, 3/3 available"
