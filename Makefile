@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format soak lock clean
+.PHONY: help setup demo test lint format soak longtests lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,8 +37,14 @@ demo: $(STAMP) ## 27 services over three clouds on an embedded sandbox: plan, de
 test: $(STAMP) $(OLDER_KUBECTL) ## all tests but the soak
 	DUOYUN_TEST_KUBECTL_OLDER=$(CURDIR)/$(OLDER_KUBECTL) $(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
 
-soak: $(STAMP) ## the long runs: every kill point; prints seeds
-	$(PYTEST) -n $(WORKERS) -m soak --timeout=3600 $(ARGS)
+soak: $(STAMP) ## at most an hour: >= 1,000 runs that are killed, frozen, cut off, ...; prints its seed (ARGS="--seed N --chain M" replays)
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/soak/soak.py --runs 1000 --minutes 55 --workers $(WORKERS) $(ARGS)
+
+longtests: $(STAMP) ## the tests that are too long for every day: each kill point by itself
+	$(PYTEST) -n $(WORKERS) -m soak --timeout=7200 $(ARGS)
+
+nightly: $(STAMP) ## the long measurement: 1,000 releases over bad links, with and without retries and adaptive probes
+	$(BIN)/python -m benchmarks.deploy --network harsh --releases 1000 --at-once 32 -o json
 
 lint: $(STAMP) ## ruff, import rules, mypy
 	$(BIN)/ruff check .
