@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -79,6 +80,7 @@ class Tally:
             self.seconds.append(seconds)
             if failure:
                 self.failures.append(failure)
+            print(f"{len(self.seconds)}: {seconds:.1f} s {failure or 'deployed'}", file=sys.stderr, flush=True)
 
 
 def run(setting: Setting, arms: str = "both") -> dict[str, Any]:
