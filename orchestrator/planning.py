@@ -6,7 +6,6 @@ executed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -177,7 +176,7 @@ def plan_for(
         application=loaded.app.name,
         fleet=loaded.fleet.name,
         base_revision=revision,
-        created_at_s=time.time(),
+        created_at_s=store.db.clock.now_s(),
         app_sha256=app_sha256,
         fleet_sha256=loaded.fleet_sha256,
         app=dict(app),

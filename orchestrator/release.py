@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from model.errors import (
     ReleaseFailed,
     ReleaseRolledBack,
     RolloutFailed,
+    StoreUnavailable,
     Unauthenticated,
 )
 from model.plan import GateReport, Plan, Revision, RevisionState
@@ -30,9 +32,10 @@ from orchestrator.bake import watch, watched
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.engine.outcome import ActionState, Outcome
-from orchestrator.planning import Context, Planned, plan_for, plan_of_revision
+from orchestrator.planning import Context, Planned, current_plan, plan_for, plan_of_revision
 from orchestrator.rollback import backwards, kept_cost, one_way_passed
 from orchestrator.store import LeaseKeeper, Scope, Store
+from orchestrator.store.revisions import UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,20 @@ def resume(runner: Runner) -> Released:
 
 
 def nothing_to_do(context: Context, planned: Planned) -> bool:
-    """Whether the world is as the plan wants it, and no release waits for its verdict.
+    """Whether the world is as the plan wants it, and the records say so.
 
-    A process that died after its last action and before its verdict leaves a world that needs no action and a revision
-    that is still under way: a release without actions then says what is deployed.
+    They do not where a process died after its last action and before its verdict, or where a release failed whose work
+    was done (its journal could not be written): then a release without actions says what is in place.
     """
-    return planned.plan.empty and context.store.revisions.unfinished(context.scope) is None
+    if not planned.plan.empty:
+        return False
+    newest = context.store.revisions.latest(context.scope)
+    if newest is None or newest.state in (RevisionState.DEPLOYED, RevisionState.DESTROYED):
+        return True
+    current = current_plan(context)
+    if not planned.plan.items:
+        return current is None and newest.state not in UNFINISHED
+    return current is not None and current.app == planned.plan.app and newest.state not in UNFINISHED
 
 
 def _start(runner: Runner, plan: Plan, message: str, rollback_of: int | None = None) -> Revision:
@@ -179,6 +190,8 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         runner.tell("release_done", f"{title} is {state.value}")
         done = runner.store.revisions.get(runner.scope, revision.number)
         return Released(done, outcome, time.monotonic() - began)
+    if any(isinstance(error, StoreUnavailable) for error in outcome.errors):
+        raise _stopped_by_store(runner, revision, title, outcome)
     refused = _refused(outcome)
     if refused is not None:
         _set(runner, revision, RevisionState.FAILED)
@@ -207,6 +220,19 @@ def _failure_of(plan: Plan, outcome: Outcome) -> Failure | None:
         name = addresses[failed[0].id].name.rsplit("/", 1)[-1]
         first = f"{name}: {(failed[0].error or {}).get('summary', 'failed')}"
     return Failure(first, evidence(plan, outcome))
+
+
+def _stopped_by_store(runner: Runner, revision: Revision, title: str, outcome: Outcome) -> DuoyunError:
+    """A full disk under our own records says nothing against what is released: it is gone on with, not undone."""
+    with suppress(StoreUnavailable):  # else it stays RUNNING, and is resumed all the same
+        _set(runner, revision, RevisionState.INTERRUPTED)
+    first = next(e for e in outcome.errors if isinstance(e, StoreUnavailable))
+    return type(first)(
+        f"{title} stopped: {first.summary}",
+        detail=first.detail,
+        mend=f"{first.mend}; then `duoyun resume` goes on from here",
+        address=first.address,
+    )
 
 
 def _refused(outcome: Outcome) -> DuoyunError | None:

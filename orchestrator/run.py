@@ -14,7 +14,6 @@ from orchestrator.executing import ExecutingTarget
 from orchestrator.leasing import leased, whoami
 from orchestrator.planning import Context
 from orchestrator.release import Runner
-from orchestrator.store import SystemClock
 from orchestrator.workspace import known_addresses
 from providers.base import Provider
 
@@ -34,7 +33,7 @@ def running(
     on_phase: Callable[[str, Plan], None] = _silent,
 ) -> Iterator[Runner]:
     """Holds the application's lease until the block ends. Raises LeaseHeld where somebody else does."""
-    clock = SystemClock()
+    clock = context.store.db.clock
     options = options or EngineOptions()
     services = {s.name: s for s in context.loaded.app.spec.services}
 

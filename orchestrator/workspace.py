@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import InvalidInput
+from model.ports import Clock
 from model.spec.fleet import SANDBOX, Fleet
 from orchestrator.late import instance_addresses
 from orchestrator.load import Loaded, load
@@ -21,12 +22,14 @@ from orchestrator.targets import Targets
 class Options:
     """store_url: --store or DUOYUN_STORE. local_state: consent to SQLite for real accounts.
 
-    timeout_s: for each question while observing; what has not answered by then is unknown.
+    timeout_s: for each question while observing; what has not answered by then is unknown. clock: of everything that
+    is recorded, and of the lease.
     """
 
     store_url: str | None = None
     local_state: bool = False
     timeout_s: float = 60.0
+    clock: Clock = field(default_factory=SystemClock)
 
 
 def default_store_url(environ: Mapping[str, str] | None = None) -> str:
@@ -68,7 +71,7 @@ def opened(
 @contextmanager
 def opened_for(loaded: Loaded, options: Options, *, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Context]:
     """The same for files that are already loaded (or were changed in memory)."""
-    with open_store(store_url(loaded.fleet, options), SystemClock()) as store:
+    with open_store(store_url(loaded.fleet, options), options.clock) as store:
         yield Context(loaded, store, Targets(loaded.fleet), cancelled=cancelled, timeout_s=options.timeout_s)
 
 
