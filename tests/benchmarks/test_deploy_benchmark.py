@@ -7,7 +7,7 @@ from math import comb
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.deploy import generate, harsh, line, plot
@@ -43,6 +43,7 @@ def test_more_than_was_drawn_is_refused():
         floor([Part("a", 2.0)], [draw("x", "", 1.9)])
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 10.0), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_the_floor_lies_between_the_longest_part_and_the_sum(seconds, rng):
     parts = [
@@ -88,6 +89,7 @@ def test_intervals_that_are_known(successes, trials, low, high):
     assert clopper_pearson(successes, trials) == pytest.approx((low, high), abs=1e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_each_end_leaves_two_and_a_half_percent_outside(counts):
     successes, trials = counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.engine.dag import Frontier, critical_path, dependants, fallen, order, remaining
@@ -35,6 +35,7 @@ def reach(graph, start: str) -> set[str]:
     return found
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_order_puts_everything_after_what_it_depends_on(graph):
     ordered = order(graph)
@@ -43,12 +44,14 @@ def test_order_puts_everything_after_what_it_depends_on(graph):
     assert all(place[d] < place[i] for i, ds in graph.items() for d in ds)
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_what_falls_is_all_that_depends_on_it(graph):
     for failed in graph:
         assert set(fallen(graph, failed)) == {i for i in graph if failed in reach(graph, i)}
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_the_critical_path_is_a_chain_and_none_is_heavier(graph):
     weight = weights(graph)
@@ -62,6 +65,7 @@ def test_the_critical_path_is_a_chain_and_none_is_heavier(graph):
     assert remaining(graph, weight.__getitem__) == {i: heaviest(i) for i in graph}
 
 
+@settings(deadline=None)
 @given(graphs(), st.randoms(use_true_random=False), st.integers(1, 4), st.sets(st.integers(0, 13)))
 def test_a_run_starts_each_once_and_never_too_early(graph, random, parallelism, failing):
     """Any interleaving, any failures: what ends is done, failed, or skipped because of a failure below it."""
@@ -88,6 +92,7 @@ def test_a_run_starts_each_once_and_never_too_early(graph, random, parallelism, 
     assert skipped == {i for i in graph if reach(graph, i) & failed}
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_ready_prefers_the_longest_chain(graph):
     longest = remaining(graph, lambda _i: 1.0)
