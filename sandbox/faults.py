@@ -20,6 +20,7 @@ import yaml
 
 from model.rng import stream
 from sandbox import corrupt
+from sandbox.files import append_private
 from sandbox.gate import ERRORS
 from sandbox.words import check_keys, did_you_mean
 from sandbox.world import Fault
@@ -70,7 +71,7 @@ class Faults:
 
     def log_to(self, path: Path) -> None:
         """From now on every fault that fires is a JSON line there too. OSError where it cannot be written."""
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file = append_private(path)
 
     def close(self) -> None:
         with self._lock:

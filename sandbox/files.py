@@ -27,6 +27,12 @@ def write_private(path: Path, content: str | bytes) -> None:
         raise
 
 
+def append_private(path: Path) -> IO[str]:
+    """Opens a file of lines for more of them, mode 0600; each line is written as it comes. OSError where it cannot."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
+
+
 def private_folder(path: Path) -> None:
     """Makes a folder with mode 0700. OSError where that cannot be, PermissionError where it is somebody else's."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

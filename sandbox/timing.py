@@ -23,6 +23,7 @@ from typing import IO, Any, Protocol
 
 from model.facts.operation_latency import latency_of
 from model.rng import stream
+from sandbox.files import append_private
 
 PROFILES = ("instant", "realistic")
 DRAWS_FILE = "draws.jsonl"
@@ -62,12 +63,15 @@ class Draw:
 
 
 class Draws:
-    """The log of draws: in memory, and as JSON lines in a file where one is named. Thread-safe."""
+    """The log of draws: in memory, and as JSON lines in a file where one is named; numbers begin anew at each start.
+
+    Thread-safe.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self._rows: list[Draw] = []
         self._lock = threading.Lock()
-        self._file: IO[str] | None = path.open("a", encoding="utf-8", buffering=1) if path else None
+        self._file: IO[str] | None = append_private(path) if path else None
 
     def add(self, operation: str, resource: str, detail: str, drawn_s: float, scaled_s: float) -> None:
         with self._lock:

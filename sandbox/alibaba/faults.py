@@ -1,11 +1,12 @@
-"""Alibaba Cloud's words for the sandbox's fault table. Caller: sandbox.alibaba.server.
+"""Alibaba Cloud's requests and words for the sandbox's fault table. Caller: sandbox.alibaba.server.
 
 Codes: the error tables of ECS, VPC and ACK in the documentation, and error-center.alibabacloud.com.
 """
 
 from __future__ import annotations
 
-from sandbox.gate import Words
+from sandbox.alibaba.wire import Raw
+from sandbox.gate import Asked, Words
 
 _RPC: Words = {
     "throttled": (400, "Throttling.User", "Request was denied due to user flow control."),
@@ -28,3 +29,14 @@ _ACK: Words = {
 def words(operation: str) -> Words:
     """By the service of `service:Action`."""
     return _ACK if operation.startswith("cs:") else _RPC
+
+
+_SIGNED = ("Signature", "Timestamp", "AccessKeyId", "SecurityToken", "UserData")
+"""Parameters that say who asks and when, or hold secrets: no part of what is asked."""
+
+
+def asked(raw: Raw, operation: str, write: bool, key_id: str) -> Asked:
+    """The request as the fault table sees it."""
+    what = " ".join(f"{k}={v}" for k, v in sorted(raw.params().values.items()) if not k.startswith(_SIGNED))
+    detail = what if raw.is_rpc else f"{raw.path} {what} {raw.body.decode('utf-8', 'replace')[:2000]}"
+    return Asked("alibaba", operation, detail, write, f"{operation} {key_id} {detail}")

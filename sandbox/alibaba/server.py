@@ -22,7 +22,7 @@ from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, faults, groups
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
 from sandbox.files import write_private
-from sandbox.gate import Asked, Gate
+from sandbox.gate import Gate
 from sandbox.network import Listener, serving
 from sandbox.world import Fault, SandboxAccount, World
 
@@ -254,7 +254,9 @@ class AlibabaServer:
         def refuse(fault: Fault) -> web.Response:
             return _error(ApiError(fault.status, fault.code, fault.message), service, request_id, request.host)
 
-        return await self._gate.answer(request, _asked(raw, action, caller), refuse, execute)
+        operation = f"{action.service.lower()}:{action.name}"
+        asked = faults.asked(raw, operation, action.write, caller.key_id)
+        return await self._gate.answer(request, asked, refuse, execute)
 
     def operations(self, _glob: str) -> Collection[str]:
         """What a row of the fault table may name."""
@@ -354,18 +356,6 @@ def _region(raw: Raw, params: Params, body: Mapping[str, Any]) -> str:
         return params.get("RegionId")
     named = raw.headers.get("x-acs-region-id") or params.get("RegionId")
     return named or str(body.get("region_id") or params.get("region_id"))
-
-
-_SIGNED = ("Signature", "Timestamp", "AccessKeyId", "SecurityToken", "UserData")
-"""Parameters that say who asks and when, or hold secrets: no part of what is asked."""
-
-
-def _asked(raw: Raw, action: Action, caller: Caller) -> Asked:
-    """The request as the fault table sees it."""
-    what = " ".join(f"{k}={v}" for k, v in sorted(raw.params().values.items()) if not k.startswith(_SIGNED))
-    detail = what if raw.is_rpc else f"{raw.path} {what} {raw.body.decode('utf-8', 'replace')[:2000]}"
-    operation = f"{action.service.lower()}:{action.name}"
-    return Asked("alibaba", operation, detail, action.write, f"{operation} {caller.key_id} {detail}")
 
 
 def _json(status: int, answer: Any, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:
