@@ -41,6 +41,7 @@ class _Target:
     revived: bool = False
     due_s: float = 0.0
     wake_s: float = 0.0
+    queued: bool = False  # its probe is due and waits for the global budget
     round: int = 0
     pending: list[Result] = field(default_factory=list)
 
@@ -62,6 +63,7 @@ class Detector:
         self._reporting: dict[str, deque[float]] = {v: deque(maxlen=_REPORTS) for v in self._vantages}
         self._targets: dict[str, _Target] = {}
         self._heap: list[tuple[float, str]] = []
+        self._waiting: list[tuple[float, str]] = []  # whose probe is due, by when it was
         self._budget = Budget(policy.global_budget_per_min)
         self._now_s: float | None = None
         self._expected_s = float("inf")
@@ -102,13 +104,16 @@ class Detector:
     @property
     def next_wake_s(self) -> float:
         """When polling is worth it next; infinity where nothing is watched."""
+        free_s = float("inf")
+        if self._waiting and self._now_s is not None:
+            free_s = self._budget.free_at_s(self._now_s)
         while self._heap:
             wake_s, name = self._heap[0]
             found = self._targets.get(name)
             if found is not None and found.wake_s == wake_s:
-                return wake_s
+                return min(wake_s, free_s)
             heapq.heappop(self._heap)
-        return float("inf")
+        return free_s
 
     # -- results and time ----------------------------------------------------------------------------------
 
@@ -134,15 +139,14 @@ class Detector:
                 for samples in target.samples.values():
                     samples.restart(now_s)
         verdicts: list[Verdict] = []
-        sends: list[Send] = []
         for target in self._due(now_s):
             self._book(target, now_s)
             verdict = self._judge(target, now_s)
             if verdict is not None:
                 verdicts.append(verdict)
-            if target.due_s <= now_s:
-                sends += self._probe(target, now_s)
+            self._queue(target, now_s)
             self._wake(target, self._next_wake(target, now_s))
+        sends = self._send_waiting(now_s)
         self._expected_s = max(now_s, self.next_wake_s)
         return [*sorted(verdicts, key=lambda v: v.target), *sorted(sends)]
 
@@ -154,17 +158,18 @@ class Detector:
 
     def _wake(self, target: _Target, wake_s: float) -> None:
         target.wake_s = wake_s
-        heapq.heappush(self._heap, (wake_s, target.name))
+        if wake_s < float("inf"):
+            heapq.heappush(self._heap, (wake_s, target.name))
 
     def _due(self, now_s: float) -> list[_Target]:
-        """Targets to look at, those first whose probe has waited longest, so that a spent budget starves nobody."""
+        """Targets to look at, in an order of their own."""
         found: dict[str, _Target] = {}
         while self._heap and self._heap[0][0] <= now_s:
             wake_s, name = heapq.heappop(self._heap)
             target = self._targets.get(name)
             if target is not None and target.wake_s == wake_s:
                 found[name] = target
-        return sorted(found.values(), key=lambda t: (t.due_s, t.name))
+        return [found[name] for name in sorted(found)]
 
     # -- judging -------------------------------------------------------------------------------------------
 
@@ -269,6 +274,25 @@ class Detector:
 
     # -- probing -------------------------------------------------------------------------------------------
 
+    def _queue(self, target: _Target, now_s: float) -> None:
+        """Has its probe sent, or lets it wait in line, where it is due and its own budget allows."""
+        if target.due_s <= now_s and not target.queued and target.budget.left(now_s) > 0:
+            target.queued = True
+            heapq.heappush(self._waiting, (target.due_s, target.name))
+
+    def _send_waiting(self, now_s: float) -> list[Send]:
+        """Probes those first that have waited longest, so that a spent budget starves nobody and costs nothing."""
+        sends: list[Send] = []
+        while self._waiting and self._budget.left(now_s) > 0:
+            _, name = heapq.heappop(self._waiting)
+            target = self._targets.get(name)
+            if target is None or not target.queued:
+                continue  # forgotten while it waited
+            target.queued = False
+            sends += self._probe(target, now_s)
+            self._wake(target, self._next_wake(target, now_s))
+        return sends
+
     def _probe(self, target: _Target, now_s: float) -> list[Send]:
         """One vantage in turn while all is well, all of them otherwise, as far as the budgets go."""
         calm = target.status is Status.UP
@@ -294,13 +318,12 @@ class Detector:
         return self._policy.stable_interval_s * (1.0 + spread)
 
     def _next_wake(self, target: _Target, now_s: float) -> float:
-        probe_s = target.due_s
-        if probe_s <= now_s:  # the budget is spent
-            probe_s = max(self._budget.free_at_s(now_s), target.budget.free_at_s(now_s))
-        times = [probe_s]
+        times = [target.due_s]
+        if target.due_s <= now_s and not target.queued:  # its own budget is spent
+            times.append(target.budget.free_at_s(now_s))
         for samples in target.samples.values():
             times.append(samples.next_late_s(target.alive_s, now_s))
             failing = samples.failing(target.alive_s, now_s)
             if failing is not None:
                 times += [failing[0] + self._policy.unreachable_after_s, samples.distrusted_until_s]
-        return min((t for t in times if t > now_s), default=now_s + self._policy.suspect_interval_s)
+        return min((t for t in times if t > now_s), default=float("inf"))

@@ -210,6 +210,55 @@ def test_a_spent_budget_starves_nobody(world: Make, sends_per_window: Callable[.
     assert len(asked) == 200
 
 
+def test_a_vantage_that_alone_calls_a_dead_target_well_is_overruled(world: Make) -> None:
+    def behave(send: Send) -> Any:
+        return FAST if send.sent_s < CRASH_S or send.vantage == "b" else (Outcome.REFUSED, 0.02)
+
+    found = world(behave).watch("t").run(400)
+    assert found.statuses()[-1] is Status.DOWN
+    assert found.first(Status.DOWN, CRASH_S) <= 120.0
+    assert "seen from a, c" in found.verdicts[-1].evidence
+    found.behaviour = lambda _: FAST
+    found.run(60)
+    assert found.statuses()[-1] is Status.UP
+
+
+def test_a_spent_budget_is_no_evidence_of_silence(world: Make) -> None:
+    """A moment's loss, and then no budget to ask again for most of a minute: suspicion at most."""
+    found = world(lambda s: None if 100 <= s.sent_s < 131 else FAST, policy=ProbePolicy(target_budget_per_min=6))
+    found.watch("t").run(1200)
+    assert not {Status.DOWN, Status.UNREACHABLE} & set(found.statuses())
+
+
+def test_reports_that_travel_long_are_not_the_targets_slowness() -> None:
+    """Orders and reports take 0.5 s; the target answers in 20 ms. After the first reports nobody is suspected."""
+    detector = Detector(ProbePolicy(), (Vantage("a"), Vantage("b"), Vantage("c")))
+    detector.watch("t", 0.0)
+    late: list[tuple[float, Result]] = []
+    seen: list[Status] = []
+    for tick in range(1200):
+        now_s = tick * 0.25
+        for _, result in [r for r in late if r[0] <= now_s]:
+            detector.on_result(result)
+        late = [r for r in late if r[0] > now_s]
+        for order in detector.poll(now_s):
+            if isinstance(order, Verdict):
+                seen.append(order.status)
+            else:
+                late.append((now_s + 0.5, Result(order.vantage, "t", now_s, 0.02, Outcome.OK)))
+    assert seen == [Status.UP]
+
+
+def test_what_was_learned_before_sets_the_soft_timeout() -> None:
+    detector = Detector(ProbePolicy(), (Vantage("a"),))
+    detector.watch("t", 0.0)
+    assert detector.soft_timeout_s("t", "a") == 3.0
+    detector.learn("t", "a", [1.0, float("nan"), -1.0, float("inf")] * 8)
+    assert detector.soft_timeout_s("t", "a") == pytest.approx(1.25)
+    with pytest.raises(KeyError):
+        detector.learn("t", "b", [1.0])
+
+
 def test_many_targets_that_die_at_once(world: Make) -> None:
     found = world(
         healthy_until(30.0, (Outcome.REFUSED, 0.01)), tick_s=1.0, policy=ProbePolicy(global_budget_per_min=90_000)
