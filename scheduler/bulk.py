@@ -19,9 +19,10 @@ from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, PlacePrices, mix_prices
 
 SPARE = -1  # the pod that stands for a rolling update's extra replica
-REPAIRS = 80  # nodes or groups of nodes that are taken apart on trial
-IDLE_REPAIRS = 16  # trials without success after which it is enough
+REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
+IDLE_REPAIRS = 1_500  # over the number of nodes: trials without success after which it is enough, at least 16
 EMPTIED = 4  # nodes taken apart at once, at most
+WINDOW = 384  # nodes that are looked at for a service, beside twice as many as it has pods
 PLANNED = 1.0 + 1e-6
 EPSILON = 1e-9
 Moves = list[tuple[int, int, int]]  # node, service, pods
@@ -145,6 +146,7 @@ class Packer:
         kinds = np.array([load.kind for load in self.loads], np.int64)
         moves: Moves = []
         rows_of: dict[bytes, Ints] = {}
+        turn = 0
         for pods in sorted(waiting, key=lambda p: (-float((p.size / self.scale).max()), p.service)):
             if not pods.count:
                 continue
@@ -152,8 +154,15 @@ class Packer:
             if right.tobytes() not in rows_of:
                 rows_of[right.tobytes()] = np.flatnonzero(right[kinds])
             rows = rows_of[right.tobytes()]
-            if len(rows):
-                self._fill_one(free, kinds, rows, pods, placed.get(pods.service, ()), moves)
+            before, here = len(moves), list(placed.get(pods.service, ()))
+            window = WINDOW + 2 * pods.count
+            if len(rows) > 2 * window:  # a part of many alike nodes is as good as all of them, and quicker
+                first = (turn * window) % len(rows)
+                turn += 1
+                self._fill_one(free, kinds, rows[first : first + window], pods, here, moves)
+                here += [(node, n) for node, _, n in moves[before:]]
+            if len(rows) and pods.count:
+                self._fill_one(free, kinds, rows, pods, here, moves)
         return moves
 
     def _fill_one(
@@ -272,7 +281,7 @@ class Packer:
             if self._without(doomed, state[0], state[1]):
                 state = self._state()
                 idle = 0
-            if idle >= IDLE_REPAIRS:
+            if idle >= max(16, min(REPAIRS, IDLE_REPAIRS // len(self.loads))):
                 return
 
     def _state(self) -> tuple[Floats, dict[int, list[tuple[int, int]]], list[int]]:

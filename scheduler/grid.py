@@ -67,6 +67,7 @@ class Grid:
     replicas: Floats
     sizes: Floats  # services x 4
     dedicated: Flags
+    surging: Flags  # a rollout starts a new replica before it ends an old one
     allowed: Flags
     fixed: Floats  # services x places: calls to externals, per hour, if all replicas are there
     own_price: Floats  # services x places: a machine of its own, per replica; 0 for pods
@@ -107,6 +108,7 @@ def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
         replicas=np.array([s.replicas for s in services], float),
         sizes=sizes,
         dedicated=dedicated,
+        surging=np.array([s.surge for s in services], bool),
         allowed=allowed,
         fixed=_externals(problem, groups),
         own_price=own,

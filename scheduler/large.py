@@ -18,7 +18,8 @@ import numpy as np
 from scheduler.bulk import Load, pack_site
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
-from scheduler.choose import choose_places, egress, reaches
+from scheduler.choose import choose_places, reaches
+from scheduler.consolidate import consolidate, estimate, opening, spare_size, split_zones
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
@@ -27,7 +28,6 @@ from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import dedicated_types
 
 ROUNDS = 5
-HALF = 0.5  # of the cheapest machine: what the last node of a zone leaves empty on average
 DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
 
 
@@ -52,7 +52,8 @@ class Model:
         return out
 
     def mix(self, counts: Floats) -> list[PlacePrices | None]:
-        return [mix_prices(p, self.kinds[k], self.demand(counts, k)) for k, p in enumerate(self.grid.places)]
+        places = enumerate(self.grid.places)
+        return [mix_prices(p, self.kinds[k], self.demand(counts, k), tidy=True) for k, p in places]
 
 
 @dataclass(slots=True)
@@ -128,43 +129,21 @@ def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
         counts = choose_places(grid, model.spreads, chain)
         if (counts.sum(axis=1) < grid.replicas).any() or len(reaches(grid, counts)):
             continue
-        mixed = model.mix(counts)
-        total = egress(grid, counts) + float((grid.own_price * counts)[grid.dedicated].sum())
-        for k, found in enumerate(mixed):
-            if found is not None:
-                extra = _opening(grid, counts, k)
-                total += (found.cost + extra) * float(dearer[k])
-                slope[k] = 1.0 + extra / max(found.cost, 1e-9)
+        counts = consolidate(grid, model.spreads, each * dearer[None, :], chain.ahead, counts)
+        total = estimate(grid, each * dearer[None, :], counts)
+        for k in range(len(grid.places)):
+            pods = float((np.where(counts > 0, each, 0.0) * counts)[:, k].sum())
+            if pods > 0:
+                slope[k] = 1.0 + opening(grid, counts[:, k], k) / pods
         if best is None or total < best[0]:
             best = total, counts
     return best[1] if best else None
 
 
-def _opening(grid: Grid, counts: Floats, k: int) -> float:
-    """What a zone of that place costs beyond its pods, about: the spare pod and half an empty machine."""
-    place = grid.places[k]
-    spare = spare_size(grid, counts[:, k])
-    holds = (place.rooms >= spare).all(axis=1)
-    share = (spare / np.maximum(place.rooms, 1e-9)).max(axis=1)
-    worth = float((share * place.prices)[holds].min(initial=math.inf))
-    return (worth if math.isfinite(worth) else 0.0) + HALF * float(place.prices.min(initial=0.0))
-
-
-def spare_size(grid: Grid, counts: Floats) -> Floats:
-    """As scheduler.check.spare_pod, for replicas per service."""
-    surging = np.array([s.surge for s in grid.problem.services], bool)
-    here = (counts > 0) & ~grid.dedicated & surging
-    size = np.zeros(4)
-    if grid.problem.rollout_headroom and here.any():
-        size = grid.sizes[here].max(axis=0)
-        size[2] = 0.0
-    return size
-
-
 def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
     """Zones, nodes and machines for replicas per place. The second: places whose limits or quotas are exceeded."""
     grid = model.grid
-    zoned = _zones(grid, counts)
+    zoned = split_zones(grid, counts)
     loads: list[NodeLoad] = []
     machines: dict[str, float] = {}
     vcpu: dict[str, float] = {}
@@ -206,31 +185,6 @@ def _over(grid: Grid, machines: dict[str, float], vcpu: dict[str, float]) -> lis
         if vcpu.get(place.region, 0.0) > quota.get(place.region, math.inf)
         or any(s.max_machines is not None and machines.get(s.id, 0) > s.max_machines for s in place.sites)
     ]
-
-
-def _zones(grid: Grid, counts: Floats) -> list[Floats]:
-    """Per place: services x zones. Everything in the first zone, but for what spreads over zones."""
-    zoned = [np.zeros((grid.count, len(p.sites))) for p in grid.places]
-    for k in range(len(grid.places)):
-        zoned[k][:, 0] = counts[:, k]
-    for i, service in enumerate(grid.problem.services):
-        rule = service.spread
-        if rule is None or rule.over != "zone":
-            continue
-        for _ in range(rule.min_domains):
-            held = sum(int((z[i] >= rule.min_each).sum()) for z in zoned)
-            if held >= rule.min_domains:
-                break
-            options = [
-                (-z[i, 0], k) for k, z in enumerate(zoned) if z[i, 0] >= 2 * rule.min_each and (z[i, 1:] == 0).any()
-            ]
-            if not options:
-                break
-            k = min(options)[1]
-            empty = 1 + int(np.flatnonzero(zoned[k][i, 1:] == 0)[0])
-            zoned[k][i, empty] = rule.min_each
-            zoned[k][i, 0] -= rule.min_each
-    return zoned
 
 
 def node_loads(grid: Grid, k: int, site_id: str, packed: Sequence[Load]) -> list[NodeLoad]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from scheduler.bulk import pack_site
 from scheduler.check import NodeLoad, cost_of
+from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
 from scheduler.grid import Floats
-from scheduler.large import Large, complete_from, node_loads, own_machines, spare_size
+from scheduler.large import Large, complete_from, node_loads, own_machines
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, ServiceDemand
 
