@@ -36,6 +36,7 @@ from orchestrator import sandbox_process
 
 ATTEMPTS = 8
 POSTGRES_EVERY = 5
+NAMES = {"sandbox": "the three clouds", "paper": "paper"}
 PAPER_OF = (3, 5)
 """Of five chains, three are on paper: engine, store and planning are hit at a third of the cost."""
 
@@ -97,6 +98,14 @@ class Ground:
             sandbox_process.stop()
             self._sandbox()
 
+    def counted(self) -> dict[str, dict[str, int]]:
+        """Sites that undisturbed operations pass, by line and class."""
+        return {
+            name: {k: sum(len(kinds.get(k, ())) for kinds in line.sites.values()) for k in CLASSES}
+            for name, line in (("sandbox", self.clouds), ("paper", self.paper))
+            if line.sites
+        }
+
     def close(self) -> None:
         if not self.only_paper:
             sandbox_process.stop()
@@ -114,6 +123,7 @@ class Result:
     clouds: str
     store: str
     kills: int
+    died_at: list[str]
     attempts: int
     seconds: float
     rows: list[str]
@@ -151,9 +161,10 @@ def chain(ground: Ground, seed: int, number: int, tell: Callable[[Result], None]
         rows = rows or asked(lambda w=world, o=operation: problems(w, o, line.expected[o]))  # type: ignore[misc]
         told = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
         store = "postgresql" if on_postgres else "sqlite"
+        clouds, known = "paper" if line.paper else "sandbox", line.sites[operation]
+        died_at = sorted(f"{clouds} {k} {operation} {s}" for k, s in run.died_at if s in known.get(k, ()))
         seconds = round(time.monotonic() - began, 2)
-        clouds = "paper" if line.paper else "sandbox"
-        tell(Result(number, operation, name, clouds, store, run.kills, attempts, seconds, rows, told))
+        tell(Result(number, operation, name, clouds, store, run.kills, died_at, attempts, seconds, rows, told))
         if rows:
             if not line.paper:
                 ground.anew()
@@ -196,9 +207,7 @@ def worker(args: argparse.Namespace) -> int:
 
     try:
         ground.begin()
-        line = ground.paper if args.paper else ground.clouds
-        sites = {o: {k: len(s) for k, s in kinds.items()} for o, kinds in line.sites.items()}
-        print(json.dumps({"sites": sites, "takes_s": line.takes_s}), flush=True)
+        print(json.dumps({"sites": ground.counted()}), flush=True)
         if args.chain is not None:
             chain(ground, args.seed, args.chain, tell)
             return 0
@@ -212,12 +221,13 @@ def worker(args: argparse.Namespace) -> int:
 
 
 def table(results: list[dict[str, Any]], sites: dict[str, dict[str, int]], seed: int) -> str:
-    """The summary, for people and for docs/reliability.md."""
-    lines = [f"seed {seed}; sites of the undisturbed run: " + ", ".join(
-        f"{operation} {sum(kinds.values())} ({', '.join(f'{k} {n}' for k, n in sorted(kinds.items()))})"
-        for operation, kinds in sites.items()
-    ), "", "| what was done | runs | kills | deploy | update | broken | rollback | destroy | findings |",
-        "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    """The summary, for people and for docs/reliability.md. sites: by line and class, how many there are."""
+    died = Counter(tuple(site.split()[:2]) for site in {site for r in results for site in r["died_at"]})
+    lines = [f"seed {seed}; sites died at, of those that undisturbed operations pass:"]
+    for name, kinds in sites.items():
+        lines.append(f"- {NAMES[name]}: " + ", ".join(f"{k} {died[(name, k)]} of {n}" for k, n in kinds.items()))
+    lines += ["", "| what was done | runs | kills | deploy | update | broken | rollback | destroy | findings |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
     for kind in sorted({r["kind"] for r in results}):
         of = [r for r in results if r["kind"] == kind]
         by = Counter(r["operation"] for r in of)
@@ -228,10 +238,7 @@ def table(results: list[dict[str, Any]], sites: dict[str, dict[str, int]], seed:
     cells = [len(results), kills, *(by[o] for o in OPERATIONS), len(bad)]
     lines.append("| all | " + " | ".join(map(str, cells)) + " |")
     split = Counter((r["clouds"], r["store"]) for r in results)
-    told = (
-        f"{n} on {'the three clouds' if c == 'sandbox' else 'paper'} with {s}" for (c, s), n in sorted(split.items())
-    )
-    lines += ["", "runs: " + ", ".join(told)]
+    lines += ["", "runs: " + ", ".join(f"{n} on {NAMES[c]} with {s}" for (c, s), n in sorted(split.items()))]
     for r in bad:
         lines += [
             "",

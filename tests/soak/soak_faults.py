@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Run:
     server: Any = None
     how: str = "command"
     kills: int = 0
+    died_at: set[tuple[str, str]] = field(default_factory=set)
 
     def some_site(self, kinds: tuple[str, ...] = CLASSES) -> tuple[str, str]:
         kind = self.rng.choice([k for k in kinds if self.sites.get(k)])
@@ -104,7 +105,10 @@ def kill_at_site(run: Run) -> int:
     """SIGKILL at one site of the undisturbed run."""
     site = run.some_site()
     note(run.notes, f"kill at {site}")
-    return run.ended(run.start(once(site, die)))
+    code = run.ended(run.start(once(site, die)))
+    if code == -signal.SIGKILL:
+        run.died_at.add(site)
+    return code
 
 
 def kill_at_random(run: Run) -> int:
@@ -143,8 +147,8 @@ def sweep(run: Run, kind: str) -> int:
 
         code = run.ended(run.start(place))
         run.how = "resume"
-        # Counted sites begin at 1 in every process: one that has come as far as the undisturbed run is through.
         if code != -signal.SIGKILL or len(seen) > 3 * len(run.sites.get(kind, ())) + 20:
+            run.died_at.update((kind, site) for site in seen)
             return code
 
 

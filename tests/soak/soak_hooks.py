@@ -8,7 +8,8 @@ Callers: soak_faults, inside a forked deployer. Sites are of five classes:
 - `journal`, `audit`, `lease`: before a statement that writes DBOS's tables, the audit chain or the lease, and after its
   commit (SQLAlchemy's events on the one engine that they share).
 
-`call` sites are named by what they do, the others are counted. Non-goals: product code knows nothing of this.
+`call` sites are named by what they do, the others are counted within their action. Non-goals: product code knows
+nothing of this.
 """
 
 from __future__ import annotations
@@ -58,11 +59,13 @@ class Sites:
         self._place("call", f"{when} {self._actions.get(action_id, action_id)}" + (f": {step}" if step else ""))
 
     def count(self, kind: str, when: str) -> None:
-        """One more site of a class whose sites are counted."""
+        """One more site of a class whose sites are counted, in each action by itself (its thread bears its name)."""
+        action_id = threading.current_thread().name.removeprefix("action ")
+        name = f"{when} {self._actions.get(action_id, 'the release')}"
         with self._lock:
-            self._numbers[f"{kind} {when}"] += 1
-            number = self._numbers[f"{kind} {when}"]
-        self._place(kind, f"{when} {number}")
+            self._numbers[f"{kind} {name}"] += 1
+            number = self._numbers[f"{kind} {name}"]
+        self._place(kind, f"{name} {number}")
 
 
 class Wire:

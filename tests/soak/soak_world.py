@@ -56,7 +56,7 @@ class World:
 
     @contextmanager
     def open(self, operation: str) -> Iterator[Context]:
-        options = Options(self.url, clock=self.clock, timeout_s=20.0)
+        options = Options(self.url, clock=self.clock, timeout_s=120.0)
         with opened(self.folder / f"{FILES[operation]}.yaml", self.folder / "fleet.yaml", options) as context:
             targets: Any = PaperTargets(self.cloud) if self.paper else context.targets
             yield replace(context, targets=targets)
