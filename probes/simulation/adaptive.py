@@ -7,7 +7,8 @@ lost. Callers: the benchmark, `duoyun probe simulate`. Non-goals: judging (judge
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from probes.detector import Detector
@@ -82,9 +83,10 @@ def run_link(
     crashes: Mapping[str, Crash] | None = None,
     settle_after_s: float | None = None,
 ) -> LinkRun:
-    """Watches the services of one site from from_s to until_s, having learned their response times before.
+    """Watches the services of one site until until_s, having learned their response times before.
 
-    settle_after_s: from then on the run ends as soon as every service is up.
+    Each is watched from a moment of its own within the stable interval before from_s, so that no probe stands in step
+    with what happens, nor with its neighbours'. settle_after_s: from then on the run ends once every service is up.
     """
     scenario = world.scenario
     names = [v.name for v in scenario.vantages]
@@ -92,10 +94,14 @@ def run_link(
     wire = _Wire(world, link, network, crashes or {}, {n: i for i, n in enumerate(names)})
     detector = Detector(policy, [Vantage(n, n) for n in names], seed=f"{world.seed}/{world.release}/{link}")
     targets = [target_name(link, s) for s in range(scenario.services_per_link)]
-    for target in targets:
-        detector.watch(target, from_s)
-        _learn(detector, network, world, link, target, names, policy, from_s)
-    return _run(detector, wire, world, targets, from_s, until_s, settle_after_s)
+    phases = world.rng("phases", link, round(from_s * 1000))
+    starts = sorted((from_s - policy.stable_interval_s * phases.random(), target) for target in targets)
+
+    def begin(target: str, at_s: float) -> None:
+        detector.watch(target, at_s)
+        _learn(detector, network, world, link, target, names, policy, at_s)
+
+    return _run(detector, wire, world, begin, starts, until_s, settle_after_s)
 
 
 def _learn(
@@ -123,15 +129,18 @@ def _run(
     detector: Detector,
     wire: _Wire,
     world: World,
-    targets: list[str],
-    from_s: float,
+    begin: Callable[[str, float], None],
+    starts: list[tuple[float, str]],
     until_s: float,
     settle_after_s: float | None,
 ) -> LinkRun:
+    targets, from_s, todo = [name for _, name in starts], starts[0][0], deque(starts)
     verdicts: list[Verdict] = []
     waiting: list[tuple[float, int, Result]] = []
     sends, sends_watched, now_s = 0, 0, world.awake_s(0, from_s)
     while now_s < until_s:
+        while todo and todo[0][0] <= now_s:
+            begin(todo.popleft()[1], now_s)
         for order in detector.poll(now_s):
             if isinstance(order, Verdict):
                 verdicts.append(order)
@@ -141,10 +150,10 @@ def _run(
             answer = wire.answer(order)
             if answer is not None:
                 heapq.heappush(waiting, (answer[0], sends, answer[1]))
-        settled = settle_after_s is not None and now_s >= settle_after_s
+        settled = settle_after_s is not None and now_s >= settle_after_s and not todo
         if settled and all(detector.status(t) is Status.UP for t in targets):
             break
-        next_s = min(waiting[0][0] if waiting else NEVER, detector.next_wake_s)
+        next_s = min(waiting[0][0] if waiting else NEVER, todo[0][0] if todo else NEVER, detector.next_wake_s)
         now_s = world.awake_s(0, max(now_s, next_s))
         while waiting and waiting[0][0] <= now_s:
             detector.on_result(heapq.heappop(waiting)[2])

@@ -127,7 +127,7 @@ def test_ours_in_a_quiet_world_and_after_crashes() -> None:
     world = Weather(scenario(), 1).world(0)
     run = run_link(world, 0, ProbePolicy(), 0.0, 300.0)
     assert {v.status for v in run.verdicts} == {Status.UP}
-    assert 3 * 25 <= run.sends <= 3 * 32
+    assert 3 * 22 <= run.sends <= 3 * 29
     for refuses, latest_s, status in ((True, 21.0, Status.DOWN), (False, 30.0, Status.UNREACHABLE)):
         name = target_name(0, 1)
         verdicts = run_link(world, 0, ProbePolicy(), 0.0, 300.0, {name: Crash(100.0, refuses)}).verdicts
