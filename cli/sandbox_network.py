@@ -52,7 +52,10 @@ def set_(
     if between is not None and not given:
         raise UsageError("--between needs one of --rtt-ms, --jitter-ms, --loss, --resets, --cut")
     if not (profile or vantage or between):
-        raise UsageError("nothing to set: name a profile (calm, harsh), --vantage or --between", mend="... set --help")
+        raise UsageError(
+            "nothing to set: name a profile (calm, harsh), --vantage or --between",
+            mend="duoyun sandbox network set --help",
+        )
     data: Any = None
     if profile or vantage:
         before = {} if profile else _control("/network")

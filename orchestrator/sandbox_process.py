@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import DuoyunError, Unreachable, UsageError
+from model.exit_codes import ExitCode
 from orchestrator.sandbox_endpoints import SandboxEndpoints, endpoints_path, read_endpoints
 
 _START_TIMEOUT_S = 60.0
@@ -50,6 +51,7 @@ def start(path: Path | None = None, options: SandboxOptions | None = None) -> Sa
     where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     where.unlink(missing_ok=True)
     log = where.with_name("sandbox.log")
+    said_before = log.stat().st_size if log.exists() else 0
     with log.open("ab") as stream:
         process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             _command(where, opts),
@@ -66,10 +68,13 @@ def start(path: Path | None = None, options: SandboxOptions | None = None) -> Sa
             return read_endpoints(where)
         code = process.poll()
         if code is not None:
-            raise DuoyunError(f"the sandbox did not start (exit {code})", detail=_tail(log), mend=_start_mend())
+            said = _tail(log, said_before)
+            if code == ExitCode.USAGE:
+                raise UsageError(said.rpartition("sandbox: ")[2], mend="duoyun sandbox up --help")
+            raise DuoyunError(f"the sandbox did not start (exit {code})", detail=said, mend=_start_mend())
         time.sleep(0.05)
     process.terminate()
-    raise DuoyunError(f"the sandbox was not ready within {_START_TIMEOUT_S:.0f} s", detail=_tail(log))
+    raise DuoyunError(f"the sandbox was not ready within {_START_TIMEOUT_S:.0f} s", detail=_tail(log, said_before))
 
 
 def _command(where: Path, opts: SandboxOptions) -> Sequence[str]:
@@ -92,8 +97,9 @@ def _start_mend() -> str:
     return "pip install 'duoyun[sandbox]' where a module is missing; else see the lines above"
 
 
-def _tail(log: Path, lines: int = 12) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _tail(log: Path, begin: int, lines: int = 12) -> str:
+    """The last lines of what was written from byte `begin` on."""
+    return "\n".join(log.read_bytes()[begin:].decode(errors="replace").splitlines()[-lines:])
 
 
 def is_running(path: Path | None = None) -> bool:

@@ -178,7 +178,9 @@ def read_file(path: Path) -> list[Mapping[str, Any]]:
     """Rows of a YAML or JSON file: a list, or an object with `faults`. ValueError says what is wrong, with the file."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+    except OSError as exc:
+        raise ValueError(f"{path}: {exc.strerror or exc}") from exc
+    except (UnicodeDecodeError, yaml.YAMLError) as exc:
         raise ValueError(f"{path}: {exc}") from exc
     rows = data.get("faults") if isinstance(data, dict) and "faults" in data else data
     if not isinstance(rows, list):

@@ -17,7 +17,7 @@ from aiohttp import web
 from sandbox.gate import Asked, Gate
 from sandbox.kubernetes import admission, bodies, discovery, listing, reviews, subresources, watch
 from sandbox.kubernetes.api import Api
-from sandbox.kubernetes.errors import ApiError, bad_request, method_not_allowed, unauthorized, unknown_path
+from sandbox.kubernetes.errors import ApiError, bad_request, method_not_allowed, unauthorized, unavailable, unknown_path
 from sandbox.kubernetes.faults import WORDS
 from sandbox.kubernetes.negotiation import DISCOVERY, wanted
 from sandbox.kubernetes.routes import Target, is_true, parse
@@ -94,6 +94,9 @@ class HttpApi:
             return await self._answer(request)
         except ApiError as exc:
             return refusal(exc)
+        except ConnectionError as exc:  # the client went away in the middle of an answer: nobody is there to tell
+            _log.debug("cluster %s: %s %s: %s", self._guard.cluster_id, request.method, request.rel_url.path, exc)
+            return refusal(unavailable("the client has gone"))
         except Exception:  # noqa: BLE001  (the client is told, the log has the rest)
             _log.exception("cluster %s: %s %s", self._guard.cluster_id, request.method, request.rel_url.path)
             return refusal(ApiError(500, "InternalError", "Internal error occurred: see the sandbox's log"))

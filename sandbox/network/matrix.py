@@ -148,7 +148,8 @@ def where(place: str) -> tuple[RegionFact, ...]:
     if found := tuple(r for r in regions if r.city == place):
         return found[:1]
     names = sorted({r.id for r in regions} | {r.city for r in regions})
-    raise NetworkError(f"no place {place!r}{did_you_mean(place, names)}: name a partition/region or a city")
+    mend = did_you_mean(place, names) or "; name a partition/region or a city"
+    raise NetworkError(f"no place {place!r}{mend}")
 
 
 def places() -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -185,3 +186,46 @@ def test_a_state_of_another_version_is_refused_and_nothing_stays(start: Start, t
     assert process.returncode == 1
     assert "written with moto 0.0.1" in error
     assert (state / "aws.pickle").read_bytes() == other  # refused, not overwritten
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vantage", "Shangai"], "did you mean 'Shanghai'?"),
+        (["--network", "clam"], "calm"),
+        (["--faults", "nowhere.yaml"], "nowhere.yaml: No such file"),
+    ],
+)
+def test_a_network_or_faults_that_cannot_be_are_wrong_usage(start: Start, arguments: list[str], words: str) -> None:
+    process = start(*arguments)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 64
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_faults_of_a_file_network_and_logs_of_a_process(start: Start, tmp_path: Path) -> None:
+    rows = tmp_path / "faults.yaml"
+    rows.write_text("- {id: storm, service: aws, operation: ec2:CreateVpc, error: throttled}\n")
+    state = tmp_path / "state"
+    process = start("--faults", str(rows), "--network", "calm", "--state", str(state), "--vantage", "aws-cn/cn-north-1")
+    endpoints = wait_for(tmp_path / "endpoints.json", process)
+    with pytest.raises(ClientError, match="RequestLimitExceeded"):
+        ec2_of(endpoints).create_vpc(CidrBlock="10.0.0.0/16")
+    fired = ask(endpoints, "GET", "/faults/log")["log"]
+    assert [(row["fault"], row["operation"]) for row in fired] == [("storm", "ec2:CreateVpc")]
+    assert ask(endpoints, "GET", "/faults/log?since=1")["log"] == []
+    assert [json.loads(line) for line in (state / "faults.jsonl").read_text().splitlines()] == fired
+    assert (state / "faults.jsonl").stat().st_mode & 0o777 == 0o600
+    assert ask(endpoints, "GET", "/draws")["draws"] == []
+    network = ask(endpoints, "GET", "/network")
+    assert (network["profile"], network["vantage"]) == ("calm", "aws-cn/cn-north-1")
+    counted = {path["to"]: path["counted"] for path in network["paths"]}
+    assert counted["aws"]["connections"] == 1
+    assert ask(endpoints, "GET", "/status")["network"] == "calm"
+    with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+        ask(endpoints, "GET", "/draws?since=x")
+    refused.value.close()
+    secrets = [row[key] for row in endpoints["accounts"] for key in ("secret", "reader_secret")]
+    for file in ("faults.jsonl", "draws.jsonl"):
+        assert not any(secret in (state / file).read_text() for secret in secrets)
