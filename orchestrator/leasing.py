@@ -70,5 +70,5 @@ def _acquire(store: Store, scope: Scope, ttl_s: float) -> Lease:
         current = store.leases.current(scope)
         if current is None or not _died_here(current.holder):
             raise
-        store.leases.unlock(scope, f"{whoami()}: holder {current.holder} has died")
+        store.leases.unlock(scope, f"{whoami()}: holder {current.holder} has died", token=current.token)
         return store.leases.acquire(scope, holder(), ttl_s)

@@ -180,7 +180,11 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         )
     failure = _failure_of(plan, outcome)
     if failure is None and plan.items and revision.rollback_of is None:
-        failure = _bake(runner, plan)
+        try:
+            failure = _bake(runner, plan)
+        except Interrupted:
+            _set(runner, revision, RevisionState.INTERRUPTED)
+            raise
     if failure is None:
         # A first release that was rolled back leaves infrastructure and no revision that is deployed.
         back = revision.rollback_of is not None
@@ -334,6 +338,8 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
     if undone.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(f"{title} failed; its roll-back was interrupted", mend="`duoyun resume` goes on with it")
+    if any(isinstance(error, StoreUnavailable) for error in undone.errors):
+        raise _stopped_by_store(runner, revision, f"{title} failed; its roll-back", undone)
     if not undone.ok:
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, f"and its roll-back failed as well:\n{evidence(back, undone)}")

@@ -87,14 +87,17 @@ class Leases:
             data = {"token": lease.token}
             self._audit.append(conn, str(lease.scope), at_s=now_s, actor=lease.holder, kind="lease_released", data=data)
 
-    def unlock(self, scope: Scope, actor: str) -> Lease | None:
+    def unlock(self, scope: Scope, actor: str, *, token: int | None = None) -> Lease | None:
         """Takes the lease away from whoever holds it, and returns what it was; None where nobody held it.
+
+        token: only from the holder with that token. Who saw a dead holder may come second, after another one who saw
+        it too and works under a lease of its own by now.
 
         The old holder's token is void from now on: its next write is refused.
         """
         with self._db.write() as conn:
             row = conn.execute(_row(scope).with_for_update()).one_or_none()
-            if row is None or row.holder is None:
+            if row is None or row.holder is None or token not in (None, row.token):
                 return None
             now_s = self._db.now_s(conn)
             self._set(conn, scope, token=int(row.token) + 1, holder=None, until_s=now_s)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import random
 import signal
+from dataclasses import replace
+from functools import partial
 
 import soak_faults
 import soak_world
 from soak_checks import fenced, problems, reference
+from soak_hooks import Sites
 
 from model.plan import RevisionState
+from orchestrator import executing
+from orchestrator.planning import make_plan
+from orchestrator.release import release
+from orchestrator.run import running
 from orchestrator.store.audit import AuditEntry
 
 
@@ -45,6 +52,24 @@ def test_a_release_that_died_before_its_verdict_gets_one(paper_world, acted):
 def test_what_is_in_place_is_no_new_revision(paper_world, acted):
     assert acted("deploy") == acted("deploy") == soak_world.ENDED
     assert revisions(paper_world) == [(1, RevisionState.DEPLOYED)]
+
+
+def test_a_release_that_is_stopped_while_it_is_watched_has_a_verdict(paper_world):
+    def work():
+        stop = []
+        sites = Sites(soak_world.nowhere)
+        learn = sites.emit
+        sites.emit = lambda event: stop.append(1) if event.kind == "waiting" else learn(event)
+        soak_world.without_probes(partial(setattr, executing))
+        with paper_world.open("deploy") as opened:
+            context = replace(opened, cancelled=lambda: bool(stop))
+            with running(context, sites, bake_s=30.0) as runner:
+                release(runner, make_plan(context))
+
+    notes = paper_world.folder / "notes.txt"
+    assert soak_world.spawn(notes, work).wait() == soak_world.REFUSED
+    assert "error Interrupted" in notes.read_text()
+    assert revisions(paper_world) == [(1, RevisionState.INTERRUPTED)]
 
 
 def test_a_full_disk_stops_a_release_and_undoes_nothing(paper_world, acted):

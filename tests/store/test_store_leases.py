@@ -57,6 +57,15 @@ def test_tokens_grow_over_release_expiry_and_unlock(store, scope):
     assert store.audit.verify(str(scope)) is None
 
 
+def test_who_comes_second_to_a_dead_holder_takes_nothing_from_who_came_first(store, scope):
+    dead = store.leases.acquire(scope, "dead", 30.0)
+    assert store.leases.unlock(scope, "first", token=dead.token).holder == "dead"
+    first = store.leases.acquire(scope, "first", 30.0)
+    assert store.leases.unlock(scope, "second", token=dead.token) is None
+    store.leases.check(first)
+    assert store.leases.current(scope).holder == "first"
+
+
 @pytest.mark.parametrize("how", ["released", "taken over", "unlocked"])
 def test_an_old_token_can_do_nothing(store, scope, plan, how):
     old = store.leases.acquire(scope, "a", 30.0)
