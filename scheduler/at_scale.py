@@ -20,14 +20,16 @@ from scheduler.stay import arrivals, moving_cost, place_beside, runs_mostly
 from scheduler.verdicts import Solved, Undecided
 
 LARGE = 4_000  # services times sites from which on the methods for large problems are used
+MANY_REPLICAS = 1_500
 GOOD_ENOUGH = 0.03  # gap up to which a placement that moves little is taken as it is
 WORTH_MOVING = 0.02  # what placing everything anew must save beyond the charges for moving
 OPTIMALITY_GAP = 1e-6
 PRICED_SERVICES = 200  # up to so many, the price of every other site is told with the answer
 
 
-def is_large(eligibility: Eligibility) -> bool:
-    return sum(len(sites) for sites in eligibility.allowed.values()) > LARGE
+def is_large(problem: Problem, eligibility: Eligibility) -> bool:
+    many = sum(s.replicas for s in problem.services) > MANY_REPLICAS
+    return many or sum(len(sites) for sites in eligibility.allowed.values()) > LARGE
 
 
 def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved | Undecided, Problem | None]:

@@ -57,7 +57,7 @@ def eligible_sites(problem: Problem) -> Eligibility:
     for service in problem.services:
         size = (service.dedicated, service.cpu_millicores, service.memory_mib, service.gpu, service.pods)
         if size not in roomy:
-            words = [_capacity(problem, service, sites[alike.index(number)]) for number in range(max(alike) + 1)]
+            words = [_capacity(problem, service, sites[alike.index(number)]) for number in range(len(numbers))]
             roomy[size] = tuple(words[number] for number in alike)
         key = (*_questions(problem, service), roomy[size])
         if key not in known:

@@ -187,7 +187,7 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
     """
     problem = canonical_problem(problem)
     eligibility = eligible_sites(problem)
-    if is_large(eligibility):
+    if is_large(problem, eligibility):
         return _solve_large(problem, eligibility, work_limit)
     search = Search(_unaware(problem), eligibility, work_limit)
     search.run()

@@ -42,7 +42,7 @@ def _sites(folder: Path) -> tuple[SiteOffer, ...]:
         for row in csv.DictReader(file):
             region = f"{row['vendor']}/{row['region']}"
             vcpu, price = float(row["vcpu"]), float(row["usd_h"])
-            if region in sold and row["arch"].startswith(("amd64", "x86")) and 0 < vcpu <= LARGEST_VCPU and price > 0:
+            if region in sold and row["arch"] == "X86_64" and 0 < vcpu <= LARGEST_VCPU and price > 0:
                 sold[region][row["instance"]] = InstanceOffer(
                     name=row["instance"],
                     vcpu=vcpu,
