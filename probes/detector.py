@@ -294,11 +294,16 @@ class Detector:
         return sends
 
     def _probe(self, target: _Target, now_s: float) -> list[Send]:
-        """One vantage in turn while all is well, all of them otherwise, as far as the budgets go."""
+        """One vantage in turn while all is well or nobody answers, all of them otherwise, as far as the budgets go.
+
+        Once it is unreachable everybody has asked in vain several times: one answer to one of them is the news that
+        matters, and a link that broke makes every target of a site cost as much at once. A refusal is news too.
+        """
         calm = target.status is Status.UP
+        silent = target.status is Status.UNREACHABLE and not any(s.refused for s in target.samples.values())
         turn = target.round % len(self._vantages)
         order = self._vantages[turn:] + self._vantages[:turn]
-        wanted = order[:1] if calm else order
+        wanted = order[:1] if calm or silent else order
         room = min(self._budget.left(now_s), target.budget.left(now_s))
         if room <= 0:
             return []

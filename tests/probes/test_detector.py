@@ -223,6 +223,17 @@ def test_a_vantage_that_alone_calls_a_dead_target_well_is_overruled(world: Make)
     assert found.statuses()[-1] is Status.UP
 
 
+def test_an_unreachable_target_is_asked_from_one_vantage_at_a_time(world: Make) -> None:
+    """Until it answers one of them, or one of them is refused."""
+    found = world(healthy_until(CRASH_S, None)).watch("t").run(300)
+    asked = [s for s in found.sends if 150 <= s.sent_s < 300]
+    assert 48 <= len(asked) <= 51
+    assert {s.vantage for s in asked} == {"a", "b", "c"}
+    found.behaviour = lambda _: (Outcome.REFUSED, 0.02)
+    found.run(20)
+    assert found.statuses()[-1] is Status.DOWN
+
+
 def test_a_spent_budget_is_no_evidence_of_silence(world: Make) -> None:
     """A moment's loss, and then no budget to ask again for most of a minute: suspicion at most."""
     found = world(lambda s: None if 100 <= s.sent_s < 131 else FAST, policy=ProbePolicy(target_budget_per_min=6))
