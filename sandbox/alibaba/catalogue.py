@@ -184,6 +184,18 @@ def describe_regions(ctx: Ctx) -> dict[str, Any]:
     return {"Regions": {"Region": rows}}
 
 
+def describe_vpc_regions(ctx: Ctx) -> dict[str, Any]:
+    """VPC's own answer says less than ECS's."""
+    rows = [{k: v for k, v in row.items() if k != "Status"} for row in describe_regions(ctx)["Regions"]["Region"]]
+    return {"Regions": {"Region": [{**row, "RegionEndpoint": f"vpc.{row['RegionId']}.aliyuncs.com"} for row in rows]}}
+
+
+def describe_vpc_zones(ctx: Ctx) -> dict[str, Any]:
+    told = ("ZoneId", "LocalName", "ZoneType")
+    rows = describe_zones(ctx)["Zones"]["Zone"]
+    return {"Zones": {"Zone": [{name: row[name] for name in told} for row in rows]}}
+
+
 def describe_zones(ctx: Ctx) -> dict[str, Any]:
     rows = [
         {
@@ -310,7 +322,7 @@ KUBERNETES_VERSIONS = (
 def describe_kubernetes_versions(ctx: Ctx) -> list[dict[str, Any]]:
     wanted = ctx.params.get("KubernetesVersion")
     return [
-        {"version": v, "creatable": True, "multi_az": "false", "images": [], "runtimes": [], "capabilities": {}}
+        {"version": v, "creatable": True, "images": [], "runtimes": [], "capabilities": {}}
         for v in KUBERNETES_VERSIONS
         if not wanted or v == wanted
     ]

@@ -26,6 +26,7 @@ from sandbox.alibaba.state import (
     VSwitch,
     has_tags,
     iso,
+    page,
     region_code,
     tag_rows,
     token_page,
@@ -178,6 +179,17 @@ def start_instances(ctx: Ctx) -> dict[str, Any]:
     return {"InstanceResponses": {"InstanceResponse": [_transition(m, "Stopped") for m in machines]}}
 
 
+def start_instance(ctx: Ctx) -> dict[str, Any]:
+    """The action for one: it answers nothing but the request's id."""
+    start_instances(ctx)
+    return {}
+
+
+def stop_instance(ctx: Ctx) -> dict[str, Any]:
+    stop_instances(ctx)
+    return {}
+
+
 def stop_instances(ctx: Ctx) -> dict[str, Any]:
     machines = _asked(ctx)
     for m in machines:
@@ -259,7 +271,7 @@ def describe_instances(ctx: Ctx) -> dict[str, Any]:
 def describe_instance_status(ctx: Ctx) -> dict[str, Any]:
     ids = set(ctx.params.repeated("InstanceId"))
     rows = [m for m in ctx.estate.machines.values() if m.region == ctx.region and (not ids or m.id in ids)]
-    part, fields = token_page(ctx, rows, limit=50)
+    part, fields = page(ctx, rows, limit=50)
     shown = [{"InstanceId": m.id, "Status": _status(m)} for m in part]
     return {"InstanceStatuses": {"InstanceStatus": shown}, **fields}
 

@@ -79,7 +79,7 @@ def scale_node_pool(ctx: Ctx) -> dict[str, Any]:
     running_cluster(ctx)
     pool = find_pool(ctx)
     pool.desired = _size(pool.desired + _size(ctx.body.get("count", 0)))
-    return _changed(ctx, pool, "scaling")
+    return {"task_id": _changed(ctx, pool, "scaling")["task_id"]}
 
 
 def modify_node_pool(ctx: Ctx) -> dict[str, Any]:

@@ -73,9 +73,9 @@ RPC: Mapping[tuple[str, str], Action] = {
             "DescribeUserData": machines.describe_user_data,
             "DescribeDisks": machines.describe_disks,
             "ModifyInstanceAttribute": machines.modify_instance_attribute,
-            "StartInstance": machines.start_instances,
+            "StartInstance": machines.start_instance,
             "StartInstances": machines.start_instances,
-            "StopInstance": machines.stop_instances,
+            "StopInstance": machines.stop_instance,
             "StopInstances": machines.stop_instances,
             "DeleteInstance": machines.delete_instances,
             "DeleteInstances": machines.delete_instances,
@@ -98,8 +98,8 @@ RPC: Mapping[tuple[str, str], Action] = {
     **_table(
         "Vpc",
         {
-            "DescribeRegions": catalogue.describe_regions,
-            "DescribeZones": catalogue.describe_zones,
+            "DescribeRegions": catalogue.describe_vpc_regions,
+            "DescribeZones": catalogue.describe_vpc_zones,
             "CreateVpc": vpc.create_vpc,
             "DescribeVpcs": vpc.describe_vpcs,
             "ModifyVpcAttribute": vpc.modify_vpc_attribute,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
+import json
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -174,7 +176,7 @@ class Eks:
             "id": str(uuid.uuid4()),
             "status": "InProgress",
             "type": kind,
-            "params": [{"type": k, "value": str(v)} for k, v in params.items()],
+            "params": [{"type": k, "value": v} for k, v in _update_params(params)],
             "createdAt": datetime.now(UTC),
             "errors": [],
         }
@@ -241,6 +243,23 @@ class Eks:
             if subnet_id in subnets:
                 return subnets[subnet_id]
         raise AwsError("InvalidParameterException", f"The subnet ID '{subnet_id}' does not exist")
+
+
+_PARAMS = {"subnetIds": "Subnets", "securityGroupIds": "SecurityGroups"}
+_LABELS = {"addOrUpdateLabels": "LabelsToAdd", "removeLabels": "LabelsToRemove"}
+_TAINTS = {"addOrUpdateTaints": "TaintsToAdd", "removeTaints": "TaintsToRemove"}
+
+
+def _update_params(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A request's members as UpdateParam names them (EKS API reference, UpdateParam: valid values of `type`)."""
+    for name, value in request.items():
+        if name == "scalingConfig":
+            yield from _update_params(value)
+        elif name in ("labels", "taints"):
+            yield from ((kind, json.dumps(value[k])) for k, kind in {**_LABELS, **_TAINTS}.items() if value.get(k))
+        else:
+            kind = _PARAMS.get(name) or name[0].upper() + name[1:]
+            yield kind, value if isinstance(value, str) else json.dumps(value)
 
 
 def _finish_update(cluster: Any, update: dict[str, Any]) -> None:

@@ -277,6 +277,7 @@ def check_pool(kind: ResourceKind, put: Put, name: str, properties: dict[str, An
 
 class AgentPools(ResourceKind):
     type = AGENT_POOL
+    patchable = False
     timing = "nodepool"
     etag_member = "properties.eTag"
     tracked = False

@@ -335,6 +335,7 @@ def cores_used(machines: Any, location: str) -> int:
 
 class Disks(ResourceKind):
     type = DISK
+    etag_member = ""
     timing = "network"
     extras = ("sku", "zones")
 

@@ -91,8 +91,9 @@ class Engine:
             answer |= {"location": record.location, "tags": dict(record.tags)}
         answer |= copy.deepcopy(record.body)
         answer["properties"] = {"provisioningState": record.state} | copy.deepcopy(kind.view(record))
-        inner = kind.etag_member.removeprefix("properties.")
-        (answer if inner == kind.etag_member else answer["properties"])[inner] = record.etag
+        if kind.etag_member:
+            inner = kind.etag_member.removeprefix("properties.")
+            (answer if inner == kind.etag_member else answer["properties"])[inner] = record.etag
         return answer
 
     def place_of(self, record: Record) -> str:
@@ -261,6 +262,8 @@ class Engine:
     async def patch(self, request: Request) -> Reply:
         record = self.existing(request.path)
         kind = self.kind(request.path)
+        if not kind.patchable:
+            raise ArmError(405, "MethodNotAllowed", f"The method PATCH is not allowed for {kind.type}.")
         self._preconditions(request, record)
         if record.busy:
             raise self.in_progress(kind, record)

@@ -38,7 +38,7 @@ def operations(kinds: Iterable[ResourceKind]) -> Collection[str]:
     namespaces = {"Microsoft.Resources"}
     for kind in kinds:
         namespaces.add(kind.type.partition("/")[0])
-        found += [f"{method} {kind.type}" for method in _METHODS]
+        found += [f"{method} {kind.type}" for method in _METHODS if method != "PATCH" or kind.patchable]
         found += [f"POST {kind.type}/{action}" for action in kind.actions]
     for namespace in sorted(namespaces):
         found += [f"GET {namespace}/locations", f"GET {namespace}/locations/operations"]

@@ -216,6 +216,7 @@ def _defaults(record: Record) -> list[dict[str, Any]]:
 
 class SecurityRules(ResourceKind):
     type = RULE
+    patchable = False
     timing = "firewall"
     tracked = False
     creating = updating = "Updating"

@@ -52,7 +52,8 @@ class ResourceKind:
 
     timing: kind in the timing table (`azure.<timing>.<verb>`). tracked: has location and tags. extras: top-level
     members of a PUT body that are kept. creating, updating: provisioning states while an operation runs.
-    etag_member: where the etag stands in an answer; with a leading `properties.` inside properties.
+    etag_member: where the etag stands in an answer; with a leading `properties.` inside properties;
+    "" where the type has none. patchable: Azure has a PATCH of the type.
     """
 
     type = ""
@@ -63,6 +64,7 @@ class ResourceKind:
     creating, updating = "Creating", "Updating"
     busy_code = "AnotherOperationInProgress"
     delete_while_busy = False
+    patchable = True
     actions: Mapping[str, bool] = {}
     """Name of a POST action -> whether a reader may call it."""
 

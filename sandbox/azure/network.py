@@ -135,6 +135,7 @@ def prefixes_of(properties: dict[str, Any]) -> list[str]:
 
 class Subnets(ResourceKind):
     type = SUBNET
+    patchable = False
     timing = "subnet"
     tracked = False
     creating = updating = "Updating"

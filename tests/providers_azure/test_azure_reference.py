@@ -1,20 +1,16 @@
-"""The adapter and the sandbox against what others recorded and published: ../shared/data/clouds/azure."""
+"""The adapter and the sandbox against what others recorded: ../shared/data/clouds/azure. Schemas: tests/conformance."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT4
 
-from model.resources import Direction, FirewallGroup, Kind, State, Verb
+from model.resources import Direction, Kind, State, Verb
 from providers.base import Call
 
 DATA = (
@@ -24,115 +20,6 @@ pytestmark = [
     pytest.mark.reference,
     pytest.mark.skipif(not DATA.is_dir(), reason="no reference data: ../shared/data/clouds/azure"),
 ]
-SCHEMAS = {
-    "Microsoft.Compute": "Microsoft.Compute.2024-11-01.json",
-    "Microsoft.ContainerService": "Microsoft.ContainerService.Aks.2026-05-01.json",
-    "Microsoft.Network": "Microsoft.Network.2025-07-01.json",
-}
-
-
-# -- bodies that we send -----------------------------------------------------------------------------------------
-
-
-def load(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((DATA / "schemas_arm" / name).read_text(encoding="utf-8"))
-    # The published enumeration of VM sizes ends in 2020.
-    for definition in document.get("definitions", {}).values():
-        if "vmSize" in definition.get("properties", {}):
-            definition["properties"]["vmSize"] = {"type": "string"}
-    return document
-
-
-@pytest.fixture(scope="module")
-def schemas() -> dict[str, dict[str, Any]]:
-    return {namespace: load(name) for namespace, name in SCHEMAS.items()}
-
-
-@pytest.fixture(scope="module")
-def registry(schemas: dict[str, dict[str, Any]]) -> Any:
-    documents = [*schemas.values(), load("common.definitions.json")]
-    return Registry().with_resources([(d["id"], Resource.from_contents(d, DRAFT4)) for d in documents])
-
-
-def check(type_: str, name: str, body: dict[str, Any], schemas: Any, registry: Any) -> list[str]:
-    """Mistakes of a PUT body: against the schema, and members that the schema does not know."""
-    namespace, _, kind = type_.partition("/")
-    document = schemas[namespace]
-    schema = document["resourceDefinitions"][kind.replace("/", "_")]
-    version = schema["properties"]["apiVersion"]["enum"][0]
-    full = {"name": name, "type": type_, "apiVersion": version} | body
-    validator = jsonschema.Draft4Validator(
-        {"$ref": f"{document['id']}/resourceDefinitions/{kind.replace('/', '_')}"}, registry=registry
-    )
-    mistakes = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:300]}" for e in validator.iter_errors(full)]
-    return mistakes + [f"unknown member {p}" for p in unknown(document, schema, full, "")]
-
-
-def unknown(document: Any, schema: Any, value: Any, path: str) -> Iterator[str]:
-    """Paths of members that no alternative of the schema names."""
-    options = list(alternatives(document, schema))
-    if isinstance(value, list):
-        items = [o["items"] for o in options if "items" in o]
-        for index, entry in enumerate(value):
-            yield from unknown(document, {"oneOf": items}, entry, f"{path}[{index}]")
-    if not isinstance(value, dict):
-        return
-    if any(isinstance(o.get("additionalProperties"), dict) for o in options):
-        return
-    known = {k: v for o in options for k, v in o.get("properties", {}).items()}
-    for key, inner in value.items():
-        if key in known:
-            yield from unknown(document, known[key], inner, f"{path}/{key}")
-        elif known:
-            yield f"{path}/{key}"
-
-
-def alternatives(document: Any, schema: Any) -> Iterator[Any]:
-    if "$ref" in schema:
-        if schema["$ref"].startswith("#/definitions/"):
-            yield from alternatives(document, document["definitions"][schema["$ref"].rpartition("/")[2]])
-        return
-    yield schema
-    for inner in [*schema.get("oneOf", ()), *schema.get("allOf", ())]:
-        yield from alternatives(document, inner)
-
-
-# Newer than the schemas of this folder, or read-only members that the SDK sends back on an update.
-NEWER = {"/properties/securityProfile/kubernetesResourceObjectEncryptionProfile"}
-
-
-def test_every_body_that_we_put_holds_against_the_schemas(
-    rig: Any, make: Any, schemas: Any, registry: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine, sent = rig.azure.server.engine, []
-    original = engine.put
-
-    async def put(request: Any) -> Any:
-        sent.append((request.path.type, request.path.name, request.body))
-        return await original(request)
-
-    monkeypatch.setattr(engine, "put", put)
-    rig.network(subnets=2)
-    machine = rig.make(make.instance())
-    cluster = rig.make(make.cluster())
-    pool = rig.make(make.pool())
-    group = rig.provider.get(rig.address(Kind.FIREWALL_GROUP, "web"), rig.call())
-    network = rig.provider.get(rig.address(Kind.NETWORK, "main"), rig.call())
-    rig.make(FirewallGroup(name="db", network="main"))
-    rig.provider.update(network, replace(network.resource, cidr="10.0.0.0/12"), rig.call())
-    rig.provider.update(group, replace(group.resource, rules=(make.rule(8443),)), rig.call())
-    rig.provider.update(pool, replace(pool.resource, count=1), rig.call())
-    rig.provider.wait_ready(pool.address, rig.call())
-    rig.provider.update(cluster, replace(cluster.resource, version="1.36"), rig.call())
-    rig.provider.update(machine, replace(machine.resource, firewall_group="db"), rig.call())
-    rig.provider.wait_ready(cluster.address, rig.call())
-    types = {type_ for type_, _, _ in sent if type_.partition("/")[0] in SCHEMAS}
-    assert len(types) == 8
-    for type_, name, body in sent:
-        if type_.partition("/")[0] in SCHEMAS:
-            mistakes = [m for m in check(type_, name, body, schemas, registry) if m.split()[-1] not in NEWER]
-            assert not mistakes, (type_, mistakes)
-    rig.drop(cluster)
 
 
 # -- answers that others recorded --------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from orchestrator.compare import diff_resource
 from orchestrator.registry import open_cloud
 from providers.base import Account, Call, CloudProvider
 from sandbox.threaded import Running
+from tools.conformance.walks import AlibabaWalk, AzureWalk
 from tools.conformance.wire import Recording, recorded
 
 USER_DATA = """#cloud-config
@@ -124,9 +125,11 @@ class Life:
     def changed(self, wanted: AnyResource) -> AnyResource:
         if isinstance(wanted, FirewallGroup) and wanted.rules:
             undescribed = rule(8080, "10.0.0.0/8")
-            return replace(wanted, rules=tuple(sorted((undescribed, rule(8443)))), tags={"team": "pay"})
+            rules = tuple(sorted((undescribed, rule(8443))))
+            return replace(wanted, rules=rules, description="front", tags={"team": "pay"})
         if isinstance(wanted, Cluster):
-            return replace(wanted, version="1.35", audit_logs=False, public_access_cidrs=(), tags={"team": "pay"})
+            more: dict[str, Any] = {"audit_logs": False, "public_access_cidrs": (), "firewall_group": "db"}
+            return replace(wanted, version="1.35", tags={"team": "pay"}, **more)
         if isinstance(wanted, NodePool):
             return replace(wanted, count=2, labels={"duoyun.dev/site": "there"}, tags={"team": "pay"})
         if isinstance(wanted, Instance):
@@ -217,6 +220,7 @@ class Lives:
     def __init__(self, running: Running) -> None:
         self.running = running
         self._led: dict[str, tuple[Recording, Mapping[str, str]]] = {}
+        self._walked: dict[str, Recording] = {}
 
     def of(self, cloud: str) -> tuple[Recording, Mapping[str, str]]:
         """What went over the wire, and what came of each step."""
@@ -227,3 +231,14 @@ class Lives:
                 outcomes = Life(open_cloud(account), place, "conformance").lead()
             self._led[cloud] = (recording, outcomes)
         return self._led[cloud]
+
+    def walked(self, cloud: str) -> Recording:
+        """A stranger's walk; empty where the adapter's life is all that is looked at."""
+        if cloud not in self._walked:
+            with recorded(self.running.endpoints["clouds"][cloud]["url"]) as recording:
+                walks: Mapping[str, Any] = {"azure": AzureWalk, "alibaba": AlibabaWalk}
+                walk = walks.get(cloud)
+                if walk is not None:
+                    walk(recording.url, self.running.account(PLACES[cloud].partition)).walk()
+            self._walked[cloud] = recording
+        return self._walked[cloud]
