@@ -103,7 +103,7 @@ ROWS: tuple[Row, ...] = (
         "ACTIVE at once, version 1.19 unless one is named, any version",
         "CREATING, then ACTIVE; versions 1.30 to 1.36; DescribeCluster names network, cluster security group and CA",
         "clients must wait, and see the cluster as it was made",
-        ("create cluster main", "list cluster main"),
+        ("create cluster life", "list cluster life"),
     ),
     Row(
         "EKS endpoints, tokens and nodes",
@@ -112,14 +112,14 @@ ROWS: tuple[Row, ...] = (
         "checks them (reader keys may only read); node groups' nodes join it with zone, labels and allocatable of "
         "their type. No Auto Scaling group and no EC2 instances stand behind them; changed labels reach new nodes only",
         "kubectl and duoyun reach it, and pods have somewhere to run",
-        ("reach cluster main",),
+        ("reach cluster life",),
     ),
     Row(
         "EKS updates",
         "no UpdateClusterVersion, DescribeUpdate, ListAddons",
         "updates take time, one at a time, and can be described; no add-ons are installed",
         "a cluster is upgraded in place",
-        ("update cluster main",),
+        ("update cluster life",),
     ),
     Row(
         "node groups' states",

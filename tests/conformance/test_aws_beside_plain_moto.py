@@ -296,7 +296,7 @@ def test_a_difference_shows(plain: Any, here: Any, row: str) -> None:
 def both(plain: Any, here: Any, outcomes: Any) -> dict[str, tuple[str, str]]:
     """Steps of the adapter's life that end otherwise: (plain moto, sandbox)."""
     account = account_on("aws", plain.row | {"partition": "aws-cn"}, plain.url, **ROLES)
-    theirs = Life(open_cloud(account), PLACES["aws"], "conformance", timeout_s=4.0, image=image(plain)).lead()
+    theirs = Life(open_cloud(account), PLACES["aws"], "conformance", trail_s=3.0, image=image(plain)).lead()
     ours = outcomes("aws")
     return {step: (theirs.get(step, ""), ours[step]) for step in ours if step in theirs and theirs[step] != ours[step]}
 

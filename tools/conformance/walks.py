@@ -282,3 +282,19 @@ class AlibabaWalk:
         self._until(lambda: not self._roa("GET", one))
         self._roa("DELETE", path)
         self._until(lambda: not self._roa("GET", path))
+
+
+def without_roles(url: str, row: Mapping[str, Any]) -> None:
+    """Takes away the account's roles of ours, which earlier lives left: a life makes them, whoever was there before."""
+    import boto3
+
+    iam = boto3.client(
+        "iam", region_name="cn-north-1", endpoint_url=url,
+        aws_access_key_id=row["key_id"], aws_secret_access_key=row["secret"],
+    )  # fmt: skip
+    for role in iam.list_roles()["Roles"]:
+        name = role["RoleName"]
+        if name.startswith("duoyun-eks-"):
+            for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+                iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+            iam.delete_role(RoleName=name)
