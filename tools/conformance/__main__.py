@@ -1,7 +1,7 @@
 """`python -m tools.conformance [--write]`: prints covered / total of each cloud; with --write, writes the page.
 
 Needs ../shared/data (or DUOYUN_REFERENCE_DATA) and the typed SDKs of the development dependencies. Exit code 1 where
-something was judged wrong.
+something was judged wrong, or one of them is missing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ PAGE = ROOT / "docs" / "sandbox-conformance.md"
 
 def main(arguments: list[str]) -> int:
     data = Path(os.environ.get("DUOYUN_REFERENCE_DATA") or ROOT.parent / "shared" / "data") / "clouds"
-    with shared() as running:
-        judged = judge(Lives(running), data)
+    if not data.is_dir():
+        sys.stderr.write(f"no reference data at {data}; set DUOYUN_REFERENCE_DATA\n")
+        return 1
+    try:
+        with shared() as running:
+            judged = judge(Lives(running), data)
+    except ModuleNotFoundError as exc:
+        sys.stderr.write(f"{exc.name} is not installed: it is one of the development dependencies\n")
+        return 1
     for cloud in judged:
         for what, (covered, total) in cloud.counts.items():
             sys.stdout.write(f"{cloud.title}: {what} {covered}/{total}\n")

@@ -41,12 +41,13 @@ AZURE_RECORDED_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One cloud. rows: operation -> (request judged by, answer judged by), "" for nothing. missing: -> reason."""
+    """One cloud. rows: operation -> (request judged by, answer judged by), "" for nothing. missing: what -> reason."""
 
     title: str
     rows: Mapping[str, tuple[str, str]]
     missing: Mapping[str, str]
     wrong: tuple[str, ...]
+    heading: str = "Not covered, and why:"
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
@@ -73,7 +74,7 @@ def _aws(lives: Lives) -> Judged:
     checker = aws.Checker()
     checker.check(exchanges(lives, "aws"))
     rows = {name: (checker.requests[name], checker.answers.get(name, "")) for name in sorted(checker.requests)}
-    return Judged("AWS", rows, aws.KNOWN, tuple(checker.wrong))
+    return Judged("AWS", rows, aws.KNOWN, tuple(checker.wrong), "Otherwise than the model says, and why:")
 
 
 def _azure(lives: Lives, data: Path) -> Judged:
@@ -148,5 +149,5 @@ def text(judged: list[Judged]) -> str:
         lines += ["", f"## {j.title}", "", "| operation | request judged by | answer judged by |", "|---|---|---|"]
         lines += [f"| `{name}` | {a or '**nothing**'} | {b or '**nothing**'} |" for name, (a, b) in j.rows.items()]
         if j.missing:
-            lines += ["", "Not covered, and why:", "", *(f"- `{name}`: {why}" for name, why in j.missing.items())]
+            lines += ["", j.heading, "", *(f"- `{name}`: {why}" for name, why in j.missing.items())]
     return "\n".join([*lines, ""])
