@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -19,7 +20,7 @@ from orchestrator.store.tables import lease as table
 from orchestrator.store.values import Lease, Scope
 
 # Built once: every write of a release asks it, and building a statement costs more than running it.
-_FENCE = (
+_FENCE: Final[sa.Select[tuple[int, str | None, float, float]]] = (
     sa.select(table.c.token, table.c.holder, table.c.since_s, table.c.until_s)
     .where(table.c.fleet == sa.bindparam("of_fleet"), table.c.application == sa.bindparam("of_application"))
     .with_for_update(read=True)
