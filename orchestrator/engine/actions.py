@@ -3,8 +3,8 @@
 Callers: the driver. Knows no DBOS: what an action's parts are called matters to kill tests only. Raises model.errors
 only.
 
-- create: record `creating`; create; wait until ready; record `live`.
-- update: update what is there; wait; record `live`.
+- create: record `creating`; create; wait until ready, where the answer does not say that it is; record `live`.
+- update: update what is there; wait as above; record `live`.
 - adopt: wait until what is there is ready; record `live`.
 - delete: record `deleting`; delete, again while something still uses it; wait until gone; forget the record.
 - replace: delete, then create; a record in state `creating` or `live` under this action's id says that the first half
@@ -23,7 +23,7 @@ from model.errors import Conflict, DependencyInUse, Interrupted, NotFound, PlanS
 from model.plan import Action, Op
 from model.ports import Clock
 from model.resources import Address, AnyResource, Kind, Observed, Ownership, State
-from orchestrator.engine.options import EngineOptions
+from orchestrator.engine.options import EngineOptions, is_plain_object
 from orchestrator.store.errors import StoreAway
 from orchestrator.store.store import Store
 from orchestrator.store.values import Record, RecordState, Scope
@@ -70,11 +70,18 @@ class Work:
     def _create(self) -> dict[str, Any]:
         desired = self._desired()
         self._record("record creating", self._intent(RecordState.CREATING, desired, provider_id=""))
-        self._cloud("create", lambda p: _answer(p.create(self.action.address, desired, self.call)))
-        return self._settle(desired)
+        made: list[Observed] = []
+
+        def create(provider: Provider) -> dict[str, Any]:
+            made.append(provider.create(self.action.address, desired, self.call))
+            return _answer(made[0])
+
+        self._cloud("create", create)
+        return self._settle(desired, made[0])
 
     def _update(self) -> dict[str, Any]:
         desired = self._desired()
+        made: list[Observed] = []
 
         def update(provider: Provider) -> dict[str, Any]:
             try:
@@ -85,10 +92,11 @@ class Work:
                     mend="plan again; the new plan creates it",
                     address=str(self.action.address),
                 ) from exc
-            return _answer(provider.update(observed, desired, self.call))
+            made.append(provider.update(observed, desired, self.call))
+            return _answer(made[0])
 
         self._cloud("update", update)
-        return self._settle(desired)
+        return self._settle(desired, made[0])
 
     def _delete(self) -> dict[str, Any]:
         gone = self._take_down()
@@ -114,9 +122,16 @@ class Work:
 
     # -- their parts -------------------------------------------------------------------------------------------
 
-    def _settle(self, desired: AnyResource) -> dict[str, Any]:
-        """Waits until the resource is ready and records it as live."""
+    def _settle(self, desired: AnyResource, made: Observed | None = None) -> dict[str, Any]:
+        """Waits until the resource is ready and records it as live. made: what the call that made it so has answered.
+
+        A plain object of a cluster (an account, a policy) is ready as it is written, and the answer says so: asking
+        again would be a third request for most of a release's actions.
+        """
         seen: list[Observed] = []
+        if made is not None and made.state is State.READY and is_plain_object(desired):
+            self._record("record live", Record.live(self.action.address, made, desired, **self._origin()))
+            return _answer(made)
 
         def wait(provider: Provider) -> dict[str, Any]:
             seen.append(provider.wait_ready(self.action.address, self.call))

@@ -25,6 +25,11 @@ ROLLOUT_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 PROGRESS_DEADLINE_S = 600.0
 
 
+def is_plain_object(resource: AnyResource) -> bool:
+    """Whether it is an object of a cluster that runs nothing by itself."""
+    return isinstance(resource, KubernetesObject) and resource.manifest.get("kind") not in ROLLOUT_KINDS
+
+
 def _nothing(_name: str) -> None:
     """No checkpoint."""
 

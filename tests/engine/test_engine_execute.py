@@ -17,7 +17,7 @@ from model.errors import (
 )
 from model.exit_codes import ExitCode
 from model.plan import Op
-from model.resources import Kind, Network, Ownership
+from model.resources import Kind, KubernetesObject, Network, Ownership
 from orchestrator.engine.outcome import ActionState
 from orchestrator.store import RecordState
 from providers.base import Provider
@@ -54,6 +54,21 @@ def test_nothing_begins_before_what_it_depends_on_is_done(local_bench):
     for act in plan.actions:
         for needed in act.depends_on:
             assert place["action_done", needed] < place["action_started", act.id]
+
+
+def test_only_what_may_take_time_is_asked_again_whether_it_is_ready(local_bench):
+    """The answer that made a plain object says that it is ready; a workload's says nothing of its pods."""
+    account = KubernetesObject(
+        name="main/shop/ServiceAccount/plain", manifest={"kind": "ServiceAccount", "metadata": {"name": "plain"}}
+    )
+    web = deployment("web")
+    made = [(at(Kind.KUBERNETES_OBJECT, thing.name), thing) for thing in (account, web)]
+    names: list[str] = []
+    local_bench.options = replace(local_bench.options, checkpoint=names.append)
+    assert local_bench.run(plan_of([action(Op.CREATE, address, thing, None) for address, thing in made])).ok
+    waits = [name for name in names if "before" in name and "wait until ready" in name]
+    assert waits == ["before create-kubernetes_object-web: wait until ready"] * len(waits) and len(waits) == 1
+    assert {str(a) for a, _ in made} == set(local_bench.records())
 
 
 def test_events_say_what_where_and_how_long(local_bench):

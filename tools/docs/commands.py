@@ -37,6 +37,10 @@ _MEANING = {
 _OTHER_VARIABLES = (
     ("DUOYUN_SANDBOX", "the running sandbox's `endpoints.json`, instead of the one in `~/.local/state`"),
     ("DUOYUN_SANDBOX_READER", "`1`: use the sandbox's read-only keys; every write is answered with 403"),
+    (
+        "DUOYUN_PROBES",
+        "`fixed`: a release judges pods and machines by each probe's own timeout and ten tries, not patiently",
+    ),
     ("DUOYUN_DEBUG", "any value: show the traceback of an unexpected error"),
     ("XDG_STATE_HOME", "where SQLite state and the sandbox's files live, instead of `~/.local/state`"),
     ("NO_COLOR, TERM=dumb", "no colours, no redrawing"),
