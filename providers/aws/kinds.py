@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from model.errors import CallSite, Conflict, InvalidRequest, NotFound
-from model.resources import Address, AnyResource, Observed, State
+from model.resources import TAG_KEY, Address, AnyResource, Observed, State
 from providers.aws.session import Session
 from providers.base import Call
 
@@ -55,12 +55,15 @@ def pick(session: Session, address: Address, rows: list[Observed], call: Call) -
     """The one that an address means: ours first, then a foreign one by name, then any by its id.
 
     What another fleet owns is not meant by a name that our fleet uses, too; its id is unmistakable. One that is being
-    deleted gives way to its successor. Conflict where several would do.
+    deleted gives way to its successor. Of twins, which one request made that was delivered twice, the finished one is
+    meant, else the first by id. Conflict where several would do.
     """
     rows = [o for o in rows if o.state is not State.DELETING] or rows
     named = [o for o in rows if o.address.name == address.name and (not call.fleet or o.owner in ("", call.fleet))]
     ours = [o for o in named if o.owner and o.owner == call.fleet]
     by_id = [o for o in rows if o.provider_id == address.name]
+    if ours and len({o.raw.get("tags", {}).get(TAG_KEY) or o.provider_id for o in ours}) == 1:
+        return min(ours, key=lambda o: (o.state is not State.READY, o.provider_id))
     for candidates in (ours, named, by_id):
         if len(candidates) == 1:
             return candidates[0]

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.errors import AlreadyExists, CallSite, DependencyInUse, InvalidRequest, NotFound
-from model.resources import TAG_FLEET, Address, AnyResource, Kind, Network, Observed, State, Subnet
+from model.errors import AlreadyExists, CallSite, Conflict, DependencyInUse, InvalidRequest, NotFound
+from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, Address, AnyResource, Kind, Network, Observed, State, Subnet
 from providers.aws.ec2 import Ec2Kind, observed_address, owner_of, tag_is, tags_of, where
 from providers.aws.kinds import need_fleet
 from providers.aws.session import Session
@@ -97,7 +97,28 @@ class Networks(Ec2Kind):
         self.attempt(address.region, "CreateVpc", look_or_create, call)
         observed = self._must_find(address, call)
         self._complete(observed, tags, call)
+        self._drop_twins(observed, call)
         return self._must_find(address, call)
+
+    def _drop_twins(self, kept: Observed, call: Call) -> None:
+        """A create without a token that a proxy delivered twice has made two: what has our key and nothing in it goes.
+
+        The same holds for gateways that are attached to nothing once the kept network has its own.
+        """
+        region, tags = kept.address.region, kept.raw.get("tags", {})
+        if not kept.owner or not tags.get(TAG_KEY):
+            return
+        same = [f for key in (TAG_FLEET, TAG_NAME, TAG_KEY) for f in tag_is(key, tags[key])]
+        for row in self.rows(region, call, same):
+            if row["VpcId"] != kept.provider_id:
+                self.gone_is_fine(region, "DeleteVpc", call, VpcId=row["VpcId"])
+        self._drop_loose_gateways(kept, call)
+
+    def _drop_loose_gateways(self, kept: Observed, call: Call) -> None:
+        region = kept.address.region
+        for gateway in self._own_gateways(region, kept.raw.get("tags", {}), call) if kept.owner else ():
+            if not gateway.get("Attachments"):
+                self.gone_is_fine(region, "DeleteInternetGateway", call, InternetGatewayId=gateway["InternetGatewayId"])
 
     def _must_find(self, address: Address, call: Call) -> Observed:
         """What was just created; AWS may need a moment to show it."""
@@ -164,6 +185,7 @@ class Networks(Ec2Kind):
         self.update_tags(observed, desired, call)
         if observed.owner and observed.state is State.PENDING:
             self._complete(observed, observed.raw["tags"], call)
+            self._drop_twins(observed, call)
         return self.find(observed.address, call) or observed
 
     def delete(self, observed: Observed, call: Call) -> None:
@@ -179,10 +201,9 @@ class Networks(Ec2Kind):
             gateway_id = gateway["InternetGatewayId"]
             self.gone_is_fine(region, "DetachInternetGateway", call, InternetGatewayId=gateway_id, VpcId=vpc_id)
             self.gone_is_fine(region, "DeleteInternetGateway", call, InternetGatewayId=gateway_id)
+        self._drop_twins(observed, call)
         self.gone_is_fine(region, "DeleteVpc", call, VpcId=vpc_id)
-        for gateway in self._own_gateways(region, observed.raw.get("tags", {}), call) if observed.owner else ():
-            if not gateway.get("Attachments"):  # an earlier delete ended between detaching and deleting it
-                self.gone_is_fine(region, "DeleteInternetGateway", call, InternetGatewayId=gateway["InternetGatewayId"])
+        self._drop_loose_gateways(observed, call)  # an earlier delete may have ended between detaching and deleting it
 
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
         assert isinstance(before, Network)
@@ -260,7 +281,12 @@ class Subnets(Ec2Kind):
                     VpcId=vpc_id, CidrBlock=desired.cidr, TagSpecifications=[specification("subnet", tags)], **zone
                 )
 
-        self.attempt(address.region, "CreateSubnet", look_or_create, call)
+        try:
+            self.attempt(address.region, "CreateSubnet", look_or_create, call)
+        except Conflict:
+            # The range is taken, perhaps by ourselves: a request that arrived twice is answered as the second one was.
+            if self.own(address, call) is None:
+                raise
         observed = self._must_find(address, call)
         self._complete(observed, call)
         return self._must_find(address, call)

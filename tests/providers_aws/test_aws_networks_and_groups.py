@@ -235,3 +235,40 @@ def test_foreign_things_are_listed_and_left_alone(
     with pytest.raises(AlreadyExists):
         provider.create(address(Kind.FIREWALL_GROUP, "taken"), group, call())
     assert provider.get(address(Kind.FIREWALL_GROUP, "taken"), call()).owner == ""
+
+
+def test_creates_that_arrive_twice_leave_one_of_each(
+    provider: CloudProvider, address: At, call: MakeCall, boto: Any, fleet: str, faults: Any
+) -> None:
+    """As from a proxy that tries again by itself: CreateVpc and CreateInternetGateway know no client token."""
+    faults.add({"service": "aws", "operation": "ec2:*", "duplicate": True, "count": -1})
+    network = provider.create(address(Kind.NETWORK, "main"), NET, call())
+    provider.create(address(Kind.SUBNET, "a"), Subnet(name="a", network="main", cidr="10.30.1.0/24"), call("s"))
+    group = FirewallGroup(name="web", network="main", rules=(rule(80), rule(443)))
+    assert keys(provider.create(address(Kind.FIREWALL_GROUP, "web"), group, call("g"))) >= {r.key for r in group.rules}
+    ec2, mine = boto("ec2"), [{"Name": f"tag:{TAG_FLEET}", "Values": [fleet]}]
+    for method, result in (
+        ("describe_vpcs", "Vpcs"),
+        ("describe_internet_gateways", "InternetGateways"),
+        ("describe_subnets", "Subnets"),
+        ("describe_security_groups", "SecurityGroups"),
+    ):
+        assert len(getattr(ec2, method)(Filters=mine)[result]) == 1, method
+    assert provider.get(address(Kind.NETWORK, "main"), call()) == network
+    for kind, name in ((Kind.FIREWALL_GROUP, "web"), (Kind.SUBNET, "a"), (Kind.NETWORK, "main")):
+        provider.delete(provider.get(address(kind, name), call()), call())
+        provider.wait_gone(address(kind, name), call())
+    assert not ec2.describe_vpcs(Filters=mine)["Vpcs"]
+    assert not ec2.describe_internet_gateways(Filters=mine)["InternetGateways"]
+
+
+def test_a_twin_that_appears_late_is_not_taken_for_the_network_and_goes_with_it(
+    provider: CloudProvider, address: At, call: MakeCall, boto: Any, fleet: str
+) -> None:
+    made, ec2 = provider.create(address(Kind.NETWORK, "main"), NET, call()), boto("ec2")
+    tags = ec2.describe_vpcs(VpcIds=[made.provider_id])["Vpcs"][0]["Tags"]
+    for _ in range(4):  # among several, some have a lower id
+        ec2.create_vpc(CidrBlock=NET.cidr, TagSpecifications=[{"ResourceType": "vpc", "Tags": tags}])
+    assert provider.get(address(Kind.NETWORK, "main"), call()).provider_id == made.provider_id
+    provider.delete(made, call())
+    assert not ec2.describe_vpcs(Filters=[{"Name": f"tag:{TAG_FLEET}", "Values": [fleet]}])["Vpcs"]
