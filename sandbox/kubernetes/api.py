@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from sandbox.kubernetes import admission, ownership, patches, validation
+from sandbox.kubernetes import admission, ownership, patches, schema, validation
 from sandbox.kubernetes.conform import conform
 from sandbox.kubernetes.defaults import fill_in
 from sandbox.kubernetes.errors import ApiError, already_exists, bad_request, invalid, not_found, stale
@@ -233,6 +233,8 @@ class Api:
             new["metadata"].pop("deletionTimestamp", None)
         else:
             new = _reset(kind, new, live, write.subresource)
+        if "spec" in (schema.fields(kind.model) or {}):
+            new.setdefault("spec", {})  # as Go writes a struct that nobody filled in
         fill_in(kind.kind, new)
         admission.admit(self.store, kind, new, live, self._rng)
         causes = validation.check(kind.kind, new, live)

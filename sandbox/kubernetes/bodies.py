@@ -57,7 +57,7 @@ async def read(request: web.BaseRequest, accepted: Sequence[str] = OBJECTS) -> B
             rows = "\n".join(f'  key "{path}" already set in map' for path in twice)
             raise bad_request(f"error decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n{rows}")
         return Body(data, media_type)
-    data, twice = _json(raw)
+    data, twice = parse_json(raw)
     return Body(data, media_type, twice)
 
 
@@ -85,7 +85,7 @@ class _Doubled(dict[str, Any]):
     twice: list[str]
 
 
-def _json(raw: bytes) -> tuple[Any, tuple[str, ...]]:
+def parse_json(raw: bytes) -> tuple[Any, tuple[str, ...]]:
     """The data and the paths of doubled fields; of these the last value counts."""
     found_any = False
 
@@ -164,7 +164,7 @@ _Loader.yaml_implicit_resolvers = {
 
 def _yaml(raw: bytes) -> tuple[Any, tuple[str, ...]]:
     if raw.lstrip()[:1] == b"{":
-        return _json(raw)
+        return parse_json(raw)
     loader = _Loader(raw)
     try:
         data = _checked(loader.get_single_data())

@@ -6,10 +6,12 @@ dropped, quantities are written canonically, a value of the wrong type is refuse
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.kubernetes import quantities, schema
+from sandbox.kubernetes import openapi, quantities, schema
 
 Object = dict[str, Any]
 _JSON_NAMES = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
@@ -21,6 +23,8 @@ _QUANTITY_MAPS: Final = frozenset(
     }
 )  # fmt: skip
 _QUANTITIES: Final = frozenset({"sizeLimit", "divisor", "storage", "averageValue"})
+_BITS: Final = {"int32": 32, "int64": 64, "int": 64}
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 # Empty values that mean something: an empty list here is not the same as none.
 _KEEP_EMPTY: Final = frozenset({("V1Deployment", "spec"), ("V1PodSpec", "containers")})
 
@@ -58,6 +62,8 @@ def _struct(obj: Object, model: str, path: str, result: Conformed) -> Object:
             child = _quantity(value, where, result)
         else:
             child = _value(value, kind, model, where, result)
+            if child is not None and (said := _misfit(child, openapi.exact_types(model).get(name, "").lstrip("*"))):
+                result.errors.append(f"{where}: {said}")
         empty = (schema.is_list(kind) or schema.is_map(kind)) and not child and child is not None
         if child is not None and not (empty and (model, name) not in _KEEP_EMPTY):
             clean[name] = child
@@ -80,6 +86,32 @@ def _value(value: Any, kind: str, model: str, where: str, result: Conformed) -> 
             return _mismatch(value, kind, model, where, result)
         return _struct(value, kind, where, result)
     return value if _scalar_fits(value, kind) else _mismatch(value, kind, model, where, result)
+
+
+def _misfit(value: Any, exact: str) -> str:
+    """Why a value of the right JSON type cannot be Go's, or ""."""
+    if exact.startswith(("[]", "map:")):
+        bare = exact.partition("]" if exact.startswith("[]") else ":")[2]
+        below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return next((said for v in below if (said := _misfit(v, bare))), "")
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if exact in _BITS and number and not -(1 << _BITS[exact] - 1) <= value < 1 << _BITS[exact] - 1:
+        return f"json: cannot unmarshal number {value} into Go value of type {exact}"
+    if exact == "intstr" and not (isinstance(value, str) or (number and -(1 << 31) <= value < 1 << 31)):
+        return f"json: cannot unmarshal {_JSON_NAMES.get(type(value), 'null')} into Go value of type int32"
+    if exact in ("time", "microtime") and not (isinstance(value, str) and _TIME.fullmatch(value)):
+        return f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}"'
+    if exact == "bytes" and isinstance(value, str) and not _is_base64(value):
+        return "illegal base64 data"
+    return ""
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text.replace("\n", ""), validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _scalar_fits(value: Any, kind: str) -> bool:

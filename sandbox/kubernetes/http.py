@@ -199,7 +199,8 @@ class HttpApi:
         raise method_not_allowed()
 
     def _matcher(self, target: Target, query: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
-        labels, fields = parse_labels(query.get("labelSelector", "")), parse_fields(query.get("fieldSelector", ""))
+        labels = parse_labels(query.get("labelSelector", ""))
+        fields = parse_fields(query.get("fieldSelector", ""), target.kind.kind)
         namespace, name = target.namespace, target.name
 
         def matches(obj: Mapping[str, Any]) -> bool:

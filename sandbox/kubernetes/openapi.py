@@ -44,7 +44,7 @@ _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @cache
-def _messages() -> Mapping[str, str]:
+def messages() -> Mapping[str, str]:
     """Name of a client's model -> message of the protobuf table: `V1Pod` -> `core/v1.Pod`."""
     found: dict[str, str] = {}
     twice: set[str] = set()
@@ -61,7 +61,7 @@ def _messages() -> Mapping[str, str]:
 
 def schema_name(model: str) -> str:
     """`V1Pod` -> `io.k8s.api.core.v1.Pod`, as the published documents name it."""
-    package, _, name = _messages().get(model, f"core/v1.{model}").partition(".")
+    package, _, name = messages().get(model, f"core/v1.{model}").partition(".")
     group, _, version = package.partition("/")
     return f"{_META}.{name}" if group == "meta" else f"io.k8s.api.{group}.{version}.{name}"
 
@@ -127,7 +127,7 @@ def _add(model: str, schemas: Object) -> None:
         return
     found: Object = {"type": "object"}
     schemas[name] = found
-    exact, meaning = _exact_types(model), schema.meanings(model)
+    exact, meaning = exact_types(model), schema.meanings(model)
     properties: Object = {}
     for field, kind in known.items():
         entry = _property(kind, exact.get(field, ""), schemas)
@@ -159,9 +159,9 @@ def _merging(model: str, field: str, kind: str) -> Object:
 
 
 @cache
-def _exact_types(model: str) -> Mapping[str, str]:
+def exact_types(model: str) -> Mapping[str, str]:
     """JSON field -> Go's type, for the fields of a model; inlined structs are followed."""
-    message = _messages().get(model)
+    message = messages().get(model)
     return _inlined(message) if message else {}
 
 

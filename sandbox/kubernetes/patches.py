@@ -13,6 +13,7 @@ from typing import Any
 from sandbox.kubernetes import schema
 from sandbox.kubernetes.errors import ApiError, bad_request
 
+_MOST_OPERATIONS = 10_000
 _DIRECTIVE = "$patch"
 _ORDER, _DELETE_PRIMITIVES, _RETAIN = "$setElementOrder/", "$deleteFromPrimitiveList/", "$retainKeys"
 
@@ -37,6 +38,9 @@ def json_patch(target: Any, operations: Any) -> Any:
     """RFC 6902. ApiError 422 where an operation does not apply, 400 where it is none."""
     if not isinstance(operations, Sequence) or isinstance(operations, str):
         raise bad_request("a JSON patch is a list of operations")
+    if len(operations) > _MOST_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(operations)}"
+        raise ApiError(413, "RequestEntityTooLarge", message)
     document = copy.deepcopy(target)
     for operation in operations:
         if not isinstance(operation, Mapping) or "op" not in operation or "path" not in operation:
@@ -72,7 +76,9 @@ def _refused(message: str) -> ApiError:
     return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {message}")
 
 
-def _pointer(text: str) -> list[str]:
+def _pointer(text: Any) -> list[str]:
+    if not isinstance(text, str):
+        raise bad_request(f"{text!r} is no JSON pointer")
     if text == "":
         return []
     if not text.startswith("/"):
@@ -122,6 +128,11 @@ def strategic_merge(target: Any, patch: Any, model: str) -> Any:
         return copy.deepcopy(patch)
     if patch.get(_DIRECTIVE) == "delete":
         return None
+    for name, value in patch.items():
+        if name.startswith((_RETAIN, _ORDER, _DELETE_PRIMITIVES)) and not isinstance(value, list):
+            raise bad_request(f"{name} is to be a list")
+    if patch.get(_DIRECTIVE) not in (None, "delete", "replace", "merge"):
+        raise bad_request(f"Unknown patch directive {patch[_DIRECTIVE]!r}")
     clean = {k: v for k, v in patch.items() if not k.startswith("$")}
     if patch.get(_DIRECTIVE) == "replace":
         return copy.deepcopy(clean)

@@ -68,13 +68,40 @@ def match_expression(expression: Mapping[str, Any], labels: Mapping[str, str]) -
     return False
 
 
-def parse_fields(text: str) -> Matches:
-    """`metadata.name=a,status.phase!=Running` -> predicate over the whole object."""
+# Fields that a selector may name, beside the name and the namespace; the real API indexes no others.
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Pod": (
+        "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+        "status.phase", "status.podIP", "status.nominatedNodeName",
+    ),
+    "Event": (
+        *(
+            f"involvedObject.{name}"
+            for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+        ),
+        "reason", "reportingComponent", "source", "type",
+    ),
+    "Secret": ("type",),
+    "Namespace": ("status.phase",),
+    "Node": ("spec.unschedulable",),
+    "ReplicaSet": ("status.replicas",),
+    "Job": ("status.successful",),
+    "Service": ("spec.clusterIP", "spec.type"),
+}  # fmt: skip
+
+
+def parse_fields(text: str, kind: str = "") -> Matches:
+    """`metadata.name=a,status.phase!=Running` -> predicate over the whole object.
+
+    ApiError 400 where it does not parse, or names a field by which that kind cannot be asked for.
+    """
     tests: list[tuple[tuple[str, ...], bool, str]] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
         match = re.fullmatch(r"([A-Za-z0-9.\[\]'/_-]+?)\s*(==|=|!=)\s*(.*)", part)
         if match is None:
             raise bad_request(f"invalid field selector: {part!r}")
+        if kind and match[1] not in ("metadata.name", "metadata.namespace", *_FIELDS.get(kind, ())):
+            raise bad_request(f"field label not supported: {match[1]}")
         tests.append((tuple(match[1].split(".")), match[2] != "!=", match[3]))
 
     def holds(obj: Mapping[str, Any]) -> bool:

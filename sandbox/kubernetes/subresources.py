@@ -34,15 +34,24 @@ def scale_of(obj: Object) -> Object:
 def put_scale(api: Api, kind: ResourceKind, namespace: str, name: str, body: Any, write: Write) -> Object:
     """PUT of a Scale. ApiError 422 where replicas is no count."""
     live = api.get(kind, namespace, name)
-    replicas = (body.get("spec") or {}).get("replicas", 0) if isinstance(body, dict) else None
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+    spec, said = _scale_parts(body)
+    replicas = spec.get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or not 0 <= replicas < 1 << 31:
         raise invalid(
             kind, name, [Cause("FieldValueInvalid", f"Invalid value: {replicas}: must be a count", "spec.replicas")]
         )
-    version = (body.get("metadata") or {}).get("resourceVersion")
+    version = said.get("resourceVersion")
     meta = live["metadata"] | ({"resourceVersion": version} if version else {})
     new = live | {"metadata": meta, "spec": live["spec"] | {"replicas": replicas}}
     return scale_of(api.replace(kind, namespace, name, new, Write(write.manager, "scale", write.dry_run)))
+
+
+def _scale_parts(body: Any) -> tuple[Object, Object]:
+    """spec and metadata of a Scale. ApiError 400 where it is none."""
+    spec, meta = (body.get("spec") or {}, body.get("metadata") or {}) if isinstance(body, dict) else (None, None)
+    if not isinstance(spec, dict) or not isinstance(meta, dict):
+        raise bad_request('Scale in version "v1" cannot be handled as a Scale: it has no such form')
+    return spec, meta
 
 
 def patch_scale(
@@ -53,12 +62,14 @@ def patch_scale(
     if media_type == "application/json-patch+json":
         patched = patches.json_patch(current, body)
     elif media_type.startswith("application/apply-patch"):
-        patched = current | {"spec": ownership.strip_nulls(body).get("spec") or current["spec"]}
+        spec, _meta = _scale_parts(body)
+        patched = current | {"spec": ownership.strip_nulls(spec) or current["spec"]}
     elif media_type in ("application/merge-patch+json", "application/strategic-merge-patch+json"):
         patched = patches.json_merge(current, body)
     else:
         raise bad_request(f"the body of the request was in an unknown format: {media_type}")
-    patched = patched | {"metadata": {k: v for k, v in patched["metadata"].items() if k != "resourceVersion"}}
+    spec, meta = _scale_parts(patched)
+    patched = {"spec": spec, "metadata": {k: v for k, v in meta.items() if k != "resourceVersion"}}
     return put_scale(api, kind, namespace, name, patched, write)
 
 

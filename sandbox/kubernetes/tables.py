@@ -18,7 +18,7 @@ def table(kind: ResourceKind, objects: Sequence[Object], now_s: float, version: 
     columns = _COLUMNS.get(kind.kind, _PLAIN)
     rows = [
         {
-            "cells": [cell(obj, now_s) for _name, cell, _wide in columns],
+            "cells": [_shown(cell, obj, now_s) for _name, cell, _wide in columns],
             **_included(kind, obj, include),
         }
         for obj in objects
@@ -40,6 +40,14 @@ def table(kind: ResourceKind, objects: Sequence[Object], now_s: float, version: 
         "columnDefinitions": definitions,
         "rows": rows,
     }
+
+
+def _shown(cell: Callable[[Object, float], Any], obj: Object, now_s: float) -> Any:
+    """A cell's text; an object may lack any part that its user did not have to write."""
+    try:
+        return cell(obj, now_s)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        return "<unknown>"
 
 
 def _included(kind: ResourceKind, obj: Object, include: str) -> Object:

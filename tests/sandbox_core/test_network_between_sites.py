@@ -111,13 +111,11 @@ def test_each_way_costs_its_own_round_trips(sites: tuple[Running, Any, str]) -> 
     running, here, entry = sites
     through = f"{here.url}/api/v1/namespaces/default/services/web:8080/proxy/"
     cluster = (here.admin_token, here.ca_pem)
-    near = seconds(f"http://{entry}:8080/"), seconds(f"{here.url}/version", *cluster), seconds(through, *cluster)
     running.loop.call_soon_threadsafe(running.sandbox.network.set, LINKS)
-    far = seconds(f"http://{entry}:8080/"), seconds(f"{here.url}/version", *cluster), seconds(through, *cluster)
-    assert far[0] - near[0] >= 2 * 0.018  # two round trips from the vantage to the entry
-    assert far[1] - near[1] >= 3 * 0.055  # three with TLS, to the cluster here
-    # and from there one to two more to the entry of the other site: its connection may be kept
-    assert far[2] - near[2] >= 3 * 0.055 + 0.145
+    assert seconds(f"http://{entry}:8080/") >= 2 * 0.020  # from the vantage to the entry, over a fresh connection
+    assert seconds(f"{here.url}/version", *cluster) >= 3 * 0.060  # with TLS, to the cluster here
+    # and from there one or two more to the entry of the other site: its connection may be kept
+    assert seconds(through, *cluster) >= 3 * 0.060 + 0.150
     paths = {(p["from"], p["to"]): p["counted"] for p in running.sandbox.network.describe()["paths"]}
     assert paths[HERE, THERE]["connections"] >= 1
     assert paths["vantage", THERE]["connections"] >= 3

@@ -265,3 +265,38 @@ def test_deleting_a_namespace_takes_everything_in_it(kube: Any) -> None:
     kube.until(lambda: "shop" not in {n.metadata.name for n in kube.core.list_namespace().items})
     assert not kube.core.list_pod_for_all_namespaces().items
     assert _refusal(lambda: kube.core.delete_namespace("default"))[0] == 403
+
+
+def test_pages_and_exact_lists_show_one_version(kube: Any) -> None:
+    for number in range(4):
+        kube.core.create_namespaced_config_map("default", {"metadata": {"name": f"p-{number}"}})
+    first = kube.core.list_namespaced_config_map("default", limit=2)
+    version = first.metadata.resource_version
+    kube.core.delete_namespaced_config_map("p-3", "default")
+    kube.core.create_namespaced_config_map("default", {"metadata": {"name": "p-9"}})
+    rest = kube.core.list_namespaced_config_map("default", limit=9, _continue=first.metadata._continue)
+    before = [m.metadata.name for m in (*first.items, *rest.items)]
+    assert {"p-0", "p-1", "p-2", "p-3"} <= set(before)
+    assert "p-9" not in before
+    exact = kube.core.list_namespaced_config_map("default", resource_version=version, resource_version_match="Exact")
+    assert [m.metadata.name for m in exact.items] == before
+    assert exact.metadata.resource_version == version
+    newest = kube.core.list_namespaced_config_map(
+        "default", resource_version=version, resource_version_match="NotOlderThan"
+    )
+    assert "p-9" in {m.metadata.name for m in newest.items}
+
+
+def test_a_page_of_a_forgotten_version_gives_a_token_to_go_on(kube: Any) -> None:
+    for number in range(3):
+        kube.core.create_namespaced_config_map("default", {"metadata": {"name": f"p-{number}"}})
+    token = kube.core.list_namespaced_config_map("default", limit=1).metadata._continue
+    store = kube.running.cluster.store
+    kube.running.do(lambda: store._forgotten.update(configmaps=store.version + 1))
+    kube.core.create_namespaced_config_map("default", {"metadata": {"name": "p-4"}})
+    kube.core.create_namespaced_config_map("default", {"metadata": {"name": "p-5"}})
+    gone = kube.http(f"/api/v1/namespaces/default/configmaps?limit=9&continue={token}")
+    assert (gone.status, gone.json()["reason"]) == (410, "Expired")
+    fresh = gone.json()["metadata"]["continue"]
+    rest = kube.http(f"/api/v1/namespaces/default/configmaps?limit=9&continue={fresh}").json()
+    assert {"p-4", "p-5"} <= {m["metadata"]["name"] for m in rest["items"]}
