@@ -19,8 +19,8 @@ from scheduler.problem import Problem
 from scheduler.stay import arrivals, moving_cost, place_beside, runs_mostly
 from scheduler.verdicts import Solved, Undecided
 
-LARGE = 4_000  # services times sites from which on the methods for large problems are used
-MANY_REPLICAS = 1_500
+LARGE = 1_500  # services times sites from which on the methods for large problems are used
+MANY_REPLICAS = 600
 GOOD_ENOUGH = 0.03  # gap up to which a placement that moves little is taken as it is
 WORTH_MOVING = 0.02  # what placing everything anew must save beyond the charges for moving
 OPTIMALITY_GAP = 1e-6

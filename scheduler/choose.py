@@ -149,3 +149,26 @@ def egress(grid: Grid, counts: Floats) -> float:
             best = np.where(present, prices[a][None, :], np.inf).min(axis=1, initial=NEVER)
             total += float((calls.gb_per_hour[rows] * share[:, a] * best)[share[:, a] > 0].sum())
     return total
+
+
+def mend_reach(grid: Grid, each: Floats, counts: Floats) -> Floats:
+    """Callers that cannot reach a callee from some place go to where they can, cheapest first; a few passes."""
+    calls = grid.calls
+    for _ in range(MORE_PLACES + 2):
+        bad = reaches(grid, counts)
+        if not len(bad):
+            break
+        counts = counts.copy()
+        for caller in dict.fromkeys(calls.source[bad].tolist()):
+            able = grid.allowed[caller].copy()
+            for e in np.flatnonzero(calls.source == caller).tolist():
+                present = counts[calls.target[e]] > 0
+                prices = grid.hop_price[int(calls.limit[e])]
+                able &= np.where(present[None, :], prices, NEVER).min(axis=1) < NEVER
+            if not able.any():
+                continue
+            stranded = (counts[caller] > 0) & ~able
+            target = int(np.where(able, each[caller], np.inf).argmin())
+            counts[caller, target] += counts[caller][stranded].sum()
+            counts[caller][stranded] = 0.0
+    return counts

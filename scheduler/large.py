@@ -18,8 +18,8 @@ import numpy as np
 from scheduler.bulk import Load, pack_site
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
-from scheduler.choose import choose_places, reaches
-from scheduler.consolidate import consolidate, estimate, opening, spare_size, split_zones
+from scheduler.choose import choose_places, mend_reach, reaches
+from scheduler.consolidate import consolidate, estimate, opening, spare_size, split_zones, spread_kept
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
@@ -126,8 +126,9 @@ def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
     best: tuple[float, Floats] | None = None
     for _ in range(ROUNDS):
         chain = bound_pass(grid, model.spreads, np.minimum(each * (slope * dearer)[None, :], NEVER))
-        counts = choose_places(grid, model.spreads, chain)
-        if (counts.sum(axis=1) < grid.replicas).any() or len(reaches(grid, counts)):
+        counts = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
+        short = (counts.sum(axis=1) < grid.replicas).any()
+        if short or len(reaches(grid, counts)) or not spread_kept(grid, model.spreads, counts):
             continue
         counts = consolidate(grid, model.spreads, each * dearer[None, :], chain.ahead, counts)
         total = estimate(grid, each * dearer[None, :], counts)
