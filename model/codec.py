@@ -22,11 +22,27 @@ def _converter() -> Any:
     conv.register_structure_hook(Address, lambda v, _: Address.parse(v))
     conv.register_unstructure_hook(Unknown, lambda _: {"$unknown": True})
     conv.register_structure_hook(Unknown, lambda _v, _t: UNKNOWN)
+    for known, union in ((bool, bool | Unknown | None), (int, int | Unknown | None), (str, str | Unknown)):
+        conv.register_structure_hook(union, _known_or_not(known, optional=known is not str))
+        conv.register_unstructure_hook(union, lambda v: {"$unknown": True} if v is UNKNOWN else v)
     conv.register_unstructure_hook_func(
         lambda t: isinstance(t, type) and issubclass(t, tuple(KINDS.values())), _resource_out(conv)
     )
     conv.register_structure_hook(AnyResource, lambda v, _: _resource_in(conv, v))
     return conv
+
+
+def _known_or_not(known: type, *, optional: bool) -> Any:
+    """For a field that may be UNKNOWN, or None where nobody says."""
+
+    def structure(value: Any, _type: Any) -> Any:
+        if value == {"$unknown": True}:
+            return UNKNOWN
+        if (value is None and optional) or type(value) is known:
+            return value
+        raise ValueError(f"{value!r} is no {known.__name__}")
+
+    return structure
 
 
 def _resource_out(conv: Any) -> Any:

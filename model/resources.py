@@ -2,80 +2,103 @@
 
 A resource is a frozen value. `spec` fields are what a user can want; what only the cloud knows lives in `Observed`.
 References between resources are logical names within the same region (`network="main"`), never provider ids, so
-that the same desired value holds on every cloud.
+that the same desired value holds on every cloud. Networks, machines and clusters stand here; what traffic comes in by
+in model.edge, what holds data and rights in model.stores. Callers take all of them from this module.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-from typing import Any, ClassVar, Final
+from enum import StrEnum
+from typing import Any, Final, get_args
 
+from model.edge import (
+    Certificate,
+    DnsRecord,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    NatGateway,
+    PublicIp,
+    TrafficWeight,
+)
+from model.resource_base import (
+    UNKNOWN,
+    Address,
+    Flag,
+    Kind,
+    Ownership,
+    Resource,
+    Unknown,
+)
+from model.stores import (
+    AuditTrail,
+    Bucket,
+    Cache,
+    Database,
+    Disk,
+    Grant,
+    Identity,
+    Key,
+    ManagedService,
+    Queue,
+    Registry,
+)
 
-class Unknown(Enum):
-    """The value of something a document does not say yet (known after apply). Neither pass nor fail."""
-
-    UNKNOWN = "unknown"
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = Unknown.UNKNOWN
-
-
-class Ownership(StrEnum):
-    """reference: read, never written. adopt: ours from now on. own: created by us, and ours to destroy."""
-
-    REFERENCE = "reference"
-    ADOPT = "adopt"
-    OWN = "own"
-
-
-class Kind(StrEnum):
-    NETWORK = "network"
-    SUBNET = "subnet"
-    FIREWALL_GROUP = "firewall_group"
-    CLUSTER = "cluster"
-    NODE_POOL = "node_pool"
-    INSTANCE = "instance"
-    KUBERNETES_OBJECT = "kubernetes_object"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """partition/account/region/kind/name, e.g. `aws-cn/222222222222/cn-north-1/firewall_group/web`.
-
-    For KUBERNETES_OBJECT the name is `cluster/namespace/ApiKind/object`, e.g. `main/shop/Deployment/web`
-    (namespace `-` where the object has none).
-    """
-
-    partition: str
-    account: str
-    region: str
-    kind: Kind
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.partition}/{self.account}/{self.region}/{self.kind}/{self.name}"
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Inverse of str(). ValueError where the text is no address."""
-        parts = text.split("/", 4)
-        if len(parts) != 5 or not all(parts):
-            raise ValueError(f"{text!r} is no address; it reads partition/account/region/kind/name")
-        return cls(parts[0], parts[1], parts[2], Kind(parts[3]), parts[4])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
-    """Base of all kinds. name is the logical name, unique per partition, account, region and kind."""
-
-    KIND: ClassVar[Kind]
-    name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+__all__ = [
+    "FIELD_MANAGER",
+    "KINDS",
+    "LABEL_APP",
+    "LABEL_MANAGED",
+    "LABEL_SERVICE",
+    "LABEL_SITE",
+    "TAG_FLEET",
+    "TAG_KEY",
+    "TAG_NAME",
+    "UNKNOWN",
+    "Address",
+    "AnyResource",
+    "AuditTrail",
+    "Bucket",
+    "Cache",
+    "Certificate",
+    "Change",
+    "Cluster",
+    "Database",
+    "Direction",
+    "Disk",
+    "DnsRecord",
+    "FieldDiff",
+    "FirewallGroup",
+    "FirewallRule",
+    "Flag",
+    "Grant",
+    "HealthCheck",
+    "Identity",
+    "Instance",
+    "InstanceGroup",
+    "Key",
+    "Kind",
+    "KubernetesObject",
+    "Listener",
+    "LoadBalancer",
+    "ManagedService",
+    "NatGateway",
+    "Network",
+    "NodePool",
+    "Observed",
+    "Ownership",
+    "PublicIp",
+    "Queue",
+    "Registry",
+    "Resource",
+    "State",
+    "Subnet",
+    "TrafficWeight",
+    "Unknown",
+    "Verb",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +213,30 @@ class Instance(Resource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceGroup(Resource):
+    """Equal VMs that the cloud keeps at a count: Auto Scaling group with launch template, VM scale set, ESS group.
+
+    zones and subnets: where its members may be. load_balancers: those whose targets its members are.
+    size is what is wanted now; where an autoscaler owns it, the field is delegated between smallest and largest.
+    """
+
+    KIND = Kind.INSTANCE_GROUP
+    zones: tuple[str, ...]
+    subnets: tuple[str, ...]
+    firewall_group: str
+    instance_type: str
+    size: int
+    smallest: int = 0
+    largest: int = 0
+    machine_image: str = "debian-12"
+    user_data: str = ""
+    disk_gib: int = 20
+    disk_encrypted: bool = True
+    public_ip: bool = False
+    load_balancers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KubernetesObject(Resource):
     """One object of a cluster, as the manifest that we apply (server-side apply, field manager `duoyun`).
 
@@ -202,11 +249,33 @@ class KubernetesObject(Resource):
     delegated: tuple[str, ...] = ()
 
 
-AnyResource = Network | Subnet | FirewallGroup | Cluster | NodePool | Instance | KubernetesObject
+AnyResource = (
+    Network
+    | Subnet
+    | FirewallGroup
+    | Cluster
+    | NodePool
+    | Instance
+    | InstanceGroup
+    | Disk
+    | LoadBalancer
+    | DnsRecord
+    | Registry
+    | Bucket
+    | Key
+    | Certificate
+    | NatGateway
+    | PublicIp
+    | Database
+    | Cache
+    | Queue
+    | AuditTrail
+    | Identity
+    | ManagedService
+    | KubernetesObject
+)
 
-KINDS: Final[Mapping[Kind, type[Resource]]] = {
-    c.KIND: c for c in (Network, Subnet, FirewallGroup, Cluster, NodePool, Instance, KubernetesObject)
-}
+KINDS: Final[Mapping[Kind, type[Resource]]] = {c.KIND: c for c in get_args(AnyResource)}
 
 
 class State(StrEnum):
