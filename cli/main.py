@@ -59,9 +59,12 @@ def _common(
 
 
 def _register() -> None:
-    from cli import demo, drift, placing, probe, releases, sandbox, specs
+    """Once in a process: tests run many command lines in one."""
+    if app.registered_commands:
+        return
+    from cli import demo, drift, placing, policy, probe, releases, sandbox, specs
 
-    for module in (specs, placing, releases, drift, probe, sandbox, demo):
+    for module in (specs, policy, placing, releases, drift, probe, sandbox, demo):
         module.register(app)
 
 

@@ -82,7 +82,9 @@ def _denies(bundle: Bundle, finding: Finding, threshold: Severity) -> bool:
 
 
 def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
-    covering = next((w for w in waivers if w.covers(finding.rule_id, finding.address)), None)
+    if finding.fault:
+        return finding  # nobody knows what would be excused
+    covering = next((w for w in waivers if w.covers(finding.rule_id, finding.address, finding.position)), None)
     return replace(finding, waived_by=covering.id) if covering else finding
 
 
@@ -132,7 +134,7 @@ def _fault(rule: Rule, fault: Fault, positions: Mapping[str, str]) -> Finding:
         rule, address, f"could not be judged, which counts as denied: {fault.why}", positions.get(address, "")
     )
     mend = "mend the value that the message names; where the rule itself is wrong, mend the rule"
-    return replace(found, severity=max(rule.severity, Severity.HIGH), mend=mend)
+    return replace(found, severity=max(rule.severity, Severity.HIGH), mend=mend, fault=True)
 
 
 def _unknown(rule: Rule, document: Document) -> Finding:
@@ -227,4 +229,5 @@ def _waiver_mistakes(bundle: Bundle, waivers: Sequence[Waiver], today: datetime.
         if waiver.expired(today):
             what = f"it expired on {waiver.expires}; {waiver.owner} answers for it: {waiver.reason}"
             mend = "mend what it excused, or renew it; then take it off the list"
-            yield _gate_finding("004", "A waiver that has expired", where, what, mend)
+            found = _gate_finding("004", "A waiver that has expired", where, what, mend)
+            yield replace(found, position=waiver.id if waiver.lines else "")
