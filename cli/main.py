@@ -59,6 +59,9 @@ def _common(
 
 
 def _register() -> None:
+    """Once a process: commands that stand there twice make each call slower than the last."""
+    if app.registered_groups:
+        return
     from cli import demo, drift, placing, probe, releases, sandbox, specs
 
     for module in (specs, placing, releases, drift, probe, sandbox, demo):

@@ -63,8 +63,7 @@ def parts() -> dict[str, str]:
 def command_tree() -> Any:
     """The whole command line, as Typer built it."""
     main = importlib.import_module("cli.main")
-    if not main.app.registered_commands:
-        main._register()
+    main._register()
     return typer.main.get_command(main.app)
 
 
