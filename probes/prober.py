@@ -38,6 +38,17 @@ class Exec(Protocol):
         """The command's exit code. Raises OSError or TimeoutError where it could not be run."""
 
 
+class Looks(Protocol):
+    """A prober here, or an agent elsewhere."""
+
+    async def look(self, target: ProbeTarget, send: Send) -> Look:
+        """One probe and everything it found. Raises VantageGoneError where nobody looked."""
+
+
+class VantageGoneError(Exception):
+    """An agent is not connected, or went away before it answered: nobody looked."""
+
+
 class LagMeter:
     """Measures how late the event loop runs, so that a busy prober can distrust its own times."""
 
@@ -276,7 +287,7 @@ def _name(host_header: str) -> str:
 async def watch(
     detector: Detector,
     targets: Iterable[ProbeTarget],
-    probers: Mapping[str, Prober],
+    probers: Mapping[str, Looks],
     on_verdict: Callable[[Verdict], None],
     stop: asyncio.Event,
     on_look: Callable[[Look], None] | None = None,
@@ -292,7 +303,10 @@ async def watch(
     news = asyncio.Event()
 
     async def run(send: Send) -> None:
-        look = await probers[send.vantage].look(by_name[send.target], send)
+        try:
+            look = await probers[send.vantage].look(by_name[send.target], send)
+        except VantageGoneError:
+            return  # nobody looked: no result, and nothing against the target
         detector.on_result(look.result)
         if on_look is not None:
             on_look(look)
