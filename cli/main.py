@@ -59,8 +59,8 @@ def _common(
 
 
 def _register() -> None:
-    """Once in a process: tests run many command lines in one."""
-    if app.registered_commands:
+    """Once a process: commands that stand there twice make each call slower than the last."""
+    if app.registered_groups:
         return
     from cli import demo, drift, placing, policy, probe, releases, sandbox, specs
 
