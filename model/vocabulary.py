@@ -13,6 +13,10 @@ How a value is written, here and in the fields of the typed kinds:
 - version: `1.2`, `1.33`; compared by number.
 - texts: a list, empty where there is none; None where nobody says.
 
+In a document (policies.documents) the words of a managed service's settings stand beside its other fields, and `class`
+is its class from SERVICES. `change`, where the document comes from a plan: create, update, replace, delete, none or
+read; `before` is then the document as it was, with the same words.
+
 `sources` of a document names, by the word alone (`encrypted`, also for a setting), where its value was written; an item
 of a list is `rules[2]`, by its place in the document, else the list's own name; a part of a manifest is its dotted
 path. A finding takes the longest of these that its `field` begins with, else the document's own position.
@@ -161,6 +165,7 @@ SETTINGS: Final[Mapping[str, Word]] = {
     "ip_forwarding": Word(FLAG, "it passes on traffic that is not its own"),
     "auto_accept": Word(FLAG, "who asks to be connected is connected"),
     "cidrs": Word(CIDRS, "the blocks of a prefix list"),
+    "remote_debugging": Word(FLAG, "a debugger may be attached from outside"),
     "cors_any_origin": Word(FLAG, "scripts of any web site may call it"),
     "waf": Word(FLAG, "a web application firewall stands before it"),
     "ddos_protection": Word(FLAG, "a plan of protection against floods covers it"),
