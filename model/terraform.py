@@ -31,6 +31,14 @@ class Context(Protocol):
         """Resources of these types that refer to this one."""
         ...
 
+    def parts_of(self, native: Native, *types: str) -> Iterable[Native]:
+        """Resources of these types that refer to that one."""
+        ...
+
+    def mates(self, *types: str) -> Iterable[Native]:
+        """All resources of these types."""
+        ...
+
 
 Converter = Callable[..., Any]
 """(value, context, *args) -> model data; UNKNOWN reads `model.native.unknown()`. It never raises on odd values: what it
@@ -108,3 +116,32 @@ def table(*groups: Iterable[Type]) -> dict[str, Type]:
                 raise ValueError(f"{row.native} stands in two tables")
             found[row.native] = row
     return found
+
+
+def row(
+    field_name: str, path: str, convert: str = "flag", default: Any = None, *args: Any, reads: tuple[str, ...] = ()
+) -> Row:
+    """A Row, short enough to stand on one line of a table."""
+    return Row(field_name, path, convert, default, args, reads)
+
+
+def ref(field_name: str, path: str, default: Any = "") -> Row:
+    """A row for a reference to another resource, such as a key; left out, it reads ""."""
+    return Row(field_name, path, "raw_reference", default)
+
+
+def has(field_name: str, path: str) -> Row:
+    """A row that is true where something is written at the path, false where it is left out."""
+    return Row(field_name, path, "raw_present", False)
+
+
+def typed(native: str, kind: Kind, *rows: Row, joins: tuple[Join, ...] = (), name: str = "name", **fixed: Any) -> Type:
+    """A Type of a kind of its own; fixed: fields with the same value always."""
+    return Type(native, kind, rows, fixed=fixed, joins=joins, name=name)
+
+
+def managed(
+    native: str, service: str, *rows: Row, joins: tuple[Join, ...] = (), name: str = "name", **fixed: Any
+) -> Type:
+    """A Type that becomes a managed service of that class (model.vocabulary.SERVICES)."""
+    return Type(native, Kind.MANAGED_SERVICE, rows, service=service, fixed=fixed, joins=joins, name=name)

@@ -59,11 +59,11 @@ def _template(kind: Kind) -> Mapping[str, Any]:
 class Document:
     """A document in the making."""
 
-    __slots__ = ("data", "fields", "native", "settings", "sources", "type")
+    __slots__ = ("data", "native", "sources", "type")
 
     def __init__(self, native: Native, row: Type, place: tuple[str, str]) -> None:
         template = _template(row.kind)
-        self.native, self.type, self.fields = native, row, template
+        self.native, self.type = native, row
         self.sources: dict[str, dict[str, str]] = {}
         self.data: dict[str, Any] = {
             "kind": str(row.kind),
@@ -75,21 +75,21 @@ class Document:
             "position": native.position,
             "sources": self.sources,
         }
-        self.data.setdefault("public", False)
-        self.settings: dict[str, Any] = self.data.setdefault("settings", {})
+        self.data.pop("settings", None)  # a managed service's words stand beside its other fields
+        self.data["service"] = ""
         if row.kind is Kind.MANAGED_SERVICE:
-            self.data["service"] = row.service or "other"
+            self.data["class"] = row.service or "other"
         else:
-            self.data["service"] = ""
+            self.data.setdefault("public", False)
         self.data["native_type"] = native.type
         if native.change:
             self.data["change"] = native.change
 
     def put(self, field: str, value: Any) -> None:
-        (self.data if field in self.fields else self.settings)[field] = value
+        self.data[field] = value
 
     def get(self, field: str) -> Any:
-        return (self.data if field in self.fields else self.settings).get(field)
+        return self.data.get(field)
 
 
 class Mapper:
@@ -102,6 +102,7 @@ class Mapper:
         self.by_address: dict[str, Native] = {}
         self._names: dict[str, dict[str, Native]] | None = None
         self._parts: dict[str, list[Native]] | None = None
+        self._types: dict[str, list[Native]] | None = None
         self._tables: dict[str, CloudTable | None] = {}
         for native in self.natives:
             self.by_address[native.address] = native
@@ -145,6 +146,13 @@ class Mapper:
         for other in self._parts.get(base, ()):
             if other.type in types:
                 yield other
+
+    def of_types(self, types: tuple[str, ...]) -> list[Native]:
+        if self._types is None:
+            self._types = defaultdict(list)
+            for native in self.natives:
+                self._types[native.type].append(native)
+        return [n for t in types for n in self._types.get(t, ())]
 
     # -- mapping -----------------------------------------------------------------------------------------------
 
@@ -224,7 +232,11 @@ class Mapper:
     ) -> None:
         context = _Context(self, native, document)
         for row in rows:
-            value, holder, key = _first(native.values, row.path) if row.path else (native.values, native.values, "")
+            if row.path:
+                value, holder, key = _first(native.values, row.path)
+            else:
+                value = holder = native.values
+                key = next((r for r in row.reads if r in holder), "")
             raw = row.convert.startswith("raw_")
             if value is None and not raw:
                 result = row.default
@@ -285,7 +297,7 @@ class Mapper:
         place = table.place(native) if table else ("", "")
         document = Document(native, Type(native.type, Kind.MANAGED_SERVICE), place)
         _name_and_tags(document, table)
-        document.settings["native"] = plain({k: v for k, v in native.values.items() if k not in ("tags", "lifecycle")})
+        document.data["native"] = plain({k: v for k, v in native.values.items() if k not in ("tags", "lifecycle")})
         for key in native.values:
             document.sources[key] = {"address": native.address, "position": native.values.where(key)}
         self.unassessed.append(Unassessed(native.address, native.type, "", native.position, UNMAPPED_TYPE))
@@ -312,6 +324,12 @@ class _Context:
 
     def parts(self, *types: str) -> Iterable[Native]:
         return self.mapper.parts(self.native, types)
+
+    def parts_of(self, native: Native, *types: str) -> Iterable[Native]:
+        return self.mapper.parts(native, types)
+
+    def mates(self, *types: str) -> Iterable[Native]:
+        return self.mapper.of_types(types)
 
 
 _heads_cache: dict[int, tuple[Type, frozenset[str]]] = {}

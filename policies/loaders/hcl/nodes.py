@@ -186,10 +186,11 @@ class Template(Expression):
         if self.indented:
             text = textwrap.dedent(text)
         waiting = [v for v in values if holds_pending(v)]
+        ref = next((v.ref for v in values if isinstance(v, Known | Pending) and v.ref), "")
         if not waiting:
-            return text
+            return Known(text, ref) if ref else text
         why = next((v.why for v in waiting if isinstance(v, Pending)), "")
-        return Pending(text, partial=True, why=why)
+        return Pending(text, ref=ref, partial=True, why=why)
 
 
 class Call(Expression):
