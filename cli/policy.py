@@ -121,7 +121,7 @@ def check(
         fail_on=Severity[fail_on.upper()],
         max_unassessed=max_unassessed if max_unassessed is not None else _limit_in_ci(),
     )
-    verdict = check_now(paths, options, stdin=sys.stdin.read() if "-" in paths else None)
+    verdict = check_now(paths, options, stdin=sys.stdin.buffer.read() if "-" in paths else None)
     code = verdict.exit_code
     noted = ""
     if write_baseline and baseline is not None:

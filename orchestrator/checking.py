@@ -17,10 +17,9 @@ from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.plan import GateReport, Severity
 from model.spec.fleet import Fleet, PoliciesSpec
 from model.spec.yaml_source import read_documents
-from orchestrator.gating import modules_in, read_text, read_waivers, surroundings
-from orchestrator.inputs import Inputs, read_inputs, require_some
+from orchestrator.gating import modules_in, read_text, read_waivers
+from orchestrator.inputs import Inputs, read_inputs
 from policies.baseline import baseline_text, fingerprints, read_baseline
-from policies.documents import Surroundings
 from policies.gate import judge
 from policies.inline import inline_waivers
 from policies.rules import Bundle, default_bundle
@@ -46,11 +45,10 @@ class ToolError(DuoyunError):
     """The check itself could not be made; exit 1."""
 
 
-def check(paths: Sequence[str], options: Options, *, stdin: str | None = None) -> Verdict:
+def check(paths: Sequence[str], options: Options, *, stdin: bytes | None = None) -> Verdict:
     """The verdict on everything in the files, folders and standard input (`-`) that were named."""
     fleet = _fleet(options.fleet) if options.fleet else None
-    found = read_inputs(paths, stdin, surroundings(fleet, fleet.spec.currency) if fleet else Surroundings())
-    require_some(found)
+    found = read_inputs(paths, stdin, fleet)
     policies, folder = _policies(fleet, options, found)
     bundle = _bundle(policies, folder, options.bundles, found)
     waivers = _waivers(policies, folder, options.waivers, found)

@@ -283,4 +283,3 @@ class _Run:
 def _may_be_ours(content: bytes) -> bool:
     head = content[:4096]
     return b'"format_version"' in head or b'"schema_version"' in content or b'"apiVersion"' in head
-

@@ -340,7 +340,9 @@ def _reads(row: Type) -> frozenset[str]:
     found = _heads_cache.get(id(row))
     if found is None or found[0] is not row:
         rows = [*row.rows, *(r for j in row.joins for r in j.rows or ())]
-        paths = [p for r in rows for p in (*r.path.split("|"), *r.reads)] + [p for j in row.joins for p in j.by.split("|")]
+        paths = [p for r in rows for p in (*r.path.split("|"), *r.reads)] + [
+            p for j in row.joins for p in j.by.split("|")
+        ]
         found = (row, frozenset([*(p.split(".")[0] for p in paths), *row.ignores, *row.name.split("|")]))
         _heads_cache[id(row)] = found
     return found[1]

@@ -30,7 +30,11 @@ class TooDeep(Exception):
 
 
 def is_plan(data: Any) -> bool:
-    return isinstance(data, Mapping) and "format_version" in data and ("resource_changes" in data or "planned_values" in data)
+    return (
+        isinstance(data, Mapping)
+        and "format_version" in data
+        and ("resource_changes" in data or "planned_values" in data)
+    )
 
 
 def is_state(data: Any) -> bool:
@@ -212,7 +216,10 @@ def _pending(written: Any, module: str) -> Pending:
         size = 3 if parts[0] == "data" else 2
         if len(parts) >= size:
             return Pending(
-                reference, ref=module + ".".join(parts[:size]), attribute=".".join(parts[size:]), why="known after apply"
+                reference,
+                ref=module + ".".join(parts[:size]),
+                attribute=".".join(parts[size:]),
+                why="known after apply",
             )
     text = references[0] if references else "known after apply"
     return Pending(str(text))

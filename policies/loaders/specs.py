@@ -86,7 +86,10 @@ def _sites(plan: Any) -> dict[str, Place]:
         if item.site and item.site not in found:
             region, partition = item.address.region, item.address.partition
             found[item.site] = Place(
-                region=f"{partition}/{region}", cloud=partition.split("-")[0], country=country_of(partition, region), icp=False
+                region=f"{partition}/{region}",
+                cloud=partition.split("-")[0],
+                country=country_of(partition, region),
+                icp=False,
             )
     return found
 

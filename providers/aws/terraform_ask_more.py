@@ -49,7 +49,9 @@ def raw_trail_events(values: Any, _context: Context) -> Any:
     if values.get("include_global_service_events", True) in (False, "false"):
         return False
     blocks = [b for b in listed(values.get("event_selector")) if isinstance(b, Mapping)]
-    return all(b.get("include_management_events", True) in TRUE and b.get("read_write_type", "All") == "All" for b in blocks)
+    return all(
+        b.get("include_management_events", True) in TRUE and b.get("read_write_type", "All") == "All" for b in blocks
+    )
 
 
 def raw_trail_bucket_logs(values: Any, context: Context) -> Any:
@@ -246,7 +248,9 @@ def raw_role_grants(value: Any, context: Context) -> Any:
     found = found if isinstance(found, list) else []
     for part in context.parts_of(role, "aws_iam_role_policy", "aws_iam_role_policy_attachment"):
         policy = part.values.get("policy")
-        read = raw_policy(policy, context) if policy is not None else raw_attached(part.values.get("policy_arn"), context)
+        read = (
+            raw_policy(policy, context) if policy is not None else raw_attached(part.values.get("policy_arn"), context)
+        )
         found += read if isinstance(read, list) else []
     return found
 

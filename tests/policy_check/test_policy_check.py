@@ -86,7 +86,8 @@ def test_the_severity_that_denies_can_be_chosen(duoyun: Duoyun, folder: Path) ->
 
 
 def test_standard_input_is_checked_whole(duoyun: Duoyun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"---\n{PRIVILEGED}---\n{PRIVILEGED.replace('web', 'other')}"))
+    text = f"---\n{PRIVILEGED}---\n{PRIVILEGED.replace('web', 'other')}"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     ran = duoyun("policy", "check", "-", "-o", "json")
     data = json.loads(ran.out)
     assert data["documents"] == 2
@@ -199,14 +200,39 @@ def test_only_what_a_change_touches_denies(duoyun: Duoyun, folder: Path) -> None
 def test_what_is_not_assessed_denies_in_ci_or_above_the_limit(
     duoyun: Duoyun, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "odd.yaml").write_text("some: thing\n")
-    assert duoyun("policy", "check", "odd.yaml").code == 0
-    assert duoyun("policy", "check", "odd.yaml", "--max-unassessed", "0").code == 4
+    (folder / "main.tf").write_text('resource "aws_thing_of_tomorrow" "x" {\n  open = true\n}\n')
+    assert duoyun("policy", "check", "main.tf").code == 0
+    assert duoyun("policy", "check", "main.tf", "--max-unassessed", "0").code == 4
     monkeypatch.setenv("CI", "true")
-    ran = duoyun("policy", "check", "odd.yaml")
+    ran = duoyun("policy", "check", "main.tf")
     assert ran.code == 4
-    assert "odd.yaml:1:1" in ran.out and "1 not assessed (0 allowed)" in ran.out
-    assert duoyun("policy", "check", "odd.yaml", "--max-unassessed", "1").code == 0
+    assert "main.tf:1" in ran.out and "1 not assessed (0 allowed)" in ran.out
+    assert duoyun("policy", "check", "main.tf", "--max-unassessed", "1").code == 0
+
+
+def security_group(blocks: str) -> str:
+    ports = '    from_port = 22\n    to_port = 22\n    protocol = "tcp"\n'
+    return f'resource "aws_security_group" "web" {{\n  ingress {{\n{ports}    cidr_blocks = [{blocks}]\n  }}\n}}\n'
+
+
+def test_a_value_known_only_after_apply_is_counted_as_not_assessed(duoyun: Duoyun, folder: Path) -> None:
+    (folder / "main.tf").write_text('variable "who" {}\n' + security_group("var.who"))
+    ran = duoyun("policy", "check", "main.tf", "--max-unassessed", "0", "-o", "json")
+    data = json.loads(ran.out)
+    assert ran.code == 4
+    assert found(ran)["DY-NET-001"] == "unknown"
+    assert data["unassessed"]["count"] >= 1
+    assert duoyun("policy", "check", "main.tf").code == 0
+
+
+def test_the_articles_change_is_refused_at_its_line(duoyun: Duoyun, folder: Path) -> None:
+    (folder / "main.tf").write_text(security_group('"0.0.0.0/0"'))
+    ran = duoyun("policy", "check", ".", "--report", "sarif=x.sarif", "-o", "json")
+    (finding,) = [f for f in json.loads(ran.out)["findings"] if f["rule"] == "DY-NET-001"]
+    assert ran.code == 4
+    assert (finding["standing"], finding["file"]) == ("denies", "main.tf")
+    results = json.loads((folder / "x.sarif").read_text())["runs"][0]["results"]
+    assert any(r["ruleId"] == "DY-NET-001" and r["level"] == "error" for r in results)
 
 
 # -- users' rules ----------------------------------------------------------------------------------------------

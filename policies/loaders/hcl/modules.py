@@ -271,7 +271,9 @@ class Resource(nodes.Reachable):
         if isinstance(found, Pending):
             self.unknown = found
             what = Pending("each.value", why=found.why)
-            return [(None, {"each": {"key": Pending("each.key", why=found.why), "value": what}, "count": {"index": what}})]
+            return [
+                (None, {"each": {"key": Pending("each.key", why=found.why), "value": what}, "count": {"index": what}})
+            ]
         return found
 
     def attribute(self, name: str) -> Any:
@@ -281,7 +283,11 @@ class Resource(nodes.Reachable):
     def item(self, key: Any) -> Any:
         if isinstance(key, Pending) or self.unknown is not None:
             return next(iter(self.instances.values()), Undeclared(self.address))
-        wanted = int(key) if isinstance(key, float) or (isinstance(key, str) and key.isdigit() and 0 in self.instances) else key
+        wanted = (
+            int(key)
+            if isinstance(key, float) or (isinstance(key, str) and key.isdigit() and 0 in self.instances)
+            else key
+        )
         found = self.instances.get(wanted)
         return found or Pending(f"{self.address}[{render(key)}]", why=f"there is no {self.address}[{render(key)}]")
 
@@ -332,7 +338,11 @@ class Instance(nodes.Reachable):
 
 
 def expand(
-    body: Body, scope: Names, module: Module, file: str, bounds: Bounds = Bounds()  # noqa: B008 - frozen
+    body: Body,
+    scope: Names,
+    module: Module,
+    file: str,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
 ) -> list[tuple[Any, Mapping[str, Any]]] | Pending:
     """Keys of count or for_each with the names that they bring; [(None, {})] without either."""
     counted, each = body.attributes.get("count"), body.attributes.get("for_each")
@@ -410,9 +420,7 @@ def _emit(module: Module, key: Key, bounds: Bounds) -> None:
             values.lines["lifecycle"] = lifecycle[0].line
         data = key[0].startswith("data.")
         gathered.natives.append(
-            Native(
-                instance.address, key[0].removeprefix("data."), key[1], values, data, _provider(module, resource)
-            )
+            Native(instance.address, key[0].removeprefix("data."), key[1], values, data, _provider(module, resource))
         )
 
 
@@ -437,7 +445,9 @@ def _provider(module: Module, resource: Resource) -> Mapping[str, Any]:
     return {}
 
 
-def _call(module: Module, name: str, declared: Declared, open_folder: OpenFolder) -> Iterator[tuple[Any, Module | None]]:
+def _call(
+    module: Module, name: str, declared: Declared, open_folder: OpenFolder
+) -> Iterator[tuple[Any, Module | None]]:
     file, body, gathered = declared.file, declared.block.body, module.gathered
     address = f"{module.prefix}module.{name}"
     where = f"{file}:{declared.block.line}"
