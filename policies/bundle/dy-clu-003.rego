@@ -15,7 +15,7 @@ package duoyun.rules.dy_clu_003
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "version", "message": message} if {
 	some doc in input.documents
 	is_string(doc.version)
 	minor(doc.version) < minor(input.parameters.oldest)

@@ -17,9 +17,11 @@ package duoyun.rules.dy_k8s_005
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
-	some container in k8s.main_containers(doc)
+	some at in k8s.located(doc)
+	contains(at.path, ".containers[")
+	container := at.container
 	some field in input.parameters.fields
 	[section, resource] := split(field, ".")
 	resources := object.get(container, "resources", {})

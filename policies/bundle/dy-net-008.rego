@@ -19,17 +19,17 @@ package duoyun.rules.dy_net_008
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "manifest.spec.type", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "Service"
 	doc.manifest.spec.type == "LoadBalancer"
-	not internal(doc)
+	not stays_inside(doc)
 	doc.country in input.parameters.countries
 	doc.icp == false
 	message := sprintf("a public load balancer in %s, which has no ICP filing", [doc.region])
 }
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "sites", "message": message} if {
 	some doc in input.documents
 	doc.public == true
 	some site in doc.sites
@@ -39,12 +39,12 @@ violations contains {"address": doc.address, "message": message} if {
 }
 
 # Load balancers that stay inside say so by an annotation; which ones is a parameter, so that no cloud is named here.
-internal(doc) if {
+stays_inside(doc) if {
 	some _, value in object.get(doc.manifest.metadata, "annotations", {})
 	not is_string(value) # not known yet
 }
 
-internal(doc) if {
+stays_inside(doc) if {
 	some key, value in object.get(doc.manifest.metadata, "annotations", {})
 	some pattern in input.parameters.internal_annotations
 	regex.match(pattern, sprintf("%s=%s", [key, value]))

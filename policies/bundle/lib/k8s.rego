@@ -14,14 +14,56 @@ pod(document) := document.manifest.spec.template.spec if document.manifest.kind 
 
 pod(document) := document.manifest.spec.jobTemplate.spec.template.spec if document.manifest.kind == "CronJob"
 
-main_containers(document) := object.get(pod(document), "containers", [])
+# Where the pod's own fields stand in the document.
+path(document) := "manifest.spec" if document.manifest.kind == "Pod"
+
+path(document) := "manifest.spec.template.spec" if document.manifest.kind in workloads
+
+path(document) := "manifest.spec.jobTemplate.spec.template.spec" if document.manifest.kind == "CronJob"
+
+main_containers(document) := [container | some container in pod(document).containers]
 
 containers(document) := [container |
 	some field in ["initContainers", "containers", "ephemeralContainers"]
-	some container in object.get(pod(document), field, [])
+	some container in pod(document)[field]
 ]
+
+# Each container with the path at which it stands.
+located(document) := [{"container": container, "path": sprintf("%s.%s[%d]", [path(document), field, n])} |
+	some field in ["initContainers", "containers", "ephemeralContainers"]
+	some n, container in pod(document)[field]
+]
+
+# A field of the container's security context, else of the pod's, else what is given.
+setting(document, container, field, otherwise) := object.get(
+	object.get(container, "securityContext", {}),
+	field,
+	object.get(object.get(pod(document), "securityContext", {}), field, otherwise),
+)
+
+# Whether the container's or the pod's security context is not known yet, in whole or in that field.
+unsettled(document, container, field) if {
+	some holder in [container, pod(document)]
+	some value in [holder.securityContext, object.get(holder, ["securityContext", field], null)]
+	unknown(value)
+}
+
+exempt(container, images) if {
+	is_string(container.image)
+	some pattern in images
+	glob.match(pattern, null, container.image)
+}
+
+exempt(container, images) if {
+	count(images) > 0
+	unknown(container.image)
+}
 
 # A value that is known only after apply.
 unknown(value) if value["$unknown"] == true
 
-name(document) := sprintf("%v %v", [document.manifest.kind, document.manifest.metadata.name])
+labels(document) := object.get(document.manifest.metadata, "labels", {})
+
+namespace(document) := object.get(document.manifest.metadata, "namespace", "default")
+
+name(document) := sprintf("%v %v", [document.manifest.kind, object.get(document.manifest.metadata, "name", "?")])
