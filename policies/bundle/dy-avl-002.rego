@@ -20,6 +20,7 @@ violations contains {"address": doc.address, "field": "sites", "message": messag
 	doc.public == true
 	is_number(doc.replicas)
 	doc.replicas >= 2
+	is_array(doc.sites)
 	zones := {site.site | some site in doc.sites}
 	count(zones) < input.parameters.least_zones
 	message := sprintf("all %d replicas are in %s", [doc.replicas, concat(", ", sort(zones))])

@@ -32,6 +32,12 @@ budgeted(doc) if {
 	covered(object.get(budget.manifest.spec, ["selector", "matchLabels"], {}), labels)
 }
 
+# What is not known yet may be the one.
+budgeted(_) if {
+	some other in input.documents
+	k8s.unknown(other.manifest)
+}
+
 covered(selector, labels) if every key, value in selector {
 	agrees(value, object.get(labels, key, null))
 }

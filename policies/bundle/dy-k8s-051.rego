@@ -31,10 +31,16 @@ guarded contains k8s.namespace(doc) if {
 	doc.manifest.kind == "NetworkPolicy"
 }
 
-# A policy whose namespace is not known yet may stand in any of them.
+# A policy that is not known yet may stand in any of them.
 guarded contains other.manifest.metadata.name if {
 	some doc in input.documents
+	unsettled(doc)
+	some other in input.documents
+}
+
+unsettled(doc) if k8s.unknown(doc.manifest)
+
+unsettled(doc) if {
 	doc.manifest.kind == "NetworkPolicy"
 	k8s.unknown(k8s.namespace(doc))
-	some other in input.documents
 }

@@ -25,6 +25,7 @@ violations contains {"address": doc.address, "field": entry.field, "message": me
 # A rule that names a group or a list of blocks has none.
 entries(doc) := [{"field": sprintf("rules[%d]", [n]), "cidr": rule.cidr} |
 	some n, rule in doc.rules
+	is_object(rule)
 	object.get(rule, "peer_group", "") == ""
 	object.get(rule, "prefix_list", "") == ""
 ] if doc.kind == "firewall_group"
