@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from probes.detector import Detector
-from probes.dial import NoAddressError, Resolver, dial
+from probes.dial import Address, NoAddressError, Resolver, dial
 from probes.grpc_health import HealthReader, NotGrpcError, check_request
 from probes.http1 import Connection, NotHttpError
 from probes.policy import Outcome, Result, Send, Verdict
@@ -36,6 +36,17 @@ class Exec(Protocol):
 
     async def __call__(self, target: str, command: tuple[str, ...], timeout_s: float) -> int:
         """The command's exit code. Raises OSError or TimeoutError where it could not be run."""
+
+
+class Looks(Protocol):
+    """A prober here, or an agent elsewhere."""
+
+    async def look(self, target: ProbeTarget, send: Send) -> Look:
+        """One probe and everything it found. Raises VantageGoneError where nobody looked."""
+
+
+class VantageGoneError(Exception):
+    """An agent is not connected, or went away before it answered: nobody looked."""
 
 
 class LagMeter:
@@ -105,8 +116,8 @@ class Prober:
         look = Look(Result(self._vantage, target.name, send.sent_s, 0.0, Outcome.OK))
         outcome = Outcome.OK
         try:
-            async with asyncio.timeout(send.timeout_s):
-                await self._ask(target, send, look)
+            async with asyncio.timeout(send.timeout_s) as limit:
+                await self._ask(target, send, look, limit)
         except TimeoutError:
             outcome, look.reason = Outcome.TIMEOUT, f"no answer within {send.timeout_s:g} s"
         except (_Unwell, NotHttpError, NotGrpcError, EOFError) as exc:
@@ -123,16 +134,16 @@ class Prober:
         look.result = Result(self._vantage, target.name, send.sent_s, max(0.0, elapsed_s), outcome, lag_s)
         return look
 
-    async def _ask(self, target: ProbeTarget, send: Send, look: Look) -> None:
+    async def _ask(self, target: ProbeTarget, send: Send, look: Look, limit: asyncio.Timeout) -> None:
         match target.how:
             case Kind.HTTP:
-                await self._http(target, send, look)
+                await self._http(target, send, look, limit)
             case Kind.TCP:
-                (await self._open(target, look.timings, encrypted=target.tls)).close()
+                (await self._open(target, look.timings, limit, encrypted=target.tls)).close()
             case Kind.TLS:
-                await self._tls(target, look)
+                await self._tls(target, look, limit)
             case Kind.GRPC:
-                await self._grpc(target, look)
+                await self._grpc(target, look, limit)
             case Kind.EXEC:
                 if self._exec is None:
                     raise OSError("no port for exec probes was handed in")
@@ -140,9 +151,25 @@ class Prober:
                 if code != 0:
                     raise _Unwell(f"the command ended with {code}")
 
-    async def _open(self, target: ProbeTarget, timings: Timings, *, encrypted: bool) -> Connection:
-        addresses, dns_s = await self._resolver.addresses(target.host, target.port)
-        timings.dns_s = dns_s
+    async def _addresses(self, target: ProbeTarget, timings: Timings, limit: asyncio.Timeout) -> list[Address]:
+        """The clock of the probe stands still meanwhile: a slow resolver is nothing against the target."""
+        now_s, until_s = time.monotonic(), limit.when()
+        left_s = None if until_s is None else until_s - asyncio.get_running_loop().time()
+        limit.reschedule(None)
+        try:
+            async with asyncio.timeout(left_s):
+                addresses, timings.dns_s = await self._resolver.addresses(target.host, target.port)
+        except TimeoutError as exc:
+            timings.dns_s = time.monotonic() - now_s
+            raise NoAddressError(f"{target.host[:80]} does not resolve within {left_s or 0:.1f} s") from exc
+        if until_s is not None:
+            limit.reschedule(until_s + (timings.dns_s or 0.0))
+        return addresses
+
+    async def _open(
+        self, target: ProbeTarget, timings: Timings, limit: asyncio.Timeout, *, encrypted: bool
+    ) -> Connection:
+        addresses = await self._addresses(target, timings, limit)
         context = self._context(target.ca_file) if encrypted else None
         return await dial(Connection, addresses, timings, context, _name(target.host_header) or target.host)
 
@@ -151,7 +178,7 @@ class Prober:
             self._contexts[ca_file] = ssl.create_default_context(cafile=ca_file or None)
         return self._contexts[ca_file]
 
-    async def _http(self, target: ProbeTarget, send: Send, look: Look) -> None:
+    async def _http(self, target: ProbeTarget, send: Send, look: Look, limit: asyncio.Timeout) -> None:
         request = (
             f"GET {target.path} HTTP/1.1\r\nhost: {target.host_header or target.authority}\r\n"
             "user-agent: duoyun-probe\r\naccept: */*\r\n"
@@ -169,7 +196,7 @@ class Prober:
         else:
             kept = None
         if kept is None:
-            kept = await self._open(target, look.timings, encrypted=target.tls)
+            kept = await self._open(target, look.timings, limit, encrypted=target.tls)
             began_s = time.monotonic()
             head = await kept.ask(request)
         look.timings.answer_s = time.monotonic() - began_s
@@ -184,8 +211,8 @@ class Prober:
         if elsewhere and elsewhere not in (target.host.lower(), _name(target.host_header).lower()):
             raise _Unwell(f"HTTP {head.status}: it sends us to {elsewhere}, which is another host; not followed")
 
-    async def _tls(self, target: ProbeTarget, look: Look) -> None:
-        connection = await self._open(target, look.timings, encrypted=True)
+    async def _tls(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        connection = await self._open(target, look.timings, limit, encrypted=True)
         transport = connection.transport
         certificate = transport.get_extra_info("peercert") if transport is not None else None
         connection.close()
@@ -194,8 +221,8 @@ class Prober:
             if look.certificate_days < target.min_days:
                 raise _Unwell(f"the certificate ends in {look.certificate_days:.1f} days")
 
-    async def _grpc(self, target: ProbeTarget, look: Look) -> None:
-        addresses, look.timings.dns_s = await self._resolver.addresses(target.host, target.port)
+    async def _grpc(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        addresses = await self._addresses(target, look.timings, limit)
         context = None
         if target.tls:
             context = ssl.create_default_context(cafile=target.ca_file or None)
@@ -260,7 +287,7 @@ def _name(host_header: str) -> str:
 async def watch(
     detector: Detector,
     targets: Iterable[ProbeTarget],
-    probers: Mapping[str, Prober],
+    probers: Mapping[str, Looks],
     on_verdict: Callable[[Verdict], None],
     stop: asyncio.Event,
     on_look: Callable[[Look], None] | None = None,
@@ -276,7 +303,10 @@ async def watch(
     news = asyncio.Event()
 
     async def run(send: Send) -> None:
-        look = await probers[send.vantage].look(by_name[send.target], send)
+        try:
+            look = await probers[send.vantage].look(by_name[send.target], send)
+        except VantageGoneError:
+            return  # nobody looked: no result, and nothing against the target
         detector.on_result(look.result)
         if on_look is not None:
             on_look(look)

@@ -43,7 +43,7 @@ def server() -> Iterator[str]:
 
 
 def test_watch_says_up_and_how_fast(server: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["probe", "watch", server, "--interval", "0.2", "--for", "1.5", "-o", "json"]) == 0
+    assert run(["probe", "watch", server, "--interval", "0.1", "--for", "0.6", "-o", "json"]) == 0
     captured = capsys.readouterr()
     row = json.loads(captured.out)["targets"][server]
     assert row["status"] == "up"
@@ -53,13 +53,16 @@ def test_watch_says_up_and_how_fast(server: str, capsys: pytest.CaptureFixture[s
 
 
 def test_watch_fails_where_a_target_is_down(capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(["probe", "watch", "tcp://127.0.0.1:1", "--interval", "0.3", "--for", "2.5", "-o", "json"])
+    code = run(["probe", "watch", "tcp://127.0.0.1:1", "--interval", "0.1", "--for", "0.8", "-o", "json"])
     found = json.loads(capsys.readouterr().out)
     assert (code, found["exit_code"]) == (9, 9)
     assert found["targets"]["tcp://127.0.0.1:1"]["status"] == "down"
 
 
-def test_export_prints_settings_and_what_is_lost(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_prints_settings_and_what_is_lost(
+    server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.probe_export._ASK_EVERY_S", 0.01)
     assert run(["probe", "export", server, "--to", "kubernetes", "--samples", "8", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["settings"]["readinessProbe"]["failureThreshold"] == 3

@@ -41,6 +41,10 @@ _OTHER_VARIABLES = (
         "DUOYUN_PROBES",
         "`fixed`: a release judges pods and machines by each probe's own timeout and ten tries, not patiently",
     ),
+    (
+        "DUOYUN_PROBE_HUB, DUOYUN_PROBE_CA_FILE, DUOYUN_PROBE_CERT_FILE, DUOYUN_PROBE_KEY_FILE",
+        "a release listens there for probe agents, over mutual TLS, and asks them, too; all four or none",
+    ),
     ("DUOYUN_DEBUG", "any value: show the traceback of an unexpected error"),
     ("XDG_STATE_HOME", "where SQLite state and the sandbox's files live, instead of `~/.local/state`"),
     ("NO_COLOR, TERM=dumb", "no colours, no redrawing"),
@@ -63,8 +67,7 @@ def parts() -> dict[str, str]:
 def command_tree() -> Any:
     """The whole command line, as Typer built it."""
     main = importlib.import_module("cli.main")
-    if not main.app.registered_commands:
-        main._register()
+    main._register()
     return typer.main.get_command(main.app)
 
 
