@@ -67,7 +67,8 @@ class Join:
     """That a type is a part of another: its rows go into the other's document, over what stands there.
 
     parents: native types. by: path to the reference. match: the parent's attributes that a plain text may equal.
-    rows, fixed: as in Type; None takes the part's own. keep: the part is a document of its own, too.
+    rows, fixed: as in Type; None takes the part's own. keep: the part is a document of its own, too. many: several
+    such parts belong to one parent, as the rules of a firewall do; else a second one stands alone.
     """
 
     parents: tuple[str, ...]
@@ -76,6 +77,7 @@ class Join:
     rows: tuple[Row, ...] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     keep: bool = False
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

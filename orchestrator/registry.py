@@ -29,7 +29,7 @@ class Cloud:
 
 CLOUDS = {
     "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform"),
-    "azure": Cloud("providers.azure", "azure", "Azure"),
+    "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform"),
     "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud"),
 }
 

@@ -88,9 +88,19 @@ class Terraform:
     def evaluate(self, folder: Folder, bounds: modules.Bounds) -> modules.Gathered:
         self._root = folder.path
         values, mistakes = self._variables(folder.path)
-        gathered = modules.evaluate(folder, values, self._open, bounds)
+        gathered = modules.evaluate(folder, values, self._open, bounds, self._read_file)
         gathered.mistakes[:0] = mistakes
         return gathered
+
+    def _read_file(self, name: str, folder: str) -> bytes | str:
+        """A file below the root module or the module that names it; nothing else of the machine is read."""
+        path = Path(folder, name).resolve()
+        if not any(path.is_relative_to(Path(p).resolve()) for p in (self._root, folder)):
+            return f"{name} lies outside the module's folder, and is not read"
+        if not path.is_file():
+            return f"there is no file {name}"
+        found = self._reader.read(path, name)
+        return found.what if isinstance(found, Diagnostic) else found
 
     def _open(self, source: str, caller: str, address: str) -> Folder | None:
         if source.startswith(("./", "../")) or source in (".", ".."):

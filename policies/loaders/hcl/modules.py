@@ -14,7 +14,7 @@ from typing import Any, Final
 from model.errors import Diagnostic
 from policies.loaders.hcl import functions, nodes
 from policies.loaders.hcl.folder import Declared, Folder, Key
-from policies.loaders.hcl.syntax import Attribute, Block, Body
+from policies.loaders.hcl.syntax import Attribute, Block, Body, parse
 from policies.loaders.report import MISSING_MODULE, UNKNOWN_COUNT, Unassessed
 from model.native import Known, Native, Pending, Values, render
 
@@ -24,6 +24,12 @@ _META: Final = frozenset(
     {"count", "for_each", "provider", "depends_on", "lifecycle", "provisioner", "connection", "providers", "source"}
 )
 _NO_KEY: Final = object()
+_FILE_FUNCTIONS: Final = frozenset(
+    {
+        *("file", "templatefile", "filebase64", "filemd5", "filesha1", "filesha256", "filesha512"),
+        "filebase64sha256",
+    }
+)
 
 OpenFolder = Callable[[str, str, str], "Folder | None"]
 """(source, folder of the caller, address of the call) -> the module's folder, None where it is not there."""
@@ -38,6 +44,7 @@ class Gathered:
     mistakes: list[Diagnostic] = field(default_factory=list)
     notes: list[Diagnostic] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
+    read_file: Callable[[str, str], bytes | str] = lambda _path, _folder: "files are not read here"
 
     def note(self, position: str, what: str, mend: str) -> None:
         if f"{position} {what}" not in self.said:
@@ -79,7 +86,26 @@ class Names:
         return self.module.resolve(root, steps, text, self.file)
 
     def call(self, name: str, arguments: list[Any], text: str) -> Any:
+        if name in _FILE_FUNCTIONS and arguments and isinstance(arguments[0], str):
+            return self._file_function(name, arguments, text)
         return functions.call(name, arguments, text)
+
+    def _file_function(self, name: str, arguments: list[Any], text: str) -> Any:
+        """What stands in a file beside the module; Pending where it is not there, or not to be read."""
+        found = self.module.gathered.read_file(str(arguments[0]), self.module.folder.path)
+        if isinstance(found, str):
+            return Pending(text, why=found)
+        if name in ("filebase64", "filemd5", "filesha1", "filesha256", "filesha512", "filebase64sha256"):
+            return Pending(text, partial=name == "filebase64", why="a digest of a file is not computed")
+        content = found.decode(errors="replace")
+        if name == "file":
+            return content
+        given = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], Mapping) else {}
+        body, mistakes = parse(b"t = <<TEMPLATE\n" + found + b"\nTEMPLATE\n", str(arguments[0]))
+        attribute = body.attributes.get("t")
+        if mistakes or attribute is None:
+            return Pending(content, partial=True, why="the template is not computed")
+        return attribute.expression.value(Names(self.module, given, self.file))
 
 
 class Module:
@@ -356,9 +382,20 @@ def expand(
     return [(None, {})]
 
 
-def evaluate(root: Folder, variables: Mapping[str, Any], open_folder: OpenFolder, bounds: Bounds) -> Gathered:
-    """Every resource and data source of the root module and of the modules that it calls."""
+def evaluate(
+    root: Folder,
+    variables: Mapping[str, Any],
+    open_folder: OpenFolder,
+    bounds: Bounds,
+    read_file: Callable[[str, str], bytes | str] | None = None,
+) -> Gathered:
+    """Every resource and data source of the root module and of the modules that it calls.
+
+    read_file: (path, folder of the module) -> its content, or why it is not read.
+    """
     gathered = Gathered()
+    if read_file is not None:
+        gathered.read_file = read_file
     module = Module(root, "", variables, gathered, ())
     try:
         _open_children(module, open_folder)
