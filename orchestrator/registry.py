@@ -30,7 +30,7 @@ class Cloud:
 CLOUDS = {
     "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform"),
     "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform"),
-    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud"),
+    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform"),
 }
 
 PARTITION_TITLES = {
