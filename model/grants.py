@@ -1,4 +1,4 @@
-"""Policy documents (Version, Statement, Effect, Action, Resource, Principal, Condition) as grants, and what they let do.
+"""Policy documents (Statement, Effect, Action, Resource, Principal, Condition) as grants, and what they let do.
 
 Callers: the clouds' Terraform tables; loaders. AWS IAM and Alibaba RAM share the grammar
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html). Grants are plain data with the
@@ -71,7 +71,7 @@ def read(document: Any) -> Grants | dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    """None where it is no JSON. Commas before a closing bracket are forgiven: what is meant is plain enough to judge."""
+    """None where it is no JSON. Commas before a closing bracket are forgiven: what is meant can be judged."""
     for attempt in (text, _TRAILING.sub(r"\1", text)):
         try:
             return json.loads(attempt)

@@ -166,8 +166,10 @@ def some(value: Any, context: Context, path: str, name: str, *args: Any) -> Any:
 
 
 def _over(value: Any, context: Context, path: str, name: str, args: tuple[Any, ...], *, every: bool) -> Any:
-    found = [_converted(at(block, path), context, name, args) for block in (value if isinstance(value, list) else [value])]
-    decided = False if every else True
+    found = [
+        _converted(at(block, path), context, name, args) for block in (value if isinstance(value, list) else [value])
+    ]
+    decided = not every
     if decided in found:
         return decided
     odd = next((f for f in found if not isinstance(f, bool)), None)
@@ -200,7 +202,21 @@ def at(value: Any, path: str) -> Any:
 CONVERTERS: Final[Mapping[str, Converter]] = {
     f.__name__: f
     for f in (
-        *(flag, not_flag, number, version, lower, is_one, is_none_of, at_least, above, lookup, covers, names_one, count),
+        *(
+            flag,
+            not_flag,
+            number,
+            version,
+            lower,
+            is_one,
+            is_none_of,
+            at_least,
+            above,
+            lookup,
+            covers,
+            names_one,
+            count,
+        ),
         *(data, raw_text, raw_reference, raw_references, raw_texts, raw_present, raw_absent, raw_contains, each, some),
     )
 }

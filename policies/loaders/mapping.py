@@ -37,7 +37,15 @@ _IGNORED: Final = frozenset(
     }
 )
 _STICKY: Final = frozenset(
-    {"any_principal", "any_action", "public", "public_write", "foreign_principals", "shared_publicly", "any_cloud_customer"}
+    {
+        "any_principal",
+        "any_action",
+        "public",
+        "public_write",
+        "foreign_principals",
+        "shared_publicly",
+        "any_cloud_customer",
+    }
 )
 """What one part of a resource has opened, another does not close."""
 _ENVELOPE: Final = {"country": None, "icp": None, "site": "", "ownership": "own"}
@@ -118,7 +126,7 @@ class Mapper:
 
     # -- what converters ask -----------------------------------------------------------------------------------
 
-    def find(self, reference: Any, types: tuple[str, ...], match: tuple[str, ...] = ("id", "name")) -> Native | None:
+    def find(self, reference: Any, types: tuple[str, ...]) -> Native | None:
         ref = getattr(reference, "ref", "")
         if ref:
             found = self.by_address.get(ref)
@@ -224,7 +232,7 @@ class Mapper:
                 rows = row.rows if join.rows is None else join.rows
                 self._apply(document, native, rows, table, defaults=False)
                 if not join.keep:
-                    self._unmapped_fields(native, row, (join,))
+                    self._unmapped_fields(native, row)
         return joined
 
     def _joins_once(self, native: Native, row: Type, join: Join, document: Document) -> bool:
@@ -279,7 +287,9 @@ class Mapper:
         return convert(value, context, *row.args)
 
     def _put(self, document: Document, native: Native, row: Row, result: Any, where: str, quiet: bool) -> None:
-        if isinstance(result, list) and (row.field in _LISTS or (row.field in _GROWING and native is not document.native)):
+        if isinstance(result, list) and (
+            row.field in _LISTS or (row.field in _GROWING and native is not document.native)
+        ):
             self._extend(document, native, row.field, result, where)
         else:
             document.put(row.field, result.copy() if isinstance(result, dict | list) else result)
@@ -324,7 +334,7 @@ class Mapper:
         self.unassessed.append(Unassessed(native.address, native.type, "", native.position, UNMAPPED_TYPE))
         return document
 
-    def _unmapped_fields(self, native: Native, row: Type, joins: tuple[Join, ...] = ()) -> None:
+    def _unmapped_fields(self, native: Native, row: Type) -> None:
         known = _reads(row)
         for key in native.values:
             if key not in known and key not in _IGNORED:
@@ -361,7 +371,9 @@ def _reads(row: Type) -> frozenset[str]:
     found = _heads_cache.get(id(row))
     if found is None or found[0] is not row:
         rows = [*row.rows, *(r for j in row.joins for r in j.rows or ())]
-        paths = [p for r in rows for p in (*r.path.split("|"), *r.reads)] + [p for j in row.joins for p in j.by.split("|")]
+        paths = [p for r in rows for p in (*r.path.split("|"), *r.reads)] + [
+            p for j in row.joins for p in j.by.split("|")
+        ]
         found = (row, frozenset([*(p.split(".")[0] for p in paths), *row.ignores, *row.name.split("|")]))
         _heads_cache[id(row)] = found
     return found[1]

@@ -30,7 +30,11 @@ class TooDeep(Exception):
 
 
 def is_plan(data: Any) -> bool:
-    return isinstance(data, Mapping) and "format_version" in data and ("resource_changes" in data or "planned_values" in data)
+    return (
+        isinstance(data, Mapping)
+        and "format_version" in data
+        and ("resource_changes" in data or "planned_values" in data)
+    )
 
 
 def is_state(data: Any) -> bool:
@@ -40,7 +44,7 @@ def is_state(data: Any) -> bool:
 def read(data: Mapping[str, Any], file: str) -> tuple[list[Native], list[Diagnostic]]:
     """Resources after the change (those that go away: before it), and what is wrong with the document."""
     version = str(data.get("format_version", ""))
-    if version.split(".")[0] not in ("0", "1"):
+    if version.split(".", maxsplit=1)[0] not in ("0", "1"):
         what = f"the plan's format_version is {version}, and 1 is what can be read"
         return [], [Diagnostic(f"{file}:1:1", what, "make it with `terraform show -json` or `tofu show -json`")]
     if data.get("errored"):
@@ -212,7 +216,10 @@ def _pending(written: Any, module: str) -> Pending:
         size = 3 if parts[0] == "data" else 2
         if len(parts) >= size:
             return Pending(
-                reference, ref=module + ".".join(parts[:size]), attribute=".".join(parts[size:]), why="known after apply"
+                reference,
+                ref=module + ".".join(parts[:size]),
+                attribute=".".join(parts[size:]),
+                why="known after apply",
             )
     text = references[0] if references else "known after apply"
     return Pending(str(text))

@@ -24,7 +24,11 @@ def place(native: Native) -> tuple[str, str]:
     region = native.values.get("region") or native.provider.get("region")
     if not isinstance(region, str):
         zone = native.values.get("availability_zone") or native.values.get("zone_id")
-        region = re.sub(r"-?[a-z]$", "", zone) if isinstance(zone, str) and re.match(r"[a-z]+-[a-z]+(-\d+)?-?[a-z]?$", zone) else ""
+        region = (
+            re.sub(r"-?[a-z]$", "", zone)
+            if isinstance(zone, str) and re.match(r"[a-z]+-[a-z]+(-\d+)?-?[a-z]?$", zone)
+            else ""
+        )
     mainland = _PARTITION_MAINLAND.match(region) or not region
     return "alibaba-cn" if mainland else "alibaba-intl", region
 
@@ -122,7 +126,9 @@ def raw_acl_rules(values: Any, context: Context) -> Any:
     ):
         for number, block in enumerate(listed(values.get(name))):
             if isinstance(block, Mapping):
-                found.append(_rule(block, direction, context, cidr=_text(block.get(peer, "0.0.0.0/0")), priority=number + 1))
+                found.append(
+                    _rule(block, direction, context, cidr=_text(block.get(peer, "0.0.0.0/0")), priority=number + 1)
+                )
     return found
 
 
@@ -154,7 +160,10 @@ def raw_ips_public(value: Any, context: Context) -> Any:
 
 
 def raw_listener(values: Any, context: Context) -> Any:
-    protocol, port = values.get("protocol", values.get("listener_protocol")), values.get("frontend_port", values.get("listener_port"))
+    protocol, port = (
+        values.get("protocol", values.get("listener_protocol")),
+        values.get("frontend_port", values.get("listener_port")),
+    )
     spoken = unknown() if isinstance(protocol, Pending) else render(protocol or "").lower().replace("tcpssl", "tls")
     target = values.get("backend_port")
     policy = values.get("tls_cipher_policy", values.get("security_policy_id", "tls_cipher_policy_1_0"))
@@ -181,7 +190,9 @@ def tls_of(policy: Any, context: Context) -> Any:
 
     https://www.alibabacloud.com/help/en/slb/application-load-balancer/user-guide/tls-security-policies
     """
-    found = context.find(policy, "alicloud_alb_security_policy", "alicloud_nlb_security_policy", "alicloud_slb_tls_cipher_policy")
+    found = context.find(
+        policy, "alicloud_alb_security_policy", "alicloud_nlb_security_policy", "alicloud_slb_tls_cipher_policy"
+    )
     if found is not None:
         versions = sorted(re.findall(r"1\.\d", " ".join(render(v) for v in listed(found.values.get("tls_versions")))))
         return versions[0] if versions else unknown()
@@ -274,7 +285,10 @@ def raw_imds_v2(values: Any, _context: Context) -> Any:
 
 def raw_password_login(values: Any, _context: Context) -> Any:
     """A key pair switches passwords off; a password switches them on."""
-    if any(values.get(n) is not None for n in ("password", "kms_encrypted_password")) or values.get("password_inherit") in TRUE:
+    if (
+        any(values.get(n) is not None for n in ("password", "kms_encrypted_password"))
+        or values.get("password_inherit") in TRUE
+    ):
         return True
     return False if values.get("key_name", values.get("key_pair_name")) is not None else None
 
@@ -320,7 +334,12 @@ def raw_slave_zone(values: Any, _context: Context) -> Any:
 
 def raw_public_end(_values: Any, context: Context) -> Any:
     """A public address of its own, made by a resource beside it."""
-    kinds = ("alicloud_db_connection", "alicloud_kvstore_connection", "alicloud_gpdb_connection", "alicloud_adb_connection")
+    kinds = (
+        "alicloud_db_connection",
+        "alicloud_kvstore_connection",
+        "alicloud_gpdb_connection",
+        "alicloud_adb_connection",
+    )
     return any(True for _ in context.parts(*kinds))
 
 

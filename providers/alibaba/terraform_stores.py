@@ -1,4 +1,4 @@
-"""aliyun/alicloud: buckets, databases, caches, queues, keys, rights, functions. Facts as in terraform_network."""
+"""aliyun/alicloud: buckets, databases, caches, queues, files. Facts as in terraform_network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from model.terraform import Join, Row, Type, managed, ref, row, typed
 _DELETE = row("deletion_protection", "deletion_protection|deletion_lock|instance_release_protection", "flag", False)
 _IPS = row("allowed_cidrs", "security_ips|security_ip_list|ip_white_list|security_ip_list", "raw_ips", None)
 _OPEN = row("public", "security_ips|security_ip_list|ip_white_list", "raw_ips_public", None)
-_NETWORK = row("in_network", "", "raw_in_network", False, reads=("vswitch_id", "vpc_id", "network_type", "instance_network_type", "vswitch_ids"))
+_NETWORK = row(
+    "in_network",
+    "",
+    "raw_in_network",
+    False,
+    reads=("vswitch_id", "vpc_id", "network_type", "instance_network_type", "vswitch_ids"),
+)
 _TDE = row("encrypted", "tde_status|encryption_key|cloud_disk_encryption_key|encrypted", "raw_tde", False)
 _KEY = ref("key", "encryption_key|cloud_disk_encryption_key|kms_key_id|role_arn")
 _DATABASE = (
@@ -44,85 +50,231 @@ def _of_bucket(native: str, *rows: Row) -> Type:
 
 
 _BUCKET_TYPES = (
-    typed("alicloud_oss_bucket", Kind.BUCKET, row("public", "acl", "is_one", False, "public-read", "public-read-write"), row("public_write", "acl", "is_one", False, "public-read-write"), row("sse", "server_side_encryption_rule.sse_algorithm", "lookup", "none", _SSE), ref("key", "server_side_encryption_rule.kms_master_key_id"), row("versioning", "versioning.status", "is_one", False, "Enabled"), row("access_logs", "logging.target_bucket|logging", "raw_present", False), row("cleans_up", "lifecycle_rule", "raw_present", False), row("redundancy", "redundancy_type", "lookup", "zone", {"LRS": "zone", "ZRS": "zones"}), row("cors_any_origin", "cors_rule.allowed_origins", "names_one", False, "*"), row("website", "website", "raw_present", False), *(r for r in _POLICY if r.field != "tls_only"), row("tls_only", "policy", "raw_says", False, "tls_only"), public_access_blocked=False, name="bucket"),
-    _of_bucket("alicloud_oss_bucket_acl", row("public", "acl", "is_one", None, "public-read", "public-read-write"), row("public_write", "acl", "is_one", None, "public-read-write")),
+    typed(
+        "alicloud_oss_bucket",
+        Kind.BUCKET,
+        row("public", "acl", "is_one", False, "public-read", "public-read-write"),
+        row("public_write", "acl", "is_one", False, "public-read-write"),
+        row("sse", "server_side_encryption_rule.sse_algorithm", "lookup", "none", _SSE),
+        ref("key", "server_side_encryption_rule.kms_master_key_id"),
+        row("versioning", "versioning.status", "is_one", False, "Enabled"),
+        row("access_logs", "logging.target_bucket|logging", "raw_present", False),
+        row("cleans_up", "lifecycle_rule", "raw_present", False),
+        row("redundancy", "redundancy_type", "lookup", "zone", {"LRS": "zone", "ZRS": "zones"}),
+        row("cors_any_origin", "cors_rule.allowed_origins", "names_one", False, "*"),
+        row("website", "website", "raw_present", False),
+        *(r for r in _POLICY if r.field != "tls_only"),
+        row("tls_only", "policy", "raw_says", False, "tls_only"),
+        public_access_blocked=False,
+        name="bucket",
+    ),
+    _of_bucket(
+        "alicloud_oss_bucket_acl",
+        row("public", "acl", "is_one", None, "public-read", "public-read-write"),
+        row("public_write", "acl", "is_one", None, "public-read-write"),
+    ),
     _of_bucket("alicloud_oss_bucket_policy", *_POLICY),
-    _of_bucket("alicloud_oss_bucket_public_access_block", row("public_access_blocked", "block_public_access", "flag", False)),
+    _of_bucket(
+        "alicloud_oss_bucket_public_access_block", row("public_access_blocked", "block_public_access", "flag", False)
+    ),
     _of_bucket("alicloud_oss_bucket_versioning", row("versioning", "status", "is_one", None, "Enabled")),
     _of_bucket("alicloud_oss_bucket_logging", row("access_logs", "target_bucket", "raw_present", None)),
-    _of_bucket("alicloud_oss_bucket_server_side_encryption", row("sse", "sse_algorithm", "lookup", None, _SSE), row("key", "kms_master_key_id", "raw_reference", None)),
-    _of_bucket("alicloud_oss_bucket_https_config", row("tls_min", "tls_versions", "version", None), row("tls_policy_on", "enable", "flag", None)),
+    _of_bucket(
+        "alicloud_oss_bucket_server_side_encryption",
+        row("sse", "sse_algorithm", "lookup", None, _SSE),
+        row("key", "kms_master_key_id", "raw_reference", None),
+    ),
+    _of_bucket(
+        "alicloud_oss_bucket_https_config",
+        row("tls_min", "tls_versions", "version", None),
+        row("tls_policy_on", "enable", "flag", None),
+    ),
     _of_bucket("alicloud_oss_bucket_lifecycle", row("cleans_up", "rule", "raw_present", None)),
     _of_bucket("alicloud_oss_bucket_replication", row("replicas", "destination.location", "raw_texts")),
     _of_bucket("alicloud_oss_bucket_worm", row("locked", "status", "is_one", None, "Locked", "InProgress")),
-    managed("alicloud_oss_account_public_access_block", "account_setting", row("public_access_blocked", "block_public_access", "flag", False)),
+    managed(
+        "alicloud_oss_account_public_access_block",
+        "account_setting",
+        row("public_access_blocked", "block_public_access", "flag", False),
+    ),
 )
 
 _DATABASE_TYPES = (
-    typed("alicloud_db_instance", Kind.DATABASE, *_DATABASE, row("log_connections", "", "raw_parameter", None, "log_connections", reads=("parameters",)), row("log_checkpoints", "", "raw_parameter", None, "log_checkpoints"), row("log_disconnections", "", "raw_parameter", None, "log_disconnections"), row("log_duration", "", "raw_parameter", None, "log_duration"), row("monitoring", "monitoring_period", "raw_present", None), row("public_connection", "", "raw_public_end", False), name="instance_name"),
-    typed("alicloud_db_backup_policy", Kind.DATABASE, row("backup_days", "backup_retention_period|retention_period", "number", 7), row("point_in_time", "enable_backup_log|log_backup", "flag", None), joins=(Join(("alicloud_db_instance",), "instance_id"),)),
+    typed(
+        "alicloud_db_instance",
+        Kind.DATABASE,
+        *_DATABASE,
+        row("log_connections", "", "raw_parameter", None, "log_connections", reads=("parameters",)),
+        row("log_checkpoints", "", "raw_parameter", None, "log_checkpoints"),
+        row("log_disconnections", "", "raw_parameter", None, "log_disconnections"),
+        row("log_duration", "", "raw_parameter", None, "log_duration"),
+        row("monitoring", "monitoring_period", "raw_present", None),
+        row("public_connection", "", "raw_public_end", False),
+        name="instance_name",
+    ),
+    typed(
+        "alicloud_db_backup_policy",
+        Kind.DATABASE,
+        row("backup_days", "backup_retention_period|retention_period", "number", 7),
+        row("point_in_time", "enable_backup_log|log_backup", "flag", None),
+        joins=(Join(("alicloud_db_instance",), "instance_id"),),
+    ),
     typed("alicloud_db_readonly_instance", Kind.DATABASE, *_DATABASE, name="instance_name"),
-    *(typed(n, Kind.DATABASE, joins=(Join(("alicloud_db_instance", "alicloud_gpdb_instance", "alicloud_adb_db_cluster"), "instance_id|db_cluster_id", rows=(), fixed={"public_connection": True}),), public_connection=True) for n in ("alicloud_db_connection", "alicloud_gpdb_connection", "alicloud_adb_connection")),
-    typed("alicloud_rds_account", Kind.IDENTITY, row("password_in_document", "account_password|password", "raw_literal", False), family="database_account", name="account_name|name"),
+    *(
+        typed(
+            n,
+            Kind.DATABASE,
+            joins=(
+                Join(
+                    ("alicloud_db_instance", "alicloud_gpdb_instance", "alicloud_adb_db_cluster"),
+                    "instance_id|db_cluster_id",
+                    rows=(),
+                    fixed={"public_connection": True},
+                ),
+            ),
+            public_connection=True,
+        )
+        for n in ("alicloud_db_connection", "alicloud_gpdb_connection", "alicloud_adb_connection")
+    ),
+    typed(
+        "alicloud_rds_account",
+        Kind.IDENTITY,
+        row("password_in_document", "account_password|password", "raw_literal", False),
+        family="database_account",
+        name="account_name|name",
+    ),
     typed("alicloud_polardb_cluster", Kind.DATABASE, *_DATABASE, name="description"),
-    typed("alicloud_polardb_backup_policy", Kind.DATABASE, row("backup_days", "", "raw_backup_days", None), joins=(Join(("alicloud_polardb_cluster",), "db_cluster_id"),)),
-    *(typed(n, Kind.DATABASE, *(r for r in _DATABASE if r.field != "engine"), engine="mongodb", family="document") for n in ("alicloud_mongodb_instance", "alicloud_mongodb_sharding_instance")),
+    typed(
+        "alicloud_polardb_backup_policy",
+        Kind.DATABASE,
+        row("backup_days", "", "raw_backup_days", None),
+        joins=(Join(("alicloud_polardb_cluster",), "db_cluster_id"),),
+    ),
+    *(
+        typed(n, Kind.DATABASE, *(r for r in _DATABASE if r.field != "engine"), engine="mongodb", family="document")
+        for n in ("alicloud_mongodb_instance", "alicloud_mongodb_sharding_instance")
+    ),
     typed("alicloud_gpdb_instance", Kind.DATABASE, *_DATABASE, family="warehouse"),
-    *(typed(n, Kind.DATABASE, *(r for r in _DATABASE if r.field != "engine"), engine="analyticdb", family="warehouse") for n in ("alicloud_adb_db_cluster", "alicloud_adb_cluster")),
-    *(typed(n, Kind.DATABASE, _DELETE, _NETWORK, row("allowed_cidrs", "ip_white", "raw_ips", None), row("engine", "engine", "raw_text", None), family="wide-column") for n in ("alicloud_hbase_instance", "alicloud_lindorm_instance")),
-    typed("alicloud_ots_instance", Kind.DATABASE, row("public", "accessed_by", "is_one", True, "Any"), engine="tablestore", family="wide-column", encrypted=None),
-    typed("alicloud_ots_table", Kind.DATABASE, row("encrypted", "enable_sse", "flag", False), engine="tablestore", family="wide-column", name="table_name"),
-    typed("alicloud_kvstore_instance", Kind.CACHE, row("engine", "instance_type", "lower", "redis"), row("version", "engine_version", "raw_text", None), row("allowed_cidrs", "security_ips", "raw_ips", None), row("public", "security_ips", "raw_ips_public", None), _NETWORK, row("encrypted", "tde_status", "is_one", False, "Enabled"), ref("key", "encryption_key"), row("tls_required", "ssl_enable", "is_one", False, "Enable", "Update"), row("auth", "vpc_auth_mode", "is_none_of", True, "Close"), row("multi_zone", "", "raw_slave_zone", False, reads=("secondary_zone_id",)), _DELETE, row("backup_days", "", "raw_backup_days", None, reads=("backup_period",)), name="db_instance_name|instance_name"),
-    typed("alicloud_kvstore_connection", Kind.CACHE, joins=(Join(("alicloud_kvstore_instance",), "instance_id", rows=(), fixed={"public_connection": True}),), public_connection=True),
-    managed("alicloud_elasticsearch_instance", "search", row("https_only", "protocol", "is_one", False, "HTTPS"), row("public", "enable_public|enable_kibana_public_network", "flag", False), row("allowed_cidrs", "public_whitelist|private_whitelist", "raw_ips", None), row("encrypted", "data_node_disk_encrypted", "flag", False), row("in_network", "vswitch_id", "raw_present", False), row("multi_zone", "zone_count", "at_least", False, 2), row("version", "version", "raw_text", None), name="description"),
-    typed("alicloud_alikafka_instance", Kind.QUEUE, row("encrypted", "kms_key_id", "raw_present", None), ref("key", "kms_key_id"), row("internet", "deploy_type", "is_one", False, "4"), _NETWORK, family="stream"),
-    *(typed(n, Kind.QUEUE, row("logs", "logging_enabled", "flag", False), row("encrypted", "sse_enabled|enable_sse", "flag", None), name="queue_name|name") for n in ("alicloud_mns_queue", "alicloud_message_service_queue")),
-    *(typed(n, Kind.QUEUE, row("logs", "logging_enabled", "flag", False), family="topic", name="topic_name|name") for n in ("alicloud_mns_topic", "alicloud_message_service_topic")),
-    *(typed(n, Kind.QUEUE, family="broker", name="instance_name|service_name") for n in ("alicloud_ons_instance", "alicloud_rocketmq_instance", "alicloud_amqp_instance")),
-    managed("alicloud_nas_file_system", "file_system", row("encrypted", "encrypt_type", "is_none_of", False, "0"), ref("key", "kms_key_id")),
-    managed("alicloud_nas_access_rule", "file_system", row("allowed_cidrs", "source_cidr_ip", "raw_ips", None), row("user_identity", "user_access_type", "is_none_of", False, "no_squash")),
-    managed("alicloud_hbr_vault", "backup_vault", ref("key", "kms_key_id"), row("geo_redundant", "redundancy_type", "is_one", None, "ZRS"), encrypted=True, name="vault_name"),
-    managed("alicloud_hbr_ecs_backup_plan", "backup_plan", row("backup_days", "retention", "number"), name="ecs_backup_plan_name"),
+    *(
+        typed(n, Kind.DATABASE, *(r for r in _DATABASE if r.field != "engine"), engine="analyticdb", family="warehouse")
+        for n in ("alicloud_adb_db_cluster", "alicloud_adb_cluster")
+    ),
+    *(
+        typed(
+            n,
+            Kind.DATABASE,
+            _DELETE,
+            _NETWORK,
+            row("allowed_cidrs", "ip_white", "raw_ips", None),
+            row("engine", "engine", "raw_text", None),
+            family="wide-column",
+        )
+        for n in ("alicloud_hbase_instance", "alicloud_lindorm_instance")
+    ),
+    typed(
+        "alicloud_ots_instance",
+        Kind.DATABASE,
+        row("public", "accessed_by", "is_one", True, "Any"),
+        engine="tablestore",
+        family="wide-column",
+        encrypted=None,
+    ),
+    typed(
+        "alicloud_ots_table",
+        Kind.DATABASE,
+        row("encrypted", "enable_sse", "flag", False),
+        engine="tablestore",
+        family="wide-column",
+        name="table_name",
+    ),
+    typed(
+        "alicloud_kvstore_instance",
+        Kind.CACHE,
+        row("engine", "instance_type", "lower", "redis"),
+        row("version", "engine_version", "raw_text", None),
+        row("allowed_cidrs", "security_ips", "raw_ips", None),
+        row("public", "security_ips", "raw_ips_public", None),
+        _NETWORK,
+        row("encrypted", "tde_status", "is_one", False, "Enabled"),
+        ref("key", "encryption_key"),
+        row("tls_required", "ssl_enable", "is_one", False, "Enable", "Update"),
+        row("auth", "vpc_auth_mode", "is_none_of", True, "Close"),
+        row("multi_zone", "", "raw_slave_zone", False, reads=("secondary_zone_id",)),
+        _DELETE,
+        row("backup_days", "", "raw_backup_days", None, reads=("backup_period",)),
+        name="db_instance_name|instance_name",
+    ),
+    typed(
+        "alicloud_kvstore_connection",
+        Kind.CACHE,
+        joins=(Join(("alicloud_kvstore_instance",), "instance_id", rows=(), fixed={"public_connection": True}),),
+        public_connection=True,
+    ),
+    managed(
+        "alicloud_elasticsearch_instance",
+        "search",
+        row("https_only", "protocol", "is_one", False, "HTTPS"),
+        row("public", "enable_public|enable_kibana_public_network", "flag", False),
+        row("allowed_cidrs", "public_whitelist|private_whitelist", "raw_ips", None),
+        row("encrypted", "data_node_disk_encrypted", "flag", False),
+        row("in_network", "vswitch_id", "raw_present", False),
+        row("multi_zone", "zone_count", "at_least", False, 2),
+        row("version", "version", "raw_text", None),
+        name="description",
+    ),
+    typed(
+        "alicloud_alikafka_instance",
+        Kind.QUEUE,
+        row("encrypted", "kms_key_id", "raw_present", None),
+        ref("key", "kms_key_id"),
+        row("internet", "deploy_type", "is_one", False, "4"),
+        _NETWORK,
+        family="stream",
+    ),
+    *(
+        typed(
+            n,
+            Kind.QUEUE,
+            row("logs", "logging_enabled", "flag", False),
+            row("encrypted", "sse_enabled|enable_sse", "flag", None),
+            name="queue_name|name",
+        )
+        for n in ("alicloud_mns_queue", "alicloud_message_service_queue")
+    ),
+    *(
+        typed(n, Kind.QUEUE, row("logs", "logging_enabled", "flag", False), family="topic", name="topic_name|name")
+        for n in ("alicloud_mns_topic", "alicloud_message_service_topic")
+    ),
+    *(
+        typed(n, Kind.QUEUE, family="broker", name="instance_name|service_name")
+        for n in ("alicloud_ons_instance", "alicloud_rocketmq_instance", "alicloud_amqp_instance")
+    ),
+    managed(
+        "alicloud_nas_file_system",
+        "file_system",
+        row("encrypted", "encrypt_type", "is_none_of", False, "0"),
+        ref("key", "kms_key_id"),
+    ),
+    managed(
+        "alicloud_nas_access_rule",
+        "file_system",
+        row("allowed_cidrs", "source_cidr_ip", "raw_ips", None),
+        row("user_identity", "user_access_type", "is_none_of", False, "no_squash"),
+    ),
+    managed(
+        "alicloud_hbr_vault",
+        "backup_vault",
+        ref("key", "kms_key_id"),
+        row("geo_redundant", "redundancy_type", "is_one", None, "ZRS"),
+        encrypted=True,
+        name="vault_name",
+    ),
+    managed(
+        "alicloud_hbr_ecs_backup_plan",
+        "backup_plan",
+        row("backup_days", "retention", "number"),
+        name="ecs_backup_plan_name",
+    ),
 )
 
-_ROTATION = row("rotation_days", "rotation_interval", "raw_seconds_as_days", None)
-_SECURITY_TYPES = (
-    typed("alicloud_kms_key", Kind.KEY, row("enabled", "status|key_state|is_enabled", "is_none_of", True, "Disabled", "false"), row("rotates", "automatic_rotation", "is_one", False, "Enabled"), _ROTATION, row("deletion_days", "pending_window_in_days|deletion_window_in_days", "number", None), row("hsm", "protection_level", "is_one", False, "HSM"), row("rotatable", "key_spec", "is_one", True, "Aliyun_AES_256", "Aliyun_SM4"), row("purge_protection", "deletion_protection", "is_one", None, "Enabled"), row("any_principal", "policy", "raw_says", None, "any_principal"), name="description"),
-    typed("alicloud_kms_secret", Kind.KEY, row("rotates", "enable_automatic_rotation", "flag", False), _ROTATION, ref("key", "encryption_key_id"), row("deletion_days", "recovery_window_in_days", "number", 30), row("password_in_document", "secret_data", "raw_literal", None), family="secret", name="secret_name"),
-    typed("alicloud_ram_user", Kind.IDENTITY, family="user"),
-    typed("alicloud_ram_group", Kind.IDENTITY, family="group", members=0, name="group_name|name"),
-    typed("alicloud_ram_group_membership", Kind.IDENTITY, row("members", "user_names", "count", 0), joins=(Join(("alicloud_ram_group",), "group_name", keep=True),), family="membership"),
-    typed("alicloud_ram_role", Kind.IDENTITY, row("trust", "assume_role_policy_document|document", "raw_policy"), family="role", name="role_name|name"),
-    typed("alicloud_ram_policy", Kind.IDENTITY, row("grants", "policy_document|document", "raw_policy"), family="policy", attached_to_users=False, name="policy_name|name"),
-    *(typed(f"alicloud_ram_{n}_policy_attachment", Kind.IDENTITY, ref("holder", f"{n}_name"), row("grants", "policy_name", "raw_attached"), family="attachment", attached_to_users=n == "user", name="policy_name") for n in ("user", "role", "group")),
-    typed("alicloud_ram_access_key", Kind.IDENTITY, ref("holder", "user_name"), joins=(Join(("alicloud_ram_user",), "user_name", rows=(), fixed={"long_lived_keys": True}, keep=True),), family="access_key", long_lived_keys=True, name="user_name"),
-    typed("alicloud_ram_login_profile", Kind.IDENTITY, row("mfa", "mfa_bind_required", "flag", False), row("password_in_document", "password", "raw_literal", False), ref("holder", "user_name"), joins=(Join(("alicloud_ram_user",), "user_name", rows=(row("mfa", "mfa_bind_required", "flag", False),), keep=True),), family="login", name="user_name"),
-    managed("alicloud_ram_account_password_policy", "password_policy", row("min_length", "minimum_password_length", "number", 12), row("needs_upper", "require_uppercase_characters", "flag", True), row("needs_lower", "require_lowercase_characters", "flag", True), row("needs_number", "require_numbers", "flag", True), row("needs_symbol", "require_symbols", "flag", True), row("max_age_days", "max_password_age", "number", 0), row("reuse_prevention", "password_reuse_prevention", "number", 0), row("lockout_attempts", "max_login_attempts", "number", 5)),
-    managed("alicloud_ram_security_preference", "account_setting", row("mfa", "enforce_mfa_for_login", "flag", False)),
-    typed("alicloud_actiontrail_trail", Kind.AUDIT_TRAIL, row("enabled", "status", "is_none_of", True, "Disable"), row("all_regions", "trail_region", "is_one", True, "All"), row("all_events", "event_rw", "is_one", False, "All"), ref("destination", "oss_bucket_name|sls_project_arn"), row("watched", "sls_project_arn", "raw_present", False), name="trail_name"),
-    typed("alicloud_actiontrail", Kind.AUDIT_TRAIL, row("all_events", "event_rw", "is_one", False, "All"), ref("destination", "oss_bucket_name")),
-    managed("alicloud_config_configuration_recorder", "config_recorder"),
-    managed("alicloud_log_project", "log_group", name="project_name|name"),
-    managed("alicloud_log_store", "log_group", row("log_retention_days", "retention_period", "raw_log_days", 30), row("encrypted", "encrypt_conf.enable", "flag", False), ref("key", "encrypt_conf.user_cmk_info.cmk_key_id"), name="logstore_name|name"),
-    managed("alicloud_log_audit", "monitoring", name="display_name"),
-    managed("alicloud_cms_alarm", "monitoring", row("notifies", "contact_groups", "raw_present", False), row("enabled", "enabled", "flag", True)),
-    managed("alicloud_security_center_group", "threat_detection", name="group_name"),
-    managed("alicloud_threat_detection_instance", "threat_detection", enabled=True),
-    *(typed(n, Kind.CERTIFICATE, renews=False, name="certificate_name|name") for n in ("alicloud_ssl_certificates_service_certificate", "alicloud_cas_certificate")),
-)
-
-_CODE_TYPES = (
-    managed("alicloud_fc_service", "function", row("logs", "log_config", "raw_present", False), row("tracing", "tracing_config", "raw_present", False), row("in_network", "vpc_config", "raw_present", False), row("internet", "internet_access", "flag", True), ref("execution_identity", "role")),
-    managed("alicloud_fc_function", "function", row("runtime", "runtime", "raw_runtime", None), row("environment", "environment_variables", "data", None)),
-    managed("alicloud_fcv3_function", "function", row("runtime", "runtime", "raw_runtime", None), row("environment", "environment_variables", "data", None), row("logs", "log_config", "raw_present", False), row("tracing", "tracing_config", "raw_present", False), row("in_network", "vpc_config", "raw_present", False), row("internet", "internet_access", "flag", True), ref("execution_identity", "role"), name="function_name"),
-    *(managed(n, "function", row("auth", "config", "raw_trigger_auth", None)) for n in ("alicloud_fc_trigger",)),
-    managed("alicloud_api_gateway_group", "api_gateway", public=True),
-    managed("alicloud_api_gateway_api", "api_method", row("auth", "auth_type", "is_none_of", False, "ANONYMOUS"), row("https_only", "request_config.protocol", "is_one", False, "HTTPS")),
-    managed("alicloud_sae_application", "container_service", row("replicas", "replicas", "number"), name="app_name"),
-    managed("alicloud_eci_container_group", "container_group", row("in_network", "vswitch_id", "raw_present", True), row("public", "auto_create_eip|eip_instance_id", "raw_present", False), name="container_group_name"),
-    managed("alicloud_emr_cluster", "batch_cluster", row("public", "is_open_public_ip", "flag", False)),
-    managed("alicloud_mse_cluster", "other", row("public", "pub_network_flow", "is_one", False, "1"), row("allowed_cidrs", "acl_entry_list", "raw_ips", None), name="cluster_alias_name"),
-    managed("alicloud_resource_manager_resource_group", "other", name="resource_group_name"),
-)
-
-TYPES = (*_BUCKET_TYPES, *_DATABASE_TYPES, *_SECURITY_TYPES, *_CODE_TYPES)
+TYPES = (*_BUCKET_TYPES, *_DATABASE_TYPES)

@@ -62,7 +62,9 @@ def raw_listener(values: Any, context: Context) -> Any:
         "port": unknown() if isinstance(port, Pending) else int(port) if str(port).isdigit() else None,
         "target_port": None,
         "certificate": _name(values.get("certificate_arn")),
-        "tls_policy": _tls_of(values.get("ssl_policy", "ELBSecurityPolicy-2016-08")) if spoken in ("https", "tls") else "",
+        "tls_policy": _tls_of(values.get("ssl_policy", "ELBSecurityPolicy-2016-08"))
+        if spoken in ("https", "tls")
+        else "",
         "redirect_to_https": _redirects(values),
         "$source": (values.where("protocol" if "protocol" in values else "port"), context.native.address),
     }

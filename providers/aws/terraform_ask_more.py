@@ -34,7 +34,7 @@ def raw_key_rotates(values: Any, _context: Context) -> Any:
     return yes(values.get("enable_key_rotation", False))
 
 
-def raw_sends_to(values: Any, context: Context) -> Any:
+def raw_sends_to(_values: Any, context: Context) -> Any:
     """URLs of `http` data sources that send this value away."""
     found = [n for n in context.parts("http") if n.type == "http"]
     return [render(n.values.get("url")) for n in found]
@@ -49,7 +49,9 @@ def raw_trail_events(values: Any, _context: Context) -> Any:
     if values.get("include_global_service_events", True) in (False, "false"):
         return False
     blocks = [b for b in listed(values.get("event_selector")) if isinstance(b, Mapping)]
-    return all(b.get("include_management_events", True) in TRUE and b.get("read_write_type", "All") == "All" for b in blocks)
+    return all(
+        b.get("include_management_events", True) in TRUE and b.get("read_write_type", "All") == "All" for b in blocks
+    )
 
 
 def raw_trail_bucket_logs(values: Any, context: Context) -> Any:
@@ -128,7 +130,7 @@ def raw_stage_logging(values: Any, context: Context) -> Any:
     return False
 
 
-def raw_stage_cache(values: Any, context: Context) -> Any:
+def raw_stage_cache(_values: Any, _context: Context) -> Any:
     """None: not cached, or what encrypts it stands in method settings."""
     return None
 
@@ -246,7 +248,9 @@ def raw_role_grants(value: Any, context: Context) -> Any:
     found = found if isinstance(found, list) else []
     for part in context.parts_of(role, "aws_iam_role_policy", "aws_iam_role_policy_attachment"):
         policy = part.values.get("policy")
-        read = raw_policy(policy, context) if policy is not None else raw_attached(part.values.get("policy_arn"), context)
+        read = (
+            raw_policy(policy, context) if policy is not None else raw_attached(part.values.get("policy_arn"), context)
+        )
         found += read if isinstance(read, list) else []
     return found
 

@@ -90,7 +90,12 @@ TYPES = (
         ref("key", "ebs_block_device.kms_key_id"),
     ),
     managed("aws_ami_copy", "machine_image", row("encrypted", "encrypted", "flag", False), ref("key", "kms_key_id")),
-    managed("aws_ami_launch_permission", "machine_image", row("shared_publicly", "group", "is_one", False, "all"), ref("image", "image_id")),
+    managed(
+        "aws_ami_launch_permission",
+        "machine_image",
+        row("shared_publicly", "group", "is_one", False, "all"),
+        ref("image", "image_id"),
+    ),
     managed(
         "aws_imagebuilder_image_recipe",
         "machine_image",
@@ -115,10 +120,20 @@ TYPES = (
         ref("attached_to", "instance_id"),
         joins=(Join(("aws_ebs_volume",), "volume_id"),),
     ),
-    managed("aws_ebs_snapshot", "snapshot", row("encrypted", "", "raw_source_encrypted", None, "volume_id", reads=("volume_id",))),
-    managed("aws_ebs_snapshot_copy", "snapshot", row("encrypted", "encrypted", "flag", False), ref("key", "kms_key_id")),
+    managed(
+        "aws_ebs_snapshot",
+        "snapshot",
+        row("encrypted", "", "raw_source_encrypted", None, "volume_id", reads=("volume_id",)),
+    ),
+    managed(
+        "aws_ebs_snapshot_copy", "snapshot", row("encrypted", "encrypted", "flag", False), ref("key", "kms_key_id")
+    ),
     managed("aws_ebs_encryption_by_default", "account_setting", row("encrypted", "enabled", "flag", True)),
-    managed("aws_snapshot_create_volume_permission", "snapshot", row("shared_publicly", "account_id", "is_one", False, "all")),
+    managed(
+        "aws_snapshot_create_volume_permission",
+        "snapshot",
+        row("shared_publicly", "account_id", "is_one", False, "all"),
+    ),
     managed(
         "aws_dlm_lifecycle_policy",
         "snapshot_policy",
@@ -136,7 +151,17 @@ TYPES = (
         row("secrets_encrypted", "", "raw_eks_secrets", False, reads=("encryption_config",)),
         ref("key", "encryption_config.provider.key_arn"),
         row("audit_logs", "enabled_cluster_log_types", "covers", False, "audit"),
-        row("logs", "enabled_cluster_log_types", "covers", False, "api", "audit", "authenticator", "controllerManager", "scheduler"),
+        row(
+            "logs",
+            "enabled_cluster_log_types",
+            "covers",
+            False,
+            "api",
+            "audit",
+            "authenticator",
+            "controllerManager",
+            "scheduler",
+        ),
         row("deletion_protection", "deletion_protection", "flag", False),
     ),
     typed(
@@ -150,7 +175,13 @@ TYPES = (
         row("public_ip", "", "raw_open_remote_access", False, reads=("remote_access",)),
         name="node_group_name",
     ),
-    managed("aws_ecs_cluster", "container_cluster", row("monitoring", "", "raw_container_insights", False, reads=("setting",)), row("exec_logs", "", "raw_exec_logs", True, reads=("configuration",)), ref("key", "configuration.execute_command_configuration.kms_key_id")),
+    managed(
+        "aws_ecs_cluster",
+        "container_cluster",
+        row("monitoring", "", "raw_container_insights", False, reads=("setting",)),
+        row("exec_logs", "", "raw_exec_logs", True, reads=("configuration",)),
+        ref("key", "configuration.execute_command_configuration.kms_key_id"),
+    ),
     managed(
         "aws_ecs_task_definition",
         "container_task",
@@ -163,7 +194,15 @@ TYPES = (
         row("logs", "container_definitions", "raw_all_logged", None),
         name="family",
     ),
-    managed("aws_ecs_service", "container_service", row("public", "network_configuration.assign_public_ip", "flag", False), row("replicas", "desired_count", "number"), row("propagates_tags", "propagate_tags", "is_none_of", False, "NONE"), ref("cluster", "cluster"), ref("task", "task_definition")),
+    managed(
+        "aws_ecs_service",
+        "container_service",
+        row("public", "network_configuration.assign_public_ip", "flag", False),
+        row("replicas", "desired_count", "number"),
+        row("propagates_tags", "propagate_tags", "is_none_of", False, "NONE"),
+        ref("cluster", "cluster"),
+        ref("task", "task_definition"),
+    ),
     typed(
         "aws_ecr_repository",
         Kind.REGISTRY,
@@ -182,10 +221,25 @@ TYPES = (
         joins=(Join(("aws_ecr_repository",), "repository"),),
         name="repository",
     ),
-    typed("aws_ecr_lifecycle_policy", Kind.REGISTRY, joins=(Join(("aws_ecr_repository",), "repository", rows=(), fixed={"cleans_up": True}),), cleans_up=True),
+    typed(
+        "aws_ecr_lifecycle_policy",
+        Kind.REGISTRY,
+        joins=(Join(("aws_ecr_repository",), "repository", rows=(), fixed={"cleans_up": True}),),
+        cleans_up=True,
+    ),
     typed("aws_ecrpublic_repository", Kind.REGISTRY, public=True, name="repository_name"),
-    managed("aws_batch_job_definition", "container_task", row("privileged", "container_properties", "raw_contains", False, r'"privileged"\s*:\s*true')),
-    managed("aws_apprunner_service", "container_service", row("public", "network_configuration.ingress_configuration.is_publicly_accessible", "flag", True), ref("key", "encryption_configuration.kms_key"), name="service_name"),
+    managed(
+        "aws_batch_job_definition",
+        "container_task",
+        row("privileged", "container_properties", "raw_contains", False, r'"privileged"\s*:\s*true'),
+    ),
+    managed(
+        "aws_apprunner_service",
+        "container_service",
+        row("public", "network_configuration.ingress_configuration.is_publicly_accessible", "flag", True),
+        ref("key", "encryption_configuration.kms_key"),
+        name="service_name",
+    ),
     # -- functions --
     managed(
         "aws_lambda_function",
@@ -201,8 +255,26 @@ TYPES = (
         ref("execution_identity", "role"),
         name="function_name",
     ),
-    managed("aws_lambda_permission", "function", row("any_principal", "", "raw_permission_open", False, reads=("principal", "source_arn", "source_account", "principal_org_id")), name="statement_id"),
-    managed("aws_lambda_function_url", "function", row("auth", "authorization_type", "is_none_of", False, "NONE"), row("cors_any_origin", "cors.allow_origins", "names_one", False, "*"), name="function_name", public=True),
+    managed(
+        "aws_lambda_permission",
+        "function",
+        row(
+            "any_principal",
+            "",
+            "raw_permission_open",
+            False,
+            reads=("principal", "source_arn", "source_account", "principal_org_id"),
+        ),
+        name="statement_id",
+    ),
+    managed(
+        "aws_lambda_function_url",
+        "function",
+        row("auth", "authorization_type", "is_none_of", False, "NONE"),
+        row("cors_any_origin", "cors.allow_origins", "names_one", False, "*"),
+        name="function_name",
+        public=True,
+    ),
     managed("aws_elastic_beanstalk_environment", "app_service", row("settings_written", "setting", "count", 0)),
     managed("aws_lightsail_instance", "other", row("machine_image", "blueprint_id", "raw_text", "")),
 )

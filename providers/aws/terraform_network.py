@@ -94,8 +94,23 @@ TYPES = (
         _rule_of("egress"),
         joins=(Join(_GROUP, "security_group_id"),),
     ),
-    typed("aws_network_acl", Kind.FIREWALL_GROUP, _VPC, _ACL_INSIDE, row("subnets", "subnet_ids", "raw_references"), family="acl", default=False),
-    typed("aws_default_network_acl", Kind.FIREWALL_GROUP, _ACL_INSIDE, row("subnets", "subnet_ids", "raw_references"), family="acl", default=True),
+    typed(
+        "aws_network_acl",
+        Kind.FIREWALL_GROUP,
+        _VPC,
+        _ACL_INSIDE,
+        row("subnets", "subnet_ids", "raw_references"),
+        family="acl",
+        default=False,
+    ),
+    typed(
+        "aws_default_network_acl",
+        Kind.FIREWALL_GROUP,
+        _ACL_INSIDE,
+        row("subnets", "subnet_ids", "raw_references"),
+        family="acl",
+        default=True,
+    ),
     typed(
         "aws_network_acl_rule",
         Kind.FIREWALL_GROUP,
@@ -158,7 +173,14 @@ TYPES = (
     # -- the rest --
     typed("aws_nat_gateway", Kind.NAT_GATEWAY, ref("subnet", "subnet_id")),
     typed("aws_eip", Kind.PUBLIC_IP, ref("attached_to", "instance|network_interface")),
-    typed("aws_route53_record", Kind.DNS_RECORD, ref("zone", "zone_id"), row("fqdn", "name", "raw_text", ""), row("record_type", "type", "raw_text", ""), row("ttl_s", "ttl", "number")),
+    typed(
+        "aws_route53_record",
+        Kind.DNS_RECORD,
+        ref("zone", "zone_id"),
+        row("fqdn", "name", "raw_text", ""),
+        row("record_type", "type", "raw_text", ""),
+        row("ttl_s", "ttl", "number"),
+    ),
     managed("aws_route53_zone", "dns_zone", logs=False),
     managed(
         "aws_route53_query_log",
@@ -166,9 +188,26 @@ TYPES = (
         joins=(Join(("aws_route53_zone",), "zone_id", rows=(), fixed={"logs": True}),),
     ),
     managed("aws_vpc_peering_connection", "peering", row("auto_accept", "auto_accept", "flag", False)),
-    managed("aws_ec2_transit_gateway", "transit_gateway", row("auto_accept", "auto_accept_shared_attachments", "flag", False)),
+    managed(
+        "aws_ec2_transit_gateway",
+        "transit_gateway",
+        row("auto_accept", "auto_accept_shared_attachments", "flag", False),
+    ),
     managed("aws_vpn_connection", "vpn", row("logs", "tunnel1_log_options", "raw_present", False)),
-    managed("aws_vpc_endpoint", "private_endpoint", row("grants", "policy", "raw_policy"), row("any_principal", "policy", "raw_says", None, "any_principal"), ref("network", "vpc_id")),
-    managed("aws_vpc_endpoint_service", "private_endpoint", row("auto_accept", "acceptance_required", "not_flag", False)),
-    managed("aws_network_interface", "network_interface", row("ip_forwarding", "source_dest_check", "not_flag", False), ref("subnet", "subnet_id")),
+    managed(
+        "aws_vpc_endpoint",
+        "private_endpoint",
+        row("grants", "policy", "raw_policy"),
+        row("any_principal", "policy", "raw_says", None, "any_principal"),
+        ref("network", "vpc_id"),
+    ),
+    managed(
+        "aws_vpc_endpoint_service", "private_endpoint", row("auto_accept", "acceptance_required", "not_flag", False)
+    ),
+    managed(
+        "aws_network_interface",
+        "network_interface",
+        row("ip_forwarding", "source_dest_check", "not_flag", False),
+        ref("subnet", "subnet_id"),
+    ),
 )

@@ -17,7 +17,7 @@ from model.terraform import Context, Converter
 
 TRUE: Final = (True, "true")
 WORLD: Final = "0.0.0.0/0"
-_ANYWHERE: Final = frozenset({"*", "internet", "any", WORLD, "0.0.0.0", "<nw>/0", "/0"})
+_ANYWHERE: Final = frozenset({"*", "internet", "any", WORLD, "0.0.0.0", "<nw>/0", "/0"})  # noqa: S104
 _MOST_RULES: Final = 500
 
 
@@ -141,20 +141,26 @@ def raw_range_cidrs(values: Any, _context: Context) -> Any:
 
     https://learn.microsoft.com/azure/azure-sql/database/firewall-configure
     """
-    low, high = values.get("start_ip_address", values.get("start_ip")), values.get("end_ip_address", values.get("end_ip"))
+    low, high = (
+        values.get("start_ip_address", values.get("start_ip")),
+        values.get("end_ip_address", values.get("end_ip")),
+    )
     if isinstance(low, Pending) or isinstance(high, Pending):
         return [unknown()]
     try:
         start, end = (ipaddress.ip_address(render(v).split("/")[0]) for v in (low, high))
         if int(start) == int(end) == 0:
             return []
-        return [str(n) for n in ipaddress.summarize_address_range(start, end)]  # type: ignore[type-var]
+        return [str(n) for n in ipaddress.summarize_address_range(start, end)]
     except (ValueError, TypeError):
         return [unknown()]
 
 
 def raw_range_is_cloud(values: Any, _context: Context) -> Any:
-    low, high = values.get("start_ip_address", values.get("start_ip")), values.get("end_ip_address", values.get("end_ip"))
+    low, high = (
+        values.get("start_ip_address", values.get("start_ip")),
+        values.get("end_ip_address", values.get("end_ip")),
+    )
     if isinstance(low, Pending) or isinstance(high, Pending):
         return None
     return True if render(low) == "0.0.0.0" and render(high) == "0.0.0.0" else None  # noqa: S104
@@ -185,7 +191,9 @@ def raw_rule_ips(value: Any, _context: Context) -> Any:
     for item in listed(value):
         entry = item.get("ip_range", item.get("ip_mask", item.get("ip_address"))) if isinstance(item, Mapping) else item
         for one in listed(entry):
-            found += [unknown()] if isinstance(one, Pending) else [p.strip() for p in render(one).split(",") if p.strip()]
+            found += (
+                [unknown()] if isinstance(one, Pending) else [p.strip() for p in render(one).split(",") if p.strip()]
+            )
     return [(f if isinstance(f, dict) or "/" in f else f"{f}/32") for f in found]
 
 
@@ -215,7 +223,9 @@ def raw_runtime(values: Any, _context: Context) -> Any:
     site = first(values.get("site_config"))
     stack = first(site.get("application_stack")) or site
     for name, language in _STACKS:
-        found = stack.get(name, stack.get(name.replace("_version", "_framework_version")) if language == "dotnet" else None)
+        found = stack.get(
+            name, stack.get(name.replace("_version", "_framework_version")) if language == "dotnet" else None
+        )
         if isinstance(found, Pending):
             return unknown()
         if found:
@@ -223,7 +233,9 @@ def raw_runtime(values: Any, _context: Context) -> Any:
     linux = site.get("linux_fx_version")
     if isinstance(linux, str) and "|" in linux:
         language, _, version = linux.partition("|")
-        return {"node": "nodejs", "dotnetcore": "dotnet"}.get(language.lower(), language.lower()) + version.split("-")[0]
+        return {"node": "nodejs", "dotnetcore": "dotnet"}.get(language.lower(), language.lower()) + version.split("-")[
+            0
+        ]
     return None
 
 

@@ -1,4 +1,7 @@
-"""More converters of this cloud's Terraform types: entries, servers, rights. Callers and facts as in terraform_convert."""
+"""More converters of this cloud's Terraform types: entries, servers, rights.
+
+Callers and facts as in terraform_convert.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,9 @@ def raw_api_tls(values: Any, _context: Context) -> Any:
 
 def raw_gateway_listeners(values: Any, context: Context) -> Any:
     """Listeners with the port that they name, and whether their rule does nothing but send on to HTTPS."""
-    ports = {render(p.get("name")): p.get("port") for p in listed(values.get("frontend_port")) if isinstance(p, Mapping)}
+    ports = {
+        render(p.get("name")): p.get("port") for p in listed(values.get("frontend_port")) if isinstance(p, Mapping)
+    }
     policy = first(values.get("ssl_policy"))
     lowest = raw_min_tls(policy.get("min_protocol_version"), context) or ("1.0" if not policy else _named(policy))
     redirects = _redirecting(values)
@@ -145,7 +150,9 @@ def _named(policy: Mapping[str, Any]) -> str:
 def _redirecting(values: Any) -> set[str]:
     targets = {render(r.get("name")) for r in listed(values.get("redirect_configuration")) if isinstance(r, Mapping)}
     rules = [r for r in listed(values.get("request_routing_rule")) if isinstance(r, Mapping)]
-    return {render(r.get("http_listener_name")) for r in rules if render(r.get("redirect_configuration_name")) in targets}
+    return {
+        render(r.get("http_listener_name")) for r in rules if render(r.get("redirect_configuration_name")) in targets
+    }
 
 
 def raw_receivers(value: Any, _context: Context) -> Any:
@@ -156,7 +163,13 @@ def raw_receivers(value: Any, _context: Context) -> Any:
 def _grant(actions: Any, excluded: Any = None) -> dict[str, Any]:
     texts = [render(a) for a in listed(actions)]
     rest: dict[str, Any] = {"resources": ["*"], "principals": [], "conditions": [], "claims": []}
-    return {"effect": "allow", "actions": texts, "not_actions": [], **rest, "excluded": [render(e) for e in listed(excluded)]}
+    return {
+        "effect": "allow",
+        "actions": texts,
+        "not_actions": [],
+        **rest,
+        "excluded": [render(e) for e in listed(excluded)],
+    }
 
 
 def raw_permissions(value: Any, _context: Context) -> Any:

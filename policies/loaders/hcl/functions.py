@@ -193,7 +193,9 @@ _LENIENT: Final[Mapping[str, Callable[..., Any]]] = {
     "one": _one,
     "keys": lambda v: v if isinstance(v, Pending) else sorted(v),
     "values": lambda v: v if isinstance(v, Pending) else [v[k] for k in sorted(v)],
-    "zipmap": lambda k, v: k if isinstance(k, Pending) else v if isinstance(v, Pending) else dict(zip(k, v, strict=True)),
+    "zipmap": lambda k, v: (
+        k if isinstance(k, Pending) else v if isinstance(v, Pending) else dict(zip(k, v, strict=True))
+    ),
 }
 """Functions that have an answer though parts of their arguments are Pending."""
 
@@ -311,7 +313,7 @@ _STRICT: Final[Mapping[str, Callable[..., Any]]] = {
     "max": lambda *v: max(_numbers(v)),
     "min": lambda *v: min(_numbers(v)),
     "sum": lambda v: sum(_numbers(v)),
-    "pow": lambda a, b: _whole(a ** b) if abs(b) < 64 else math.pow(a, b),
+    "pow": lambda a, b: _whole(a**b) if abs(b) < 64 else math.pow(a, b),
     "signum": lambda v: (v > 0) - (v < 0),
     "parseint": lambda text, base: int(text, int(base)),
     "log": math.log,
@@ -353,7 +355,9 @@ _STRICT: Final[Mapping[str, Callable[..., Any]]] = {
     "setintersection": lambda first, *rest: _set([i for i in first if all(i in found for found in rest)]),
     "setsubtract": lambda first, second: _set([i for i in first if i not in second]),
     "setproduct": _product,
-    "transpose": lambda v: {k: sorted(n for n in v if k in v[n]) for k in sorted({i for found in v.values() for i in found})},
+    "transpose": lambda v: {
+        k: sorted(n for n in v if k in v[n]) for k in sorted({i for found in v.values() for i in found})
+    },
     "matchkeys": lambda v, keys, wanted: [a for a, k in zip(v, keys, strict=True) if k in wanted],
     "jsondecode": json.loads,
     "base64encode": lambda v: base64.b64encode(v.encode()).decode(),

@@ -264,7 +264,9 @@ class _Reader:
 
     def _side(self, found: list[Any], depth: int) -> nodes.Expression:
         if depth > MAX_DEPTH:
-            raise _Mistake(found[0], f"expressions lie more than {MAX_DEPTH} deep in one another", "name parts as locals")
+            raise _Mistake(
+                found[0], f"expressions lie more than {MAX_DEPTH} deep in one another", "name parts as locals"
+            )
         raw = self.source[found[0].start_byte : found[-1].end_byte]
         inner = [c for c in found if c.is_named]
         return _quick(raw) or self._term(inner, raw, depth + 1)
