@@ -16,7 +16,7 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": sprintf("%s.volumes[%d]", [k8s.path(doc), n]), "message": message} if {
 	some doc in input.documents
-	some n, volume in k8s.pod(doc).volumes
+	some n, volume in k8s.list(k8s.pod(doc), "volumes")
 	path := volume.hostPath.path
 	message := sprintf("%s mounts the node's %s", [k8s.name(doc), path])
 }

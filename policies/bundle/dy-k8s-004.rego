@@ -57,4 +57,4 @@ pod_non_root(pod) if {
 
 pod_non_root(pod) if setting(pod, "runAsUser", 0) > 0
 
-setting(holder, field, otherwise) := object.get(object.get(holder, "securityContext", {}), field, otherwise)
+setting(holder, field, otherwise) := object.get(k8s.map(holder, "securityContext"), field, otherwise)

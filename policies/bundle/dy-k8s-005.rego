@@ -24,7 +24,6 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	container := at.container
 	some field in input.parameters.fields
 	[section, resource] := split(field, ".")
-	resources := object.get(container, "resources", {})
-	object.get(object.get(resources, section, {}), resource, null) == null
+	object.get(k8s.map(k8s.map(container, "resources"), section), resource, null) == null
 	message := sprintf("container %s of %s has no resources.%s", [container.name, k8s.name(doc), field])
 }

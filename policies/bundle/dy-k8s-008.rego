@@ -20,7 +20,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some doc in input.documents
 	some at in k8s.located(doc)
 	container := at.container
-	some capability in container.securityContext.capabilities.add
+	some capability in k8s.list(container.securityContext.capabilities, "add")
 	is_string(capability)
 	plain := trim_prefix(upper(capability), "CAP_")
 	not plain in input.parameters.allowed

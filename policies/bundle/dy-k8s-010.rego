@@ -22,7 +22,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some doc in input.documents
 	some at in k8s.located(doc)
 	container := at.container
-	some variable in object.get(container, "env", [])
+	some variable in k8s.list(container, "env")
 	is_string(variable.value)
 	count(variable.value) >= input.parameters.shortest
 	some pattern in input.parameters.names

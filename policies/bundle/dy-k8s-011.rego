@@ -24,7 +24,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some doc in input.documents
 	some at in k8s.located(doc)
 	container := at.container
-	some port in container.ports
+	some port in k8s.list(container, "ports")
 	is_number(port.hostPort)
 	port.hostPort > 0
 	not within(port.hostPort)

@@ -25,13 +25,13 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 }
 
 drops_all(container) if {
-	some capability in container.securityContext.capabilities.drop
+	some capability in k8s.list(container.securityContext.capabilities, "drop")
 	is_string(capability)
 	upper(capability) == "ALL"
 }
 
 drops_all(container) if {
-	some capability in container.securityContext.capabilities.drop
+	some capability in k8s.list(container.securityContext.capabilities, "drop")
 	k8s.unknown(capability)
 }
 

@@ -20,6 +20,9 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some at in k8s.located(doc)
 	container := at.container
 	not k8s.unsettled(doc, container, "seccompProfile")
-	object.get(k8s.setting(doc, container, "seccompProfile", {}), "type", "Unconfined") == "Unconfined"
+	profile := k8s.setting(doc, container, "seccompProfile", {})
+	not settled(profile)
 	message := sprintf("container %s of %s runs without a seccomp profile", [container.name, k8s.name(doc)])
 }
+
+settled(profile) if object.get(profile, "type", "Unconfined") != "Unconfined"

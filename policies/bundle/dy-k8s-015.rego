@@ -18,7 +18,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some doc in input.documents
 	some at in k8s.located(doc)
 	container := at.container
-	object.get(container, ["resources", "limits", "cpu"], null) == null
+	object.get(k8s.map(k8s.map(container, "resources"), "limits"), "cpu", null) == null
 	not k8s.unknown(container.resources)
 	not k8s.unknown(container.resources.limits)
 	message := sprintf("container %s of %s has no resources.limits.cpu", [container.name, k8s.name(doc)])

@@ -18,7 +18,7 @@ violations contains {"address": doc.address, "field": k8s.path(doc), "message": 
 	some doc in input.documents
 	doc.manifest.kind in k8s.serving
 	some container in k8s.main_containers(doc)
-	count(object.get(container, "ports", [])) > 0
+	count(k8s.list(container, "ports")) > 0
 	not container.livenessProbe
 	message := sprintf("container %s of %s has ports and no liveness probe", [container.name, k8s.name(doc)])
 }

@@ -18,7 +18,7 @@ import rego.v1
 violations contains {"address": doc.address, "field": sprintf("manifest.rules[%d]", [n]), "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind in {"Role", "ClusterRole"}
-	some n, rule in doc.manifest.rules
+	some n, rule in k8s.list(doc.manifest, "rules")
 	some field in ["verbs", "resources"]
 	"*" in rule[field]
 	message := sprintf("%s has the wildcard * in %s", [k8s.name(doc), field])

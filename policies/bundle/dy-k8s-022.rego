@@ -21,7 +21,7 @@ violations contains {"address": doc.address, "field": "manifest.roleRef", "messa
 	some doc in input.documents
 	doc.manifest.kind in {"RoleBinding", "ClusterRoleBinding"}
 	doc.manifest.roleRef.name in input.parameters.roles
-	some subject in doc.manifest.subjects
+	some subject in k8s.list(doc.manifest, "subjects")
 	not startswith(subject.name, "system:")
 	message := sprintf("%s gives %s to %v %v", [k8s.name(doc), doc.manifest.roleRef.name, subject.kind, subject.name])
 }

@@ -22,7 +22,7 @@ violations contains {"address": doc.address, "field": "manifest.subjects", "mess
 	some doc in input.documents
 	doc.manifest.kind in {"RoleBinding", "ClusterRoleBinding"}
 	not doc.manifest.roleRef.name in input.parameters.allowed_roles
-	some subject in doc.manifest.subjects
+	some subject in k8s.list(doc.manifest, "subjects")
 	subject.name in nobody
 	message := sprintf("%s gives %v to %s", [k8s.name(doc), doc.manifest.roleRef.name, subject.name])
 }

@@ -20,7 +20,7 @@ import rego.v1
 violations contains {"address": doc.address, "field": "manifest.spec.externalIPs", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "Service"
-	some ip in doc.manifest.spec.externalIPs
+	some ip in k8s.list(doc.manifest.spec, "externalIPs")
 	is_string(ip)
 	not ip in input.parameters.allowed
 	message := sprintf("%s claims the address %v", [k8s.name(doc), ip])

@@ -23,7 +23,7 @@ violations contains {"address": doc.address, "field": "manifest.spec.tls", "mess
 	doc.manifest.kind == "Ingress"
 	not k8s.unknown(doc.manifest.spec.tls)
 	not input.parameters.tls_optional
-	count(object.get(doc.manifest.spec, "tls", [])) == 0
+	count(k8s.list(doc.manifest.spec, "tls")) == 0
 	message := sprintf("%s has no tls section", [k8s.name(doc)])
 }
 
@@ -31,9 +31,9 @@ violations contains {"address": doc.address, "field": "manifest.metadata.annotat
 	some doc in input.documents
 	doc.manifest.kind == "Ingress"
 	count(input.parameters.https_annotations) > 0
-	count(object.get(doc.manifest.spec, "tls", [])) == 0
+	count(k8s.list(doc.manifest.spec, "tls")) == 0
 	not k8s.unknown(doc.manifest.metadata.annotations)
-	not refuses_http(object.get(doc.manifest.metadata, "annotations", {}))
+	not refuses_http(k8s.map(doc.manifest.metadata, "annotations"))
 	message := sprintf("%s neither has TLS nor refuses plain HTTP", [k8s.name(doc)])
 }
 

@@ -17,7 +17,8 @@ import rego.v1
 violations contains {"address": doc.address, "field": "manifest.spec.rules", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "Ingress"
-	some rule in doc.manifest.spec.rules
+	some rule in k8s.list(doc.manifest.spec, "rules")
+	is_object(rule)
 	is_string(object.get(rule, "host", ""))
 	object.get(rule, "host", "") in {"", "*"}
 	message := sprintf("%s answers for every host", [k8s.name(doc)])

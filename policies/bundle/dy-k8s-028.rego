@@ -27,4 +27,4 @@ claims[host] contains entry if {
 	entry := sprintf("%s/%s", [k8s.namespace(doc), doc.manifest.metadata.name])
 }
 
-hosts(doc) := {rule.host | some rule in doc.manifest.spec.rules; is_string(rule.host)} if doc.manifest.kind == "Ingress"
+hosts(doc) := {rule.host | some rule in k8s.list(doc.manifest.spec, "rules"); is_string(rule.host)} if doc.manifest.kind == "Ingress"

@@ -19,7 +19,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some doc in input.documents
 	some at in k8s.located(doc)
 	container := at.container
-	some variable in container.env
+	some variable in k8s.list(container, "env")
 	variable.valueFrom.secretKeyRef
 	message := sprintf("container %s of %s gets %s from a secret", [container.name, k8s.name(doc), variable.name])
 }

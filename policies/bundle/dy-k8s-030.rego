@@ -22,7 +22,7 @@ import rego.v1
 violations contains {"address": doc.address, "field": "manifest.data", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "ConfigMap"
-	some key, value in doc.manifest.data
+	some key, value in k8s.map(doc.manifest, "data")
 	is_string(value)
 	telling(key, value)
 	message := sprintf("%s holds %s", [k8s.name(doc), key])

@@ -25,11 +25,11 @@ violations contains {"address": doc.address, "field": "manifest.spec", "message"
 }
 
 budgeted(doc) if {
-	labels := object.get(doc.manifest.spec.template, ["metadata", "labels"], {})
+	labels := k8s.map(k8s.map(doc.manifest.spec.template, "metadata"), "labels")
 	some budget in input.documents
 	budget.manifest.kind == "PodDisruptionBudget"
 	agrees(k8s.namespace(budget), k8s.namespace(doc))
-	covered(object.get(budget.manifest.spec, ["selector", "matchLabels"], {}), labels)
+	covered(k8s.map(k8s.map(budget.manifest.spec, "selector"), "matchLabels"), labels)
 }
 
 # What is not known yet may be the one.

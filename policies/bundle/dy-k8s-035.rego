@@ -20,7 +20,7 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": sprintf("%s.securityContext.sysctls", [k8s.path(doc)]), "message": message} if {
 	some doc in input.documents
-	some entry in k8s.pod(doc).securityContext.sysctls
+	some entry in k8s.list(k8s.pod(doc).securityContext, "sysctls")
 	is_string(entry.name)
 	refused(entry.name)
 	message := sprintf("%s sets %s", [k8s.name(doc), entry.name])

@@ -19,7 +19,8 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": sprintf("%s.volumes[%d]", [k8s.path(doc), n]), "message": message} if {
 	some doc in input.documents
-	some n, volume in k8s.pod(doc).volumes
+	some n, volume in k8s.list(k8s.pod(doc), "volumes")
+	is_object(volume)
 	some kind, _ in volume
 	kind in input.parameters.refused
 	message := sprintf("%s mounts a volume of kind %s", [k8s.name(doc), kind])

@@ -22,12 +22,12 @@ import rego.v1
 violations contains {"address": doc.address, "field": sprintf("manifest.rules[%d]", [n]), "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind in {"Role", "ClusterRole"}
-	some n, rule in doc.manifest.rules
-	some group in rule.apiGroups
+	some n, rule in k8s.list(doc.manifest, "rules")
+	some group in k8s.list(rule, "apiGroups")
 	group in input.parameters.groups
-	some resource in rule.resources
+	some resource in k8s.list(rule, "resources")
 	resource in input.parameters.resources
-	some verb in rule.verbs
+	some verb in k8s.list(rule, "verbs")
 	verb in input.parameters.verbs
 	message := sprintf("%s may %s %s", [k8s.name(doc), verb, resource])
 }

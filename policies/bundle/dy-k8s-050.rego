@@ -18,7 +18,7 @@ import rego.v1
 violations contains {"address": doc.address, "field": "manifest.spec.ingress", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "NetworkPolicy"
-	some rule in doc.manifest.spec.ingress
+	some rule in k8s.list(doc.manifest.spec, "ingress")
 	is_object(rule)
 	not k8s.unknown(rule)
 	not k8s.unknown(rule.from)
@@ -26,10 +26,10 @@ violations contains {"address": doc.address, "field": "manifest.spec.ingress", "
 	message := sprintf("%s lets in everybody", [k8s.name(doc)])
 }
 
-everybody(rule) if count(object.get(rule, "from", [])) == 0
+everybody(rule) if count(k8s.list(rule, "from")) == 0
 
 everybody(rule) if {
-	some peer in rule.from
+	some peer in k8s.list(rule, "from")
 	peer.ipBlock.cidr in {"0.0.0.0/0", "::/0"}
-	count(object.get(peer.ipBlock, "except", [])) == 0
+	count(k8s.list(peer.ipBlock, "except")) == 0
 }

@@ -64,7 +64,7 @@ def _texts(value: Any) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What stands around the groups. Keys are a place (partition/account/region) and a name.
+    """What stands around the groups. Keys are a place (partition and region) and a name.
 
     lists: prefix lists. machines: of a group, its machines. before: the lists that stand before a machine.
     """
@@ -109,6 +109,9 @@ class _Scene:
 
 
 def _place(document: Document) -> str:
+    """Names are unique within it. Documents read from files have no address that tells it."""
+    if isinstance(document.get("partition"), str):
+        return f"{document['partition']}/{document.get('region')}"
     return "/".join(str(document.get("address", "")).split("/", 3)[:3])
 
 

@@ -21,24 +21,34 @@ path(document) := "manifest.spec.template.spec" if document.manifest.kind in wor
 
 path(document) := "manifest.spec.jobTemplate.spec.template.spec" if document.manifest.kind == "CronJob"
 
-main_containers(document) := [container | some container in pod(document).containers]
-
-containers(document) := [container |
-	some field in ["initContainers", "containers", "ephemeralContainers"]
-	some container in pod(document)[field]
+main_containers(document) := [container |
+	some container in list(pod(document), "containers")
+	is_object(container)
 ]
+
+containers(document) := [at.container | some at in located(document)]
+
+# What a manifest has there, where it is a list or a mapping; a key without a value is neither.
+list(holder, field) := holder[field] if {
+	is_array(holder[field])
+} else := []
+
+map(holder, field) := holder[field] if {
+	is_object(holder[field])
+} else := {}
 
 # Each container with the path at which it stands.
 located(document) := [{"container": container, "path": sprintf("%s.%s[%d]", [path(document), field, n])} |
 	some field in ["initContainers", "containers", "ephemeralContainers"]
-	some n, container in pod(document)[field]
+	some n, container in list(pod(document), field)
+	is_object(container)
 ]
 
 # A field of the container's security context, else of the pod's, else what is given.
 setting(document, container, field, otherwise) := object.get(
-	object.get(container, "securityContext", {}),
+	map(container, "securityContext"),
 	field,
-	object.get(object.get(pod(document), "securityContext", {}), field, otherwise),
+	object.get(map(pod(document), "securityContext"), field, otherwise),
 )
 
 # Whether the container's or the pod's security context is not known yet, in whole or in that field.
@@ -62,7 +72,7 @@ exempt(container, images) if {
 # A value that is known only after apply.
 unknown(value) if value["$unknown"] == true
 
-labels(document) := object.get(document.manifest.metadata, "labels", {})
+labels(document) := map(document.manifest.metadata, "labels")
 
 namespace(document) := object.get(document.manifest.metadata, "namespace", "default")
 
