@@ -237,6 +237,8 @@ class Detector:
             return None
         if target.status is Status.UP:
             target.due_s = min(target.due_s, now_s)  # ask from everywhere at once
+        if status is Status.UP:  # a policy that asks a healthy target often asks it so from now on
+            target.due_s = min(target.due_s, now_s + self._policy.stable_interval_s)
         target.status, target.since_s = status, now_s
         since = {vantage: since_s for vantage, (since_s, _) in failing.items()}
         return Verdict(target.name, status, now_s, *self._evidence(target, status, since, refusing, silent, now_s))
