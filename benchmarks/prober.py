@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from benchmarks.probing.tally import percentile
+from probes.loop import run
 from probes.policy import Outcome
 from probes.wheel import Spoke, Wheel
 
@@ -187,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     gc.freeze()
     found: dict[str, Any] = {"python": sys.version.split()[0], "processors": os.cpu_count(), "load": os.getloadavg()[0]}
     for name, busy in (("idle", False), ("busy", True)):
-        found[name] = asyncio.run(measure(addresses, options.targets, options.seconds, busy=busy))
+        found[name] = run(measure(addresses, options.targets, options.seconds, busy=busy))
     here.close()
     server.join(5)
     if server.is_alive():

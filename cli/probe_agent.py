@@ -50,6 +50,7 @@ def agent(
 
     from orchestrator.vantages import host_and_port
     from probes.agent import Agent
+    from probes.loop import run
     from probes.mutual_tls import MutualTls
     from probes.policy import Vantage
 
@@ -77,5 +78,5 @@ def agent(
         told = lambda line: console.print(line, markup=False)  # noqa: E731
         await Agent(Vantage(vantage, site), at, tls, found, tell=told, on_verdict=on_verdict).run(stop)
 
-    asyncio.run(scene())
+    run(scene())
     out.result({"vantage": vantage, "site": site, "local_verdicts": counts["verdicts"]})

@@ -107,6 +107,7 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
     from rich.live import Live
 
     from probes.detector import Detector
+    from probes.loop import run
     from probes.policy import Outcome, Vantage
     from probes.prober import Looks, Prober
     from probes.prober import watch as drive
@@ -157,7 +158,7 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
             with live or nullcontext():
                 await drive(detector, found, probers, on_verdict, stop, on_look)
 
-    asyncio.run(scene())
+    run(scene())
 
 
 def _hub_settings(agents: list[str]) -> HubSettings | None:
