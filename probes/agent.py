@@ -33,7 +33,7 @@ from probes.messages import (
 from probes.mutual_tls import MutualTls
 from probes.policy import ProbePolicy, Send, Vantage, Verdict
 from probes.prober import Prober, watch
-from probes.targets import ProbeTarget
+from probes.targets import Look, ProbeTarget
 
 KNOWN_MOST: Final = 10_000
 UNDER_WAY_MOST: Final = 1_000
@@ -53,7 +53,7 @@ class AgentPolicy:
 
 
 class Agent:
-    """Run it once. tell: a line for the log at each change; on_verdict: each local verdict as it is made."""
+    """Run it once. tell: a line for the log at each change; on_verdict, on_look: told of local verdicts and probes."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Agent:
         *,
         tell: Tell = lambda _: None,
         on_verdict: Callable[[Verdict], None] = lambda _: None,
+        on_look: Callable[[Look], None] | None = None,
         policy: AgentPolicy | None = None,
     ) -> None:
         self._vantage = vantage
@@ -71,6 +72,7 @@ class Agent:
         self._tls = tls
         self._tell = tell
         self._on_verdict = on_verdict
+        self._on_look = on_look
         self._policy = policy or AgentPolicy()
         self._targets: OrderedDict[str, ProbeTarget] = OrderedDict((t.name, t) for t in targets)
         self._kept: deque[tuple[float, Verdict]] = deque(maxlen=KEPT_MOST)
@@ -160,6 +162,8 @@ class Agent:
     async def _probe(self, prober: Prober, order: Order, writer: asyncio.StreamWriter) -> None:
         send = Send(0.0, order.target.name, self._vantage.name, order.fresh, order.timeout_s)
         look = await prober.look(order.target, send)
+        if self._on_look is not None:
+            self._on_look(look)
         found = look.result
         report = Report(
             order.number, found.outcome, found.elapsed_s, found.loop_lag_s, look.reason[:MAX_NAME], look.http_status
@@ -181,7 +185,7 @@ class Agent:
             self._kept.append((time.monotonic(), verdict))
             self._on_verdict(verdict)
 
-        await watch(detector, targets, {self._vantage.name: prober}, on_verdict, asyncio.Event())
+        await watch(detector, targets, {self._vantage.name: prober}, on_verdict, asyncio.Event(), self._on_look)
 
 
 async def _ended(*tasks: asyncio.Task[object]) -> None:
