@@ -138,6 +138,8 @@ class Prober:
         match target.how:
             case Kind.HTTP:
                 await self._http(target, send, look, limit)
+            case Kind.HTTP2:
+                await self._http2(target, look, limit)
             case Kind.TCP:
                 (await self._open(target, look.timings, limit, encrypted=target.tls)).close()
             case Kind.TLS:
@@ -221,14 +223,36 @@ class Prober:
             if look.certificate_days < target.min_days:
                 raise _Unwell(f"the certificate ends in {look.certificate_days:.1f} days")
 
-    async def _grpc(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+    async def _line(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> _Line:
+        """A connection that speaks HTTP/2."""
         addresses = await self._addresses(target, look.timings, limit)
         context = None
         if target.tls:
             context = ssl.create_default_context(cafile=target.ca_file or None)
             context.set_alpn_protocols(["h2"])
-        server_name = _name(target.host_header) or target.host
-        line = await dial(_Line, addresses, look.timings, context, server_name)
+        return await dial(_Line, addresses, look.timings, context, _name(target.host_header) or target.host)
+
+    async def _http2(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        try:
+            from probes.http2 import Question
+        except ModuleNotFoundError as exc:
+            raise OSError("HTTP/2 needs the package h2: pip install 'duoyun[probes]'") from exc
+        line = await self._line(target, look, limit)
+        began_s = time.monotonic()
+        try:
+            question = Question(target.host_header or target.authority, target.path, tls=target.tls)
+            line.write(question.first)
+            while question.status is None:
+                line.write(question.feed(await line.read()))
+        finally:
+            line.close()
+        look.timings.answer_s = time.monotonic() - began_s
+        look.http_status = question.status
+        if not 200 <= question.status < 400:
+            raise _Unwell(f"HTTP {question.status}")
+
+    async def _grpc(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        line = await self._line(target, look, limit)
         began_s = time.monotonic()
         try:
             line.write(check_request(target.host_header or target.authority, target.grpc_service, tls=target.tls))

@@ -140,15 +140,16 @@ def test_mistakes_are_told(arguments: list[str], said: str, capsys: pytest.Captu
 
 
 def test_targets_as_they_are_written() -> None:
-    found = parse_targets(
-        ["https://a.example/x?y=1", "tcp://[::1]:5432", "tls://b.example", "grpc://c.example:9/shop.Cart", "http://d"]
-    )
+    texts = "https://a.example/x?y=1 tcp://[::1]:5432 tls://b.example grpc://c.example:9/shop.Cart http://d"
+    found = parse_targets([*texts.split(), "h2://e.example/x", "h2c://f:81"])
     assert [(t.how, t.host, t.port) for t in found] == [
         (Kind.HTTP, "a.example", 443),
         (Kind.TCP, "::1", 5432),
         (Kind.TLS, "b.example", 443),
         (Kind.GRPC, "c.example", 9),
         (Kind.HTTP, "d", 80),
+        (Kind.HTTP2, "e.example", 443),
+        (Kind.HTTP2, "f", 81),
     ]
     assert (found[0].path, found[0].tls, found[3].grpc_service, found[4].path) == ("/x?y=1", True, "shop.Cart", "/")
     for wrong in ("", "http://", "x", "tcp://h", "http://[::1"):
