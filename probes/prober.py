@@ -349,8 +349,10 @@ async def watch(
                     running.add(task)
                     task.add_done_callback(running.discard)
             wait_s = min(TICK_S, max(0.001, detector.next_wake_s - time.monotonic()))
+            # Not wait_for: before Python 3.12 it may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await news.wait()
     finally:
         stopping.cancel()
         for task in running:
