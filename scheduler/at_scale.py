@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from model.plan import Placement
-from scheduler.check import broken_rules, cost_of
+from scheduler.check import broken_rules, cost_of, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
 from scheduler.large import Large, LargeAnswer
@@ -46,7 +46,7 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
         kept = place_beside(problem, eligibility, large)
         if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
             candidates.append(kept)
-    gaps = [cost_of(problem, c.assignment, c.pools).total_per_hour / max(large.bound, 1e-12) - 1 for c in candidates]
+    gaps = [weight_of(problem, c.assignment, c.pools) / max(large.bound, 1e-12) - 1 for c in candidates]
     if not gaps or gaps[0] > GOOD_ENOUGH:
         answer: LargeAnswer = large.place()
         done = answer.placement
@@ -66,7 +66,13 @@ def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:
     """The services of those names alone, without their calls to others."""
     known = names | problem.external_by_name.keys()
     part = tuple(
-        replace(s, edges=tuple(e for e in s.edges if e.callee in known)) for s in problem.services if s.name in names
+        replace(
+            s,
+            edges=tuple(e for e in s.edges if e.callee in known),
+            apart=tuple(a for a in s.apart if a.service in names),
+        )
+        for s in problem.services
+        if s.name in names
     )
     what = f"{len(names)} services cannot be placed, with or without the others"
     return Undecided(what=what, raise_limit_to=0), replace(problem, services=part)
@@ -81,14 +87,14 @@ def unaware(problem: Problem) -> Problem:
 
 def _solved(problem: Problem, eligibility: Eligibility, done: Complete, bound: float) -> Solved:
     cost = cost_of(problem, done.assignment, done.pools)
-    total = cost.total_per_hour
+    total, wishes = cost.total_per_hour, preference_of(problem, done.assignment)
     return Solved(
         placement=Placement(
             services=service_placements(problem, eligibility, done, prices=len(problem.services) <= PRICED_SERVICES),
             pools=done.pools,
             cost=cost,
-            lower_bound_per_hour=min(total, bound * (1 - 1e-9)),
-            proven_optimal=total <= bound * (1 + OPTIMALITY_GAP) + 1e-12,
+            lower_bound_per_hour=max(0.0, min(total, bound * (1 - 1e-9) - wishes)),
+            proven_optimal=total + wishes <= bound * (1 + OPTIMALITY_GAP) + 1e-12,
         ),
         packing=done.packing,
         work=0,

@@ -15,27 +15,35 @@ from scheduler.chains import SpreadRows
 from scheduler.choose import egress, reaches
 from scheduler.grid import NEVER, Floats, Grid
 from scheduler.problem import ServiceDemand
+from scheduler.shares import Shares
+from scheduler.sizes import AMD64, ARM64, DIMENSIONS, DISK, GPU, domain_cap
 
 HALF = 0.5  # of the cheapest machine: what the last node of a zone leaves empty on average
 SMALL = 25.0  # only places that cost less than so many times their opening are tried
 
 
-def consolidate(grid: Grid, spreads: SpreadRows, each: Floats, ahead: Floats, counts: Floats) -> Floats:
+def consolidate(grid: Grid, spreads: SpreadRows, shares: Shares, each: Floats, ahead: Floats, counts: Floats) -> Floats:
     """Replicas per service and place, with fewer places and zones in use where that is cheaper."""
     best = estimate(grid, each, counts)
     cost = np.where(counts > 0, each, 0.0) * counts
     for k in np.argsort(cost.sum(axis=0), kind="stable").tolist():
         if 0 < float(cost[:, k].sum()) < SMALL * opening(grid, counts[:, k], k):
-            counts, best = _try(grid, spreads, each, _without_place(grid, ahead, counts, k), counts, best)
+            counts, best = _try(grid, spreads, shares, each, _without_place(grid, ahead, counts, k), counts, best)
     for k in range(len(grid.places)):
-        counts, best = _try(grid, spreads, each, _without_second_zone(grid, ahead, counts, k), counts, best)
+        counts, best = _try(grid, spreads, shares, each, _without_second_zone(grid, ahead, counts, k), counts, best)
     return counts
 
 
 def _try(
-    grid: Grid, spreads: SpreadRows, each: Floats, trial: Floats | None, counts: Floats, best: float
+    grid: Grid,
+    spreads: SpreadRows,
+    shares: Shares,
+    each: Floats,
+    trial: Floats | None,
+    counts: Floats,
+    best: float,
 ) -> tuple[Floats, float]:
-    if trial is None or not spread_kept(grid, spreads, trial) or len(reaches(grid, trial)):
+    if trial is None or not spread_kept(grid, spreads, trial) or len(reaches(grid, trial)) or not shares.kept(trial):
         return counts, best
     found = estimate(grid, each, trial)
     return (trial, found) if found < best - 1e-9 else (counts, best)
@@ -100,10 +108,11 @@ def opening(grid: Grid, counts: Floats, k: int) -> float:
 def spare_size(grid: Grid, counts: Floats) -> Floats:
     """As scheduler.check.spare_pod, for replicas per service."""
     here = (counts > 0) & ~grid.dedicated & grid.surging
-    size = np.zeros(4)
+    size = np.zeros(DIMENSIONS)
     if grid.problem.rollout_headroom and here.any():
         size = grid.sizes[here].max(axis=0)
-        size[2] = 0.0
+        size[[GPU, DISK]] = 0.0
+        size[ARM64] *= size[AMD64] == 0
     return size
 
 
@@ -129,7 +138,18 @@ def split_zones(grid: Grid, counts: Floats) -> list[Floats]:
     for i, service in enumerate(grid.problem.services):
         if service.spread is not None and service.spread.over == "zone":
             _split(zoned, i, service)
+        cap = domain_cap(service, "zone")
+        if cap is not None:
+            for z in zoned:
+                _even_out(z[i], cap)
     return zoned
+
+
+def _even_out(mine: Floats, cap: int) -> None:
+    """At most cap replicas in each zone of a place, as far as its zones suffice."""
+    while mine.max() > cap and mine.min() < cap:
+        mine[int(mine.argmax())] -= 1
+        mine[int(mine.argmin())] += 1
 
 
 def _split(zoned: list[Floats], i: int, service: ServiceDemand) -> None:
