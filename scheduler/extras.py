@@ -17,6 +17,7 @@ from scheduler.traffic import Assignment
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
 
 MOST_BINDING = 200  # more rows than that help nobody
+SPREADS_TOLD = 60  # services up to which a spread over no more domains than asked for is told
 
 
 def judged(problem: Problem, verdict: Verdict) -> Verdict:
@@ -110,19 +111,23 @@ def binding(problem: Problem, solved: Solved, assignment: Assignment) -> list[st
         if site.max_machines is not None and machines[site.id] >= site.max_machines:
             found.append(f"{site.id}: all of its {site.max_machines} machines are used")
     for service in problem.services:
-        found += _of_service(problem, service.name, assignment)
+        found += _of_service(problem, service.name, assignment, spreads=len(problem.services) <= SPREADS_TOLD)
     rest = len(found) - MOST_BINDING
     return found if rest <= 0 else [*found[:MOST_BINDING], f"and {rest} more"]
 
 
-def _of_service(problem: Problem, name: str, assignment: Assignment) -> list[str]:
+def _of_service(problem: Problem, name: str, assignment: Assignment, *, spreads: bool) -> list[str]:
     service, found = problem.service_by_name[name], []
     rule = service.spread
     held: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
     for site_id, n in assignment[name].items():
         for level in LEVELS:
             held[level][domain_of(problem.site_by_id[site_id], level)] += n
-    if rule is not None and sum(1 for n in held[rule.over].values() if n >= rule.min_each) == rule.min_domains > 1:
+    if (
+        spreads
+        and rule is not None
+        and sum(1 for n in held[rule.over].values() if n >= rule.min_each) == rule.min_domains > 1
+    ):
         found.append(f"{name}: spread over no more than {rule.min_domains} {rule.over}s")
     for level in LEVELS:
         cap = domain_cap(service, level)

@@ -186,7 +186,8 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
 
     The Problem must be sound (scheduler.document.check_problem); for a sound one nothing is raised.
     """
-    return judged(problem, _solved_or_not(canonical_problem(problem), work_limit))
+    problem = canonical_problem(problem)
+    return judged(problem, _solved_or_not(problem, work_limit))
 
 
 def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
