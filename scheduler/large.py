@@ -23,7 +23,7 @@ from scheduler.consolidate import consolidate, estimate, opening, spare_size, sp
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
-from scheduler.prices import Kinds, PlacePrices, kinds_of, mix_prices, replica_prices, start_prices
+from scheduler.prices import Kinds, PlacePrices, kinds_of, mix_prices, replica_prices, rooms_for_updates, start_prices
 from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
 from scheduler.shares import Shares
@@ -82,6 +82,7 @@ class Large:
         for p, g in zip(prices, grid.places, strict=True):
             few = np.isfinite(g.limits)
             chain.bound -= float((p.scarcity[few] * g.limits[few]).sum()) * len(g.sites)
+        chain.bound += rooms_for_updates(grid, model.spreads, prices)
         return cls(model, each, chain)
 
     @property
@@ -139,7 +140,7 @@ def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
         if short or len(reaches(grid, counts)) or not _kept(model, counts):
             continue
         counts = consolidate(grid, model.spreads, model.shares, each * dearer[None, :], chain.ahead, counts)
-        total = estimate(grid, each * dearer[None, :], counts)
+        total = estimate(grid, model.spreads, each * dearer[None, :], counts)
         for k in range(len(grid.places)):
             pods = float((np.where(counts > 0, each, 0.0) * counts)[:, k].sum())
             if pods > 0:
@@ -156,7 +157,7 @@ def _kept(model: Model, counts: Floats) -> bool:
 def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
     """Zones, nodes and machines for replicas per place. The second: places whose limits or quotas are exceeded."""
     grid = model.grid
-    zoned = split_zones(grid, counts)
+    zoned = split_zones(grid, model.spreads, counts)
     loads: list[NodeLoad] = []
     machines: dict[str, float] = {}
     vcpu: dict[str, float] = {}
