@@ -25,7 +25,14 @@ from model.resources import (
 # Fields that no cloud gives back as they were asked for.
 WRITE_ONLY: dict[Kind, frozenset[str]] = {
     Kind.INSTANCE: frozenset({"user_data", "machine_image"}),
+    Kind.INSTANCE_GROUP: frozenset({"user_data", "machine_image"}),
     Kind.FIREWALL_GROUP: frozenset({"description"}),
+}
+# Fields whose empty wish leaves the choice, or the knowledge, to the cloud.
+LEFT_TO_THE_CLOUD: dict[Kind, frozenset[str]] = {
+    Kind.DISK: frozenset({"disk_type"}),
+    Kind.INSTANCE_GROUP: frozenset({"largest"}),
+    Kind.REGISTRY: frozenset({"url", "pull_identity"}),
 }
 # Nodes belong to node pools, and an autoscaler or the cloud itself adds labels of its own.
 SUBSET_MAPPINGS = frozenset({"tags", "labels"})
@@ -76,6 +83,8 @@ def _field_diffs(current: AnyResource, desired: AnyResource, recorded: AnyResour
             yield from _rule_diffs(before, after)
         elif name == "zone" and not before:
             continue  # a cloud whose subnets span the region
+        elif after is None or (not after and name in LEFT_TO_THE_CLOUD.get(desired.KIND, ())):
+            continue  # a flag that nobody set, or what is the cloud's to say
         elif before is UNKNOWN or _normal(before) == _normal(after):
             continue
         else:

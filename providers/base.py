@@ -72,8 +72,18 @@ class Account:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {Kind.CLUSTER: frozenset({"public_access_cidrs"})}
-"""Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere."""
+OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {
+    Kind.CLUSTER: frozenset({"public_access_cidrs"}),
+    Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
+    Kind.DISK: frozenset({"attached_to", "key"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "access_logs"}),
+    Kind.DNS_RECORD: frozenset({"weights"}),
+    Kind.REGISTRY: frozenset({"immutable_tags", "scan_on_push", "encrypted", "key", "public"}),
+}
+"""Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere.
+
+`weights` of a DNS record are no field of their own: they are asked for where `DnsRecord.weighted`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
