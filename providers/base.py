@@ -90,7 +90,8 @@ OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {
 class Capability:
     """What an adapter can do with a kind. What is not listed is refused while planning (orchestrator.abilities).
 
-    verbs: of list, get, create, update, delete, changes. fields: those of OPTIONAL_FIELDS that can be set.
+    verbs: of list, get, create, update, delete, changes; image for registries whose adapter keeps ImageSource. fields:
+    those of OPTIONAL_FIELDS that can be set.
     """
 
     kind: Kind
@@ -104,6 +105,16 @@ class Identity:
 
     principal: str
     account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What a registry says of an image. digest: `sha256:...`, of the index where there is one. architectures: as the
+    OCI names them (`amd64`, `arm64`); () where the registry does not say. pull_identity: as Registry.pull_identity."""
+
+    digest: str
+    architectures: tuple[str, ...] = ()
+    pull_identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +183,13 @@ class CloudProvider(Provider, Protocol):
 
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         """Credentials for a cluster from the cloud's API, without a CLI."""
+        ...
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """An adapter whose registries tell what an image's tag means (verb `image` of its registries' capability)."""
+
+    def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
+        """observed: a registry; reference: a tag, or `sha256:...`. Raises NotFound where there is no such image."""
         ...

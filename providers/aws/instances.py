@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -121,6 +121,37 @@ class Instances(Ec2Kind):
             public_ip=row.get("PublicIpAddress", ""),
             raw={"tags": tags, "group_ids": group_ids},
         )
+
+    def names(self, region: str, call: Call) -> dict[str, str]:
+        """Instance id -> logical name."""
+        rows = self.rows(region, call, [])
+        return {row["InstanceId"]: logical_name(tags_of(row), row["InstanceId"]) for row in rows}
+
+    def named(self, region: str, ids: Sequence[str], call: Call) -> dict[str, tuple[str, dict[str, str]]]:
+        """Instance id -> (logical name, tags), of those ids."""
+        found = {}
+        for begin in range(0, len(ids), 200):  # a filter takes at most 200 values
+            for row in self.rows(region, call, where(instance_id=ids[begin : begin + 200])):
+                tags = tags_of(row)
+                found[row["InstanceId"]] = (logical_name(tags, row["InstanceId"]), tags)
+        return found
+
+    def ip_of(self, like: Address, name: str, call: Call) -> str:
+        """The private address of an instance named by another resource of the same region."""
+        found = self.peek(observed_address(self.session, like.region, Kind.INSTANCE, name), call)
+        if found is None:
+            self.id_of(like, name, call)  # says so
+            raise AssertionError
+        return found.private_ip
+
+    def id_of(self, like: Address, name: str, call: Call) -> str:
+        """The id of an instance named by another resource of the same region."""
+        found = self.find_id(observed_address(self.session, like.region, Kind.INSTANCE, name), call)
+        if found is None:
+            raise InvalidRequest(
+                f"{like} names instance {name!r}, which does not exist", address=str(like), mend="create it first"
+            )
+        return found
 
     # -- create -----------------------------------------------------------------------------------------------
 

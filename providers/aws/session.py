@@ -60,6 +60,8 @@ class Session:
         self._checked = False
         self._seed = seed
         self._calls: dict[str, Calls] = {}
+        self.remembered: dict[str, str] = {}
+        """What never changes and costs a request to learn: key ARN -> itself, or "" where AWS manages it."""
 
     # -- calls ------------------------------------------------------------------------------------------------
 

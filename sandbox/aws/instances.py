@@ -270,7 +270,7 @@ def _drawn_as(instance: Any | None) -> tuple[str, str]:
     if instance is None:
         return "", ""
     name = next((tag["value"] for tag in instance.get_tags() if tag["key"] == "Name"), "")
-    return f"{instance.placement}/{instance.instance_type}/{name}", instance.id
+    return f"{instance.placement.zone}/{instance.instance_type}/{name}", instance.id
 
 
 def _nowhere(instance_id: str) -> str:

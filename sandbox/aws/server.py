@@ -15,15 +15,18 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.aws import faults
+from sandbox.aws.balancing import Balancing
 from sandbox.aws.cloud import After, Cloud, Handler
 from sandbox.aws.eks import Eks
 from sandbox.aws.iam import Iam
 from sandbox.aws.identity import denied
 from sandbox.aws.instances import Instances
 from sandbox.aws.inventory import inventory
+from sandbox.aws.kms import Kms
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
 from sandbox.aws.tokens import Tokens, digest_of
+from sandbox.aws.volumes import Volumes
 from sandbox.aws.wire import Answer, AwsError, Incoming, failure, numbered, parse, success
 from sandbox.gate import Asked, Gate
 from sandbox.network import Listener, serving
@@ -42,13 +45,25 @@ class AwsServer:
         self._instances = Instances(self.cloud)
         self._eks = Eks(self.cloud)
         self._nodegroups = Nodegroups(self.cloud, self._eks)
+        self._volumes = Volumes(self.cloud)
+        self._balancing = Balancing(self.cloud)
         network = Network(self.cloud)
         self._before: dict[str, Handler] = {
             "sts:GetCallerIdentity": _caller_identity,
             "cloudtrail:LookupEvents": self.cloud.trail.lookup,
         }
         self._after: dict[str, After] = {}
-        for part in (network, Iam(self.cloud), self._instances, self._eks, self._nodegroups):
+        parts = (
+            network,
+            Iam(self.cloud),
+            Kms(self.cloud),
+            self._instances,
+            self._volumes,
+            self._balancing,
+            self._eks,
+            self._nodegroups,
+        )
+        for part in parts:
             self._before |= part.before
             self._after |= part.after
         self._runner: web.AppRunner | None = None
@@ -66,6 +81,8 @@ class AwsServer:
             self._eks.resume()
             self._nodegroups.resume()
             self._instances.resume()
+            self._volumes.resume()
+            self._balancing.resume()
         self._listener = await self.cloud.world.network.listen(serving(self._runner), "127.0.0.1", 0, at="aws")
         self.url = f"http://127.0.0.1:{self._listener.port}"
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from model.resources import Kind
+from sandbox.threaded import Running
 from tools.conformance.more import MADE, READ, More
+
+
+def _page_size(running: Running, rows: int) -> int:
+    cloud: Any = running.sandbox.servers["aws"].cloud
+    usual, cloud.page_size = cloud.page_size, rows
+    return int(usual)
+
 
 MORE = More(
     creates={
@@ -13,5 +23,6 @@ MORE = More(
         Kind.DNS_RECORD: "route53:ChangeResourceRecordSets",
         Kind.REGISTRY: "ecr:CreateRepository",
     },
-    lacking=frozenset({*MADE, *READ}),
+    lacking=frozenset({*MADE, *READ}) - {Kind.DISK, Kind.LOAD_BALANCER, Kind.REGISTRY},
+    page_size=_page_size,
 )
