@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from model.errors import AlreadyExists, NotFound
+from model.errors import AlreadyExists, InvalidRequest, NotFound
 from model.resources import Address, AnyResource, Kind, LoadBalancer, Observed, State
 from providers.aws.instances import Instances
 from providers.aws.kinds import need_fleet
@@ -122,6 +122,34 @@ class LoadBalancers(Listed):
             endpoints=tuple(f"{row.get('DNSName', '')}:{one.port}" for one in listeners),
             raw={"tags": tags, "elb_name": row["LoadBalancerName"], "trail": row["LoadBalancerName"], "vpc": vpc},
         )
+
+    def behind(self, region: str, call: Call) -> dict[str, frozenset[str]]:
+        """Balancer's logical name -> ARNs of the target groups behind it."""
+        rows = self.session.pages("elbv2", region, "describe_load_balancers", "LoadBalancers", call)
+        tags = self.tags(region, [row["LoadBalancerArn"] for row in rows], call)
+        names = {
+            row["LoadBalancerArn"]: logical_name(tags.get(row["LoadBalancerArn"], {}), row["LoadBalancerName"])
+            for row in rows
+        }
+        found = {name: set[str]() for name in names.values()}
+        for group in self.session.pages("elbv2", region, "describe_target_groups", "TargetGroups", call):
+            for arn in group.get("LoadBalancerArns") or ():
+                if arn in names:
+                    found[names[arn]].add(group["TargetGroupArn"])
+        return {name: frozenset(arns) for name, arns in found.items()}
+
+    def groups_of(self, like: Address, names: Iterable[str], call: Call) -> list[str]:
+        """ARNs of the target groups behind balancers that another resource of the same region names."""
+        wanted = list(names)
+        behind = self.behind(like.region, call) if wanted else {}
+        lost = [name for name in wanted if name not in behind]
+        if lost:
+            raise InvalidRequest(
+                f"{like} names load balancer {lost[0]!r}, which does not exist",
+                address=str(like),
+                mend="create it first",
+            )
+        return sorted(arn for name in wanted for arn in behind[name])
 
     # -- writing ----------------------------------------------------------------------------------------------
 

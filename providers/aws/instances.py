@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from model.errors import CallSite, Conflict, InvalidRequest, NotFound
-from model.resources import Address, AnyResource, Instance, Kind, Observed, State
+from model.resources import Address, AnyResource, Instance, InstanceGroup, Kind, Observed, State
 from providers.aws.ec2 import Ec2Kind, Filters, observed_address, owner_of, tags_of, where
 from providers.aws.firewall import FirewallGroups
 from providers.aws.kinds import need_fleet
@@ -181,7 +181,7 @@ class Instances(Ec2Kind):
 
     def _request(self, address: Address, desired: Instance, call: Call) -> dict[str, Any]:
         region = address.region
-        image_id, root_device = self._image(region, desired, call)
+        image_id, root_device = self.image(region, desired, call)
         tags = ownership_tags(address, desired, call) | machine_tags(desired)
         interface: dict[str, Any] = {
             "DeviceIndex": 0,
@@ -212,7 +212,7 @@ class Instances(Ec2Kind):
 
     # -- images -----------------------------------------------------------------------------------------------
 
-    def _image(self, region: str, desired: Instance, call: Call) -> tuple[str, str]:
+    def image(self, region: str, desired: Instance | InstanceGroup, call: Call) -> tuple[str, str]:
         """(image id, root device) for a role; asked once per region, role and processor."""
         architecture = self._architecture(region, desired.instance_type, call)
         key = (region, desired.machine_image, architecture)

@@ -24,6 +24,7 @@ from providers.aws.kinds import Handler, not_found
 from providers.aws.network import Networks, Subnets
 from providers.aws.nodepool import NodePools
 from providers.aws.registries import Registries
+from providers.aws.scaling import InstanceGroups
 from providers.aws.session import Session
 from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity, ImageFacts
 from providers.placed import placed
@@ -49,6 +50,7 @@ class AwsProvider:
         groups = FirewallGroups(self._session, networks)
         instances = Instances(self._session, subnets, groups)
         self._clusters = Clusters(self._session, networks, subnets, groups)
+        balancers = LoadBalancers(self._session, networks, subnets, instances)
         self._registries = Registries(self._session)
         self._kinds: Mapping[Kind, Handler] = {
             Kind.NETWORK: networks,
@@ -58,7 +60,8 @@ class AwsProvider:
             Kind.NODE_POOL: NodePools(self._session, self._clusters, subnets),
             Kind.INSTANCE: instances,
             Kind.DISK: Disks(self._session, instances),
-            Kind.LOAD_BALANCER: LoadBalancers(self._session, networks, subnets, instances),
+            Kind.INSTANCE_GROUP: InstanceGroups(self._session, subnets, groups, instances, balancers),
+            Kind.LOAD_BALANCER: balancers,
             Kind.REGISTRY: self._registries,
         }
 

@@ -25,6 +25,7 @@ from sandbox.aws.inventory import inventory
 from sandbox.aws.kms import Kms
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
+from sandbox.aws.scaling import Scaling
 from sandbox.aws.tokens import Tokens, digest_of
 from sandbox.aws.volumes import Volumes
 from sandbox.aws.wire import Answer, AwsError, Incoming, failure, numbered, parse, success
@@ -47,6 +48,7 @@ class AwsServer:
         self._nodegroups = Nodegroups(self.cloud, self._eks)
         self._volumes = Volumes(self.cloud)
         self._balancing = Balancing(self.cloud)
+        self._scaling = Scaling(self.cloud, self._instances)
         network = Network(self.cloud)
         self._before: dict[str, Handler] = {
             "sts:GetCallerIdentity": _caller_identity,
@@ -60,6 +62,7 @@ class AwsServer:
             self._instances,
             self._volumes,
             self._balancing,
+            self._scaling,
             self._eks,
             self._nodegroups,
         )
@@ -83,6 +86,7 @@ class AwsServer:
             self._instances.resume()
             self._volumes.resume()
             self._balancing.resume()
+            self._scaling.resume()
         self._listener = await self.cloud.world.network.listen(serving(self._runner), "127.0.0.1", 0, at="aws")
         self.url = f"http://127.0.0.1:{self._listener.port}"
 

@@ -23,6 +23,6 @@ MORE = More(
         Kind.DNS_RECORD: "route53:ChangeResourceRecordSets",
         Kind.REGISTRY: "ecr:CreateRepository",
     },
-    lacking=frozenset({*MADE, *READ}) - {Kind.DISK, Kind.LOAD_BALANCER, Kind.REGISTRY},
+    lacking=frozenset({*MADE, *READ}) - {Kind.INSTANCE_GROUP, Kind.DISK, Kind.LOAD_BALANCER, Kind.REGISTRY},
     page_size=_page_size,
 )
