@@ -18,6 +18,7 @@ from model.resources import Address, AnyResource, Change, Kind, Observed, State
 from providers.aws.balancers import LoadBalancers
 from providers.aws.cluster import Clusters
 from providers.aws.disks import Disks
+from providers.aws.dns import DnsRecords
 from providers.aws.firewall import FirewallGroups
 from providers.aws.instances import Instances
 from providers.aws.kinds import Handler, not_found
@@ -62,6 +63,7 @@ class AwsProvider:
             Kind.DISK: Disks(self._session, instances),
             Kind.INSTANCE_GROUP: InstanceGroups(self._session, subnets, groups, instances, balancers),
             Kind.LOAD_BALANCER: balancers,
+            Kind.DNS_RECORD: DnsRecords(self._session),
             Kind.REGISTRY: self._registries,
         }
 
@@ -181,7 +183,10 @@ class AwsProvider:
         except Forbidden as exc:
             call.progress(f"{address}: CloudTrail may not be read, so nobody can say who changed it ({exc})")
             return ()
-        rows = (_change(address, event, handler.events) for event in events)
+        part = str(found.raw.get("trail_match", ""))  # of what has a name only within something bigger
+        rows = (
+            _change(address, event, handler.events) for event in events if part in str(event.get("CloudTrailEvent", ""))
+        )
         return tuple(sorted((row for row in rows if row is not None), key=lambda c: -c.at_s))
 
     @placed

@@ -29,11 +29,11 @@ def elsewhere(cloud: Cloud) -> Iterator[Thing]:
     for account_id, region, backend in cloud.moto.touched("route53"):
         for zone in backend.zones.values():
             for record in zone.rrsets:
-                if record.type_ not in ("NS", "SOA"):
-                    kind = "dns_marker" if record.type_ == "TXT" else "dns_record"
+                if record.type not in ("NS", "SOA"):
+                    kind = "dns_marker" if record.type == "TXT" else "dns_record"
                     yield (
                         kind,
-                        f"{zone.id}/{record.type_}/{record.name}/{record.set_identifier}",
+                        f"{zone.id}/{record.type}/{record.name}/{record.set_identifier}",
                         record.name,
                         {},
                         account_id,

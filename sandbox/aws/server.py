@@ -17,6 +17,7 @@ from aiohttp import web
 from sandbox.aws import faults
 from sandbox.aws.balancing import Balancing
 from sandbox.aws.cloud import After, Cloud, Handler
+from sandbox.aws.dns import Dns
 from sandbox.aws.eks import Eks
 from sandbox.aws.iam import Iam
 from sandbox.aws.identity import denied
@@ -59,6 +60,7 @@ class AwsServer:
             network,
             Iam(self.cloud),
             Kms(self.cloud),
+            Dns(self.cloud),
             self._instances,
             self._volumes,
             self._balancing,
