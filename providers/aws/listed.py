@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
 from model.errors import AlreadyExists, CallSite, Conflict, Forbidden, NotBuiltYet, NotFound
 from model.resources import TAG_FLEET, Address, AnyResource, Kind, Observed, State
 from providers.aws.kinds import address_of, pick, unique_names
 from providers.aws.session import Session
 from providers.base import Call
-
-T = TypeVar("T")
 
 
 class Listed:
@@ -129,7 +127,7 @@ def snake(operation: str) -> str:
     return str(xform_name(operation))
 
 
-def if_told(read: Callable[[], T], call: Call, absent: T | None = None) -> T | None:
+def if_told(read: Callable[[], Any], call: Call, absent: Any = None) -> Any:
     """read(); `absent` where the thing asked for is not there; None where a permission is missing: nobody knows."""
     try:
         return read()

@@ -16,16 +16,23 @@ from typing import Any, TypeVar
 from model.errors import Forbidden, NotBuiltYet, RolloutFailed
 from model.resources import Address, AnyResource, Change, Kind, Observed, State
 from providers.aws.balancers import LoadBalancers
+from providers.aws.buckets import Buckets
 from providers.aws.cluster import Clusters
+from providers.aws.databases import Caches, Databases
 from providers.aws.disks import Disks
 from providers.aws.dns import DnsRecords
 from providers.aws.firewall import FirewallGroups
 from providers.aws.instances import Instances
+from providers.aws.keys import Keys
 from providers.aws.kinds import Handler, not_found
 from providers.aws.network import Networks, Subnets
 from providers.aws.nodepool import NodePools
+from providers.aws.outside import Certificates, NatGateways, PublicIps
+from providers.aws.queues import Queues
 from providers.aws.registries import Registries
+from providers.aws.rights import AuditTrails, Identities
 from providers.aws.scaling import InstanceGroups
+from providers.aws.services import ManagedServices
 from providers.aws.session import Session
 from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity, ImageFacts
 from providers.placed import placed
@@ -33,7 +40,12 @@ from providers.placed import placed
 T = TypeVar("T")
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 _READS = frozenset({"list", "get"})
-_ONLY_READ: frozenset[Kind] = frozenset()
+_ONLY_READ = frozenset(
+    {
+        Kind.BUCKET, Kind.KEY, Kind.CERTIFICATE, Kind.NAT_GATEWAY, Kind.PUBLIC_IP, Kind.DATABASE, Kind.CACHE,
+        Kind.QUEUE, Kind.AUDIT_TRAIL, Kind.IDENTITY, Kind.MANAGED_SERVICE,
+    }
+)  # fmt: skip
 _MORE_VERBS = {Kind.REGISTRY: frozenset({"image"})}
 _LACKING = frozenset({"access_logs", "encrypted", "public"})
 """Optional fields that this adapter cannot set: logs want a bucket that the model does not name, ECR always encrypts,
@@ -65,6 +77,17 @@ class AwsProvider:
             Kind.LOAD_BALANCER: balancers,
             Kind.DNS_RECORD: DnsRecords(self._session),
             Kind.REGISTRY: self._registries,
+            Kind.BUCKET: Buckets(self._session),
+            Kind.KEY: Keys(self._session),
+            Kind.CERTIFICATE: Certificates(self._session),
+            Kind.NAT_GATEWAY: NatGateways(self._session, networks, subnets),
+            Kind.PUBLIC_IP: PublicIps(self._session),
+            Kind.DATABASE: Databases(self._session),
+            Kind.CACHE: Caches(self._session),
+            Kind.QUEUE: Queues(self._session),
+            Kind.AUDIT_TRAIL: AuditTrails(self._session),
+            Kind.IDENTITY: Identities(self._session),
+            Kind.MANAGED_SERVICE: ManagedServices(self._session),
         }
 
     @property

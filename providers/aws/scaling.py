@@ -119,7 +119,7 @@ class InstanceGroups(Listed):
     ) -> Observed:
         tags = tags_of_pairs(row.get("Tags"))
         name = logical_name(tags, row["AutoScalingGroupName"])
-        interface = next(iter(template.get("NetworkInterfaces") or ()), {})
+        interface: Mapping[str, Any] = next(iter(template.get("NetworkInterfaces") or ()), {})
         group_ids = interface.get("Groups") or template.get("SecurityGroupIds") or ()
         disk = next((m.get("Ebs") or {} for m in template.get("BlockDeviceMappings") or ()), {})
         subnet_ids = [s for s in str(row.get("VPCZoneIdentifier") or "").split(",") if s]

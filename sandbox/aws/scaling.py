@@ -78,7 +78,7 @@ class Scaling:
         ec2 = self._cloud.moto.ec2(incoming.account_id, incoming.region)
         template = group.ec2_launch_template
         data = template.get_version(group.launch_template_version).data if template else {}
-        interface = next(iter(data.get("NetworkInterfaces") or ()), {})
+        interface: dict[str, Any] = next(iter(data.get("NetworkInterfaces") or ()), {})
         wanted = interface.get("Groups") or interface.get("SecurityGroupId") or []
         found = [ec2.get_security_group_from_id(g) for g in wanted]
         if found and all(found):

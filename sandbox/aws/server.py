@@ -26,6 +26,7 @@ from sandbox.aws.inventory import inventory
 from sandbox.aws.kms import Kms
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
+from sandbox.aws.pages import Pages
 from sandbox.aws.scaling import Scaling
 from sandbox.aws.tokens import Tokens, digest_of
 from sandbox.aws.volumes import Volumes
@@ -44,6 +45,7 @@ class AwsServer:
         self.cloud = Cloud(world)
         self.url = ""
         self._tokens = Tokens(self.cloud)
+        self._pages = Pages()
         self._instances = Instances(self.cloud)
         self._eks = Eks(self.cloud)
         self._nodegroups = Nodegroups(self.cloud, self._eks)
@@ -182,9 +184,8 @@ class AwsServer:
         if result is not None:
             answer = result if isinstance(result, Answer) else success(incoming, result)
         else:
-            answer = self.cloud.moto.call(incoming)
-            if answer.status >= 400 and "html" in answer.headers.get("Content-Type", ""):
-                raise NotImplementedError("moto does not know it")
+            size = self.cloud.page_size
+            answer = self._pages.before(incoming, size) or self._from_moto(incoming, size)
             after = self._after.get(incoming.action)
             if answer.ok and after is not None:
                 changed = after(incoming, answer)
@@ -192,6 +193,12 @@ class AwsServer:
                     answer = changed if isinstance(changed, Answer) else success(incoming, changed)
         self._tokens.remember(incoming, digest, answer)
         return answer
+
+    def _from_moto(self, incoming: Incoming, size: int) -> Answer:
+        answer = self.cloud.moto.call(incoming)
+        if answer.status >= 400 and "html" in answer.headers.get("Content-Type", ""):
+            raise NotImplementedError("moto does not know it")
+        return self._pages.after(incoming, answer, size)
 
     def _guarded(self, incoming: Incoming, work: Callable[[], None]) -> Answer | None:
         """None where work() went well, else its error as AWS would answer it. Never raises, never HTML."""
