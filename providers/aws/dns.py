@@ -21,7 +21,7 @@ from model.errors import AlreadyExists, CallSite, Conflict, InvalidRequest, NotF
 from model.resources import TAG_FLEET, TAG_KEY, Address, AnyResource, DnsRecord, Kind, Observed, State, TrafficWeight
 from providers.aws.kinds import need_fleet, pick
 from providers.aws.listed import Listed
-from providers.aws.session import Session
+from providers.aws.session import DEFAULT_REGION, Session
 from providers.base import Call
 
 _MARK = "_duoyun-"
@@ -123,7 +123,14 @@ class DnsRecords(Listed):
             record,
             provider_id,
             state=self._state(region, provider_id, call),
-            raw={"tags": tags, "zone_id": zone.id, "sets": sets, "trail": zone.id, "trail_match": record.fqdn},
+            raw={
+                "tags": tags,
+                "zone_id": zone.id,
+                "sets": sets,
+                "trail": zone.id,
+                "trail_match": record.fqdn,
+                "trail_region": DEFAULT_REGION[self.session.account.partition],  # global services' events are there
+            },
         )
 
     def _state(self, region: str, provider_id: str, call: Call) -> State:

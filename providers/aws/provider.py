@@ -196,7 +196,7 @@ class AwsProvider:
         try:
             events = self._session.pages(
                 "cloudtrail",
-                address.region,
+                str(found.raw.get("trail_region") or address.region),
                 "lookup_events",
                 "Events",
                 call,

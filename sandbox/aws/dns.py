@@ -28,7 +28,7 @@ class Dns:
         change, _, tail = rest.partition(b"</Id>")
         unique = f"/change/C{incoming.request_id.replace('-', '').upper()[:20]}"  # moto gives every change the same id
         self._pending.add(unique)
-        self._cloud.later("aws.dns.update", partial(self._pending.discard, unique), detail=unique)
+        self._cloud.later("aws.dns.create", partial(self._pending.discard, unique), detail=unique)
         body = head + b"<Id>" + (unique.encode() if change else b"") + b"</Id>" + tail
         return Answer(answer.status, answer.headers, body.replace(_DONE, _UNDER_WAY))
 

@@ -109,12 +109,13 @@ def _read(incoming: Incoming, answer: Answer) -> dict[str, Any]:
     """An answer as a client reads it."""
     from botocore.awsrequest import HeadersDict
     from botocore.parsers import create_parser
+    from moto.core.request import determine_request_protocol
 
     from sandbox.aws.wire import service_model
 
     model = service_model(incoming.service)
     shape = model.operation_model(incoming.operation).output_shape
-    parser = create_parser(model.metadata["protocol"])
+    parser = create_parser(determine_request_protocol(model, incoming.headers.get("content-type", "")))
     headers = HeadersDict(answer.headers)
     found: dict[str, Any] = parser.parse({"status_code": answer.status, "headers": headers, "body": answer.body}, shape)
     found.pop("ResponseMetadata", None)

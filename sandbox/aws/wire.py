@@ -17,6 +17,7 @@ _MODELS = {
     "monitoring": "cloudwatch",
     "elasticloadbalancing": "elbv2",
     "tagging": "resourcegroupstaggingapi",
+    "elasticfilesystem": "efs",
 }
 _READS = ("Describe", "List", "Get", "Lookup", "Head", "Search", "BatchGet", "Query", "Scan", "Simulate", "Validate")
 _READ_SERVICES = frozenset({"sts"})
