@@ -1,8 +1,8 @@
 """Instance groups: virtual machine scale sets in uniform mode, with autoscale limits where some are wanted.
 
 Callers: provider.py. A set's interfaces lie in one subnet, which spans the region's zones: the first one that is
-wanted; a tag keeps the others. user_data and machine_image are remembered as tags, as for instances. Changes of the model reach
-all members at once (upgrade mode Automatic): a new instance type restarts them.
+wanted; a tag keeps the others. user_data and machine_image are remembered as tags, as for instances. Changes of the
+model reach all members at once (upgrade mode Automatic): a new instance type restarts them.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _REMEMBERED = re.compile(r".*-t(\d+)-h(\d+)")
 
 def check_listeners(listeners: tuple[Listener, ...]) -> None:
     """Raises InvalidRequest naming what this load balancer cannot do."""
-    seen = set()
+    seen: set[tuple[str, str, int]] = set()
     for line in listeners:
         name = f"listener {line.protocol} {line.port}"
         if line.protocol not in ("tcp", "udp"):
@@ -35,9 +35,13 @@ def check_listeners(listeners: tuple[Listener, ...]) -> None:
                 f"{name}: Azure probes every {SHORTEST_INTERVAL_S} s at most, not every {line.health_check.interval_s}",
                 mend=f"set interval_s to {SHORTEST_INTERVAL_S} or more",
             )
-        if (line.protocol, line.port) in seen:
-            raise InvalidRequest(f"{name} stands there twice", mend="keep one of them")
-        seen.add((line.protocol, line.port))
+        for taken in ((line.protocol, "port", line.port), (line.protocol, "target_port", line.target_port)):
+            if taken in seen:  # RulesUseSameBackendPortProtocolAndPool
+                raise InvalidRequest(
+                    f"{name}: another listener has the same {taken[1]} {taken[2]}, which Azure refuses in one pool",
+                    mend="give each listener a port and a target_port of its own",
+                )
+            seen.add(taken)
 
 
 def listeners_of(raw: Any) -> tuple[Listener, ...]:
