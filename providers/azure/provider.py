@@ -16,18 +16,29 @@ from providers.azure.adapter import Adapter
 from providers.azure.balancers import LoadBalancers
 from providers.azure.changes import changes
 from providers.azure.cluster import Clusters
+from providers.azure.databases import Databases
 from providers.azure.disks import Disks
 from providers.azure.dns import DnsRecords
+from providers.azure.edges import NatGateways, PublicIps
 from providers.azure.firewall import FirewallGroups
 from providers.azure.groups import InstanceGroups
 from providers.azure.instances import Instances
 from providers.azure.network import Networks, Subnets
 from providers.azure.pools import NodePools
+from providers.azure.readers import Reader
 from providers.azure.registries import Registries
+from providers.azure.rights import AuditTrails, Identities
+from providers.azure.services import ManagedServices
 from providers.azure.session import Session
+from providers.azure.stores import Buckets, Caches, Queues
+from providers.azure.vaults import Certificates, Keys
 from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
 from providers.placed import placed
 
+READERS: tuple[type[Reader], ...] = (
+    Buckets, Keys, Certificates, NatGateways, PublicIps, Databases, Caches, Queues, AuditTrails, Identities,
+    ManagedServices,
+)  # fmt: skip
 _SUBSCRIPTION_API = "2022-12-01"
 _CLAIMS = ("upn", "unique_name", "preferred_username", "appid", "oid")
 
@@ -55,6 +66,7 @@ class AzureProvider:
             InstanceGroups(session, subnets, firewalls, balancers),
             DnsRecords(session),
             Registries(session),
+            *(reader(session) for reader in READERS),
         )
         self._adapters = {adapter.kind: adapter for adapter in adapters}
 
