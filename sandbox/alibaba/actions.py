@@ -20,6 +20,7 @@ from sandbox.alibaba import (
     ecs_tags,
     ess,
     groups,
+    kms,
     machines,
     pools,
     slb,
@@ -76,6 +77,7 @@ VERSIONS: Mapping[str, str] = {
     "2022-02-22": "Ess",
     "2015-01-09": "Alidns",
     "2018-12-01": "cr",
+    "2016-01-20": "Kms",
 }
 _PROTOCOLS = ("TCP", "UDP", "HTTP", "HTTPS")
 RPC: Mapping[tuple[str, str], Action] = {
@@ -199,6 +201,22 @@ RPC: Mapping[tuple[str, str], Action] = {
             "DescribeDomainRecords": alidns.describe_domain_records,
         },
         regional=False,
+        tokens=(),
+    ),
+    **_table(
+        "Kms",
+        {
+            "CreateKey": kms.create_key,
+            "DescribeKey": kms.describe_key,
+            "ListKeys": kms.list_keys,
+            "CreateAlias": kms.create_alias,
+            "ListAliases": kms.list_aliases,
+            "ListResourceTags": kms.list_resource_tags,
+            "ScheduleKeyDeletion": kms.schedule_key_deletion,
+            "CreateSecret": kms.create_secret,
+            "ListSecrets": kms.list_secrets,
+            "DescribeSecret": kms.describe_secret,
+        },
         tokens=(),
     ),
     **_table(

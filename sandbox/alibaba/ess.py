@@ -100,8 +100,8 @@ def create_scaling_configuration(ctx: Ctx) -> dict[str, Any]:
     made = things.add(
         ctx, _CONFIGURATION, ctx.cloud.new_id(f"asc-{region_code(ctx.region)}", 17), p.get("ScalingConfigurationName"),
         touched=TRAIL,
-        group=group.id, type=kind.id, image=picture.id, security=security, user_data=p.get("UserData"), tags=tags,
-        instance_name=p.get("InstanceName"), disk_gib=p.integer("SystemDisk.Size", 40, low=20, high=2048),
+        group=group.id, type=kind.id, image=picture.id, security=security, user_data=p.get("UserData"),
+        instance_tags=tags, instance_name=p.get("InstanceName"), disk_gib=p.integer("SystemDisk.Size", 40, low=20, high=2048),
         disk_category=p.get("SystemDisk.Category", "cloud_essd"), disk_encrypted=p.flag("SystemDisk.Encrypted"),
         bandwidth=p.integer("InternetMaxBandwidthOut", 0, high=100),
     )  # fmt: skip
@@ -224,7 +224,7 @@ def keep(cloud: Cloud, estate: Estate, group: Thing) -> None:
             cloud, estate, switch, configuration["security"], configuration["type"], configuration["image"]
         )
         machine.name = configuration["instance_name"] or f"ESS-asg-{group.name}"
-        machine.tags = {**configuration["tags"], TAG_GROUP: group.id}
+        machine.tags = {**configuration["instance_tags"], TAG_GROUP: group.id}
         machine.user_data = configuration["user_data"]
         machine.disk_gib, machine.disk_category = configuration["disk_gib"], configuration["disk_category"]
         machine.disk_encrypted = configuration["disk_encrypted"]
@@ -350,7 +350,7 @@ def _configuration_row(ctx: Ctx, t: Thing) -> dict[str, Any]:
         "SystemDiskSize": values["disk_gib"],
         "SystemDiskEncrypted": values["disk_encrypted"],
         "InternetMaxBandwidthOut": values["bandwidth"],
-        "Tags": [{"Key": k, "Value": v} for k, v in values["tags"].items()],
+        "Tags": [{"Key": k, "Value": v} for k, v in values["instance_tags"].items()],
         "CreationTime": iso(t.created_s),
     }
 
