@@ -2,8 +2,8 @@
 
 Callers: session.py, for every failed request. RPC services answer `Code`/`Message`, ACK lower-case `code`/`message`,
 which aliyun-python-sdk-core reports as SDK.UnknownServerError with the JSON in its message; both are understood.
-Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [sts], [actiontrail], [gateway]: the products' error tables in the
-documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
+Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [oss], [sts], [actiontrail], [gateway]: the products' error tables in
+the documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
 yunionio/cloudpods act upon; [sdk]: aliyun-python-sdk-core; [family]: the documented meaning of the code's first or last
 word.
 """
@@ -56,11 +56,13 @@ TABLE: tuple[Row, ...] = (
     Row(("SignatureDoesNotMatch", "IncompleteSignature"), Unauthenticated, "[gateway]", _KEYS),
     Row(("InvalidAccessKeySecret",), Unauthenticated, "[sdk] rewrites SignatureDoesNotMatch", _KEYS),
     Row(("InvalidSecurityToken*", "MissingSecurityToken"), Unauthenticated, "[sts]", "get a new security token"),
-    Row(("EntityNotExist.Role",), Unauthenticated, "[sts]", "check credential.role_arn in the fleet"),
+    Row(("EntityNotExist.Role",), Unauthenticated, "[sts]", "check credential.role_arn in the fleet", "sts:AssumeRole"),
     Row(("InvalidTimeStamp.*", "IllegalTimestamp"), Unauthenticated, "[gateway]", _CLOCK),
     Row(("SDK.InvalidCredential", "SDK.GetSessionCredentialFailed"), Unauthenticated, "[sdk]", _KEYS),
     Row(("SignatureNonceUsed",), Transient, "[gateway] a request that arrived twice: send it with a new nonce"),
+    Row(("RequestTimeTooSkewed",), Unauthenticated, "[oss]", _CLOCK),
     # what we may do
+    Row(("AccessDenied", "UserDisable"), Forbidden, "[oss]", _RAM),
     Row(("Forbidden.RAM", "NoPermission*", "StatusForbidden", "ForbiddenHelper"), Forbidden, "[ecs] [tf]", _RAM),
     Row(("InvalidRegion.NotAuthorized",), Forbidden, "[family]", "use an account of that region's site"),
     Row(
@@ -116,7 +118,7 @@ TABLE: tuple[Row, ...] = (
     Row(("DomainRecordConflict", "DomainRecordLocked", "DomainRecordDisable", "DisableDNSSLB"), Conflict, "[dns]"),
     Row(("IncorrectScalingGroupStatus", "IncorrectCapacity.*"), Conflict, "[ess]"),
     Row(("DomainRecordNotBelongToUser", "*.NoExist"), NotFound, "[dns] [tf] what is gone is told like another's"),
-    Row(("*_NOT_EXIST",), NotFound, "[acr] [tf]"),
+    Row(("*_NOT_EXIST", "NoSuchBucket", "TrailNotFoundException"), NotFound, "[acr] [oss] [tf]"),
     Row(("DomainForbidden", "RecordForbidden.*"), Forbidden, "[dns]", "ask the domain's owner, or Alibaba's support"),
     Row(("ORDER.ARREARAGE", "ARREARAGE", "AccountHasArrearage"), Forbidden, "[slb]", "settle the bill"),
     Row(("ORDER.OPEND",), Forbidden, "[slb]", "activate the service once in its console"),
@@ -143,6 +145,7 @@ TABLE: tuple[Row, ...] = (
         (
             "*.NotFound",
             "Forbidden.KeyNotFound",
+            "EntityNotExist.*",
             "Forbidden.ResourceNotFound",
             "*NotExist",
             "*NotExists",
@@ -195,14 +198,18 @@ def map_error(exc: BaseException, operation: str, *, account: str = "", region: 
         return _unreachable(exc, operation, account, region)
     code, message, request_id = read_answer(code, message, str(getattr(exc, "request_id", "") or ""))
     call = CallSite("alibaba", account, region, operation, request_id, code)
-    row = row_of(code, operation)
+    return map_code(code, message, status if isinstance(status, int) else 0, call)
+
+
+def map_code(code: str, message: str, status: int, call: CallSite) -> CloudError:
+    """By the table; what no row knows by its HTTP status, else UnknownCloudError."""
+    sentence = _sentence(call.operation, code, message)
+    row = row_of(code, call.operation)
     if row is not None:
-        return row.error(_sentence(operation, code, message), call=call, mend=row.mend)
-    if isinstance(status, int) and status == 429:
-        return Throttled(_sentence(operation, code, message), call=call)
-    if isinstance(status, int) and status >= 500:
-        return Transient(_sentence(operation, code, message), call=call)
-    return UnknownCloudError(_sentence(operation, code, message), call=call)
+        return row.error(sentence, call=call, mend=row.mend)
+    if status == 429:
+        return Throttled(sentence, call=call)
+    return Transient(sentence, call=call) if status >= 500 else UnknownCloudError(sentence, call=call)
 
 
 def _unreachable(exc: BaseException, operation: str, account: str, region: str) -> CloudError:

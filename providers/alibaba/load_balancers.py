@@ -263,8 +263,10 @@ def _state(row: Row, listeners: list[Row]) -> tuple[State, str]:
     stopped = [f"{r['ListenerProtocol']} {r['ListenerPort']}" for r in listeners if _stopped(r)]
     if stopped:
         return State.FAILED, f"listeners that are stopped: {', '.join(stopped)}"
-    busy = [r for r in listeners if r.get("Status") != "running"]
-    return (State.UPDATING, f"{len(busy)} listeners are being configured") if busy else (State.READY, "")
+    busy = {str(r.get("Status")) for r in listeners} - {"running"}
+    if not busy:
+        return State.READY, ""
+    return (State.PENDING if "starting" in busy else State.UPDATING), f"its listeners are {', '.join(sorted(busy))}"
 
 
 def _kept(desired: LoadBalancer, address: Address) -> dict[str, str]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model.errors import NotBuiltYet
-from model.resources import Address, Observed
-from providers.alibaba.common import Adapter
+from model.resources import TAG_FLEET, Address, AnyResource, Observed, State
+from providers.alibaba.common import Adapter, Row
 from providers.base import Call
 
 READS = frozenset({"list", "get", "changes"})
@@ -18,6 +18,20 @@ READS = frozenset({"list", "get", "changes"})
 
 class Reader(Adapter):
     """A kind of other people's."""
+
+    def by_id(self, region: str, provider_id: str, call: Call) -> Row | None:
+        """Among all rows, where the cloud has nothing better."""
+        return next((row for row in self.rows(region, call) if self.identify(row).id == provider_id), None)
+
+    def seen(self, region: str, row: Row, resource: AnyResource, *, state: State = State.READY) -> Observed:
+        who = self.identify(row)
+        return Observed(
+            address=self.address(region, who.logical_name),
+            resource=resource,
+            provider_id=who.id,
+            state=state,
+            owner=who.tags.get(TAG_FLEET, ""),
+        )
 
     def create(self, address: Address, desired: Any, call: Call) -> Observed:  # noqa: ARG002
         raise self._refusal("create")
@@ -40,3 +54,9 @@ class Reader(Adapter):
             f"duoyun cannot {verb} a {noun} on Alibaba Cloud: it only reads them",
             mend="do it with the tool that owns it, such as Terraform",
         )
+
+
+def cidrs_of(text: str) -> tuple[str, ...]:
+    """A white list as the clouds' databases write it: comma separated, single addresses without a mask."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(sorted(part if "/" in part else f"{part}/{128 if ':' in part else 32}" for part in found))

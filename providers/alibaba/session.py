@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import json
 import logging
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -198,6 +199,29 @@ class Session:
             if not following:
                 return
 
+    # -- for protocols that the SDK does not speak (OSS) ---------------------------------------------------------
+
+    def page_size(self) -> int:
+        return PAGE_SIZE
+
+    def key(self, call: Call) -> AccessKey:
+        """What signs now: the account's own, or its role's."""
+        return self._own_key() if self._role is None else self._role.key(call)
+
+    @property
+    def host_given(self) -> bool:
+        """Whether the account names an endpoint of its own."""
+        return bool(self._host)
+
+    def base_url(self, service: str, region: str) -> tuple[str, str, str]:
+        """(URL, host, proxy or "") of a service whose host is `<service>-<region>`."""
+        host = self._host or f"{service}-{region}.aliyuncs.com"
+        return f"{'http' if self._http else 'https'}://{host}", host, self._proxies(region)["https"]
+
+    def trust(self) -> ssl.SSLContext:
+        """The account's CA bundle, else what this machine trusts."""
+        return ssl.create_default_context(cafile=self.account.ca_bundle or None)
+
     # -- sending -----------------------------------------------------------------------------------------------
 
     def _send(
@@ -232,7 +256,7 @@ class Session:
 
     def _client(self, region: str, call: Call) -> Any:
         """One a region, made anew when a role's key was renewed; requests under way keep the old one."""
-        key = self._own_key() if self._role is None else self._role.key(call)
+        key = self.key(call)
         with self._lock:
             held = self._clients.get(region)
             if held is None or held[0] is not key:

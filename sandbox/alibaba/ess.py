@@ -101,7 +101,8 @@ def create_scaling_configuration(ctx: Ctx) -> dict[str, Any]:
         ctx, _CONFIGURATION, ctx.cloud.new_id(f"asc-{region_code(ctx.region)}", 17), p.get("ScalingConfigurationName"),
         touched=TRAIL,
         group=group.id, type=kind.id, image=picture.id, security=security, user_data=p.get("UserData"),
-        instance_tags=tags, instance_name=p.get("InstanceName"), disk_gib=p.integer("SystemDisk.Size", 40, low=20, high=2048),
+        instance_tags=tags, instance_name=p.get("InstanceName"),
+        disk_gib=p.integer("SystemDisk.Size", 40, low=20, high=2048),
         disk_category=p.get("SystemDisk.Category", "cloud_essd"), disk_encrypted=p.flag("SystemDisk.Encrypted"),
         bandwidth=p.integer("InternetMaxBandwidthOut", 0, high=100),
     )  # fmt: skip

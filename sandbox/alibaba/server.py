@@ -11,12 +11,12 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.alibaba import audit, catalogue, clusters, ess, faults, machines, pools
+from sandbox.alibaba import audit, catalogue, clusters, ess, faults, machines, oss, pools
 from sandbox.alibaba.actions import ROA, RPC, VERSIONS, Action
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
@@ -111,6 +111,8 @@ class AlibabaServer:
             {k.lower(): v for k, v in request.headers.items()},
             await request.read(),
         )
+        if oss.is_oss(raw):
+            return await self._answer_oss(request, raw, request_id)
         service = "" if raw.is_rpc else "CS"
         try:
             caller = self._authenticate(raw)
@@ -135,10 +137,44 @@ class AlibabaServer:
         asked = faults.asked(raw, operation, action.write, caller.key_id)
         return await self._gate.answer(request, asked, refuse, execute)
 
+    async def _answer_oss(self, request: web.Request, raw: Raw, request_id: str) -> web.StreamResponse:
+        """OSS has a signature, operations and answers of its own."""
+
+        def failed(exc: ApiError) -> web.Response:
+            body = oss.error_body(exc, request_id, request.host)
+            return web.Response(status=exc.status, text=body, content_type="application/xml")
+
+        try:
+            key_id, region = oss.credential(raw)
+            caller = self._caller(key_id, raw.headers.get("x-oss-security-token", ""), lambda s: oss.verify(raw, s))
+            name = oss.operation(raw)
+        except ApiError as exc:
+            if exc.code == "InvalidAccessKeyId.NotFound":
+                exc = ApiError(403, "InvalidAccessKeyId", "The OSS Access Key Id you provided does not exist.")
+            return failed(exc)
+        write = raw.method != "GET"
+
+        async def execute() -> web.Response:
+            if write and caller.reader:
+                return failed(ApiError(403, "AccessDenied", "You have no right to access this object."))
+            try:
+                ctx = Ctx(self._cloud, self._cloud.estates[caller.account.account_id], caller, region, raw.params())
+                text = oss.run(ctx, raw, name)
+                if write:
+                    audit.record(ctx, "Oss", name, request_id, raw.headers)
+            except ApiError as exc:
+                return failed(exc)
+            return web.Response(status=200, text=text, content_type="application/xml")
+
+        asked = faults.asked(raw, f"oss:{name}", write, caller.key_id)
+        return await self._gate.answer(
+            request, asked, lambda fault: failed(ApiError(fault.status, fault.code, fault.message)), execute
+        )
+
     def operations(self, _glob: str) -> Collection[str]:
         """What a row of the fault table may name."""
         actions = (*RPC.values(), *(action for _method, _path, action in ROA))
-        return [f"{action.service.lower()}:{action.name}" for action in actions]
+        return [*(f"{action.service.lower()}:{action.name}" for action in actions), *oss.OPERATIONS]
 
     def _vanish(self, for_s: float) -> None:
         if self._listener is not None:
@@ -146,15 +182,19 @@ class AlibabaServer:
 
     def _authenticate(self, raw: Raw) -> Caller:
         key_id = key_id_of(raw)
-        assumed = self._cloud.assumed.find(key_id, raw.security_token)
+        return self._caller(key_id, raw.security_token, lambda secret: verify(raw, key_id, secret, self._nonces))
+
+    def _caller(self, key_id: str, security_token: str, check: Callable[[str], None]) -> Caller:
+        """Whose key it is, after check(its secret)."""
+        assumed = self._cloud.assumed.find(key_id, security_token)
         if assumed is not None:
-            verify(raw, key_id, assumed.secret, self._nonces)
+            check(assumed.secret)
             return Caller(assumed.account, key_id, False, assumed.role)
         account = self._world.account_by_key(key_id)
         if account is None or not account.partition.startswith("alibaba-"):
             raise ApiError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
         reader = key_id == account.reader_key_id
-        verify(raw, key_id, account.reader_secret if reader else account.secret, self._nonces)
+        check(account.reader_secret if reader else account.secret)
         return Caller(account, key_id, reader)
 
     async def _delay(self, seconds: float) -> None:

@@ -260,6 +260,7 @@ def _line(found: Thing, port: int, protocol: str = "") -> dict[str, Any]:
 
 def _starts(ctx: Ctx, line: dict[str, Any], verb: str) -> None:
     if line["started"]:
+        line["busy"] = "starting" if verb == "create" else "configuring"
         line["ready_s"] = time.time() + ctx.cloud.duration_s(f"listener.{verb}", f"{ctx.region}/{line['port']}")
 
 
@@ -308,7 +309,7 @@ def describe_listeners(ctx: Ctx) -> dict[str, Any]:
 
 
 def _listener_row(t: Thing, line: dict[str, Any]) -> dict[str, Any]:
-    running = "running" if time.time() >= line["ready_s"] else "starting"
+    running = "running" if time.time() >= line["ready_s"] else line.get("busy", "starting")
     return {
         "LoadBalancerId": t.id,
         "ListenerPort": line["port"],

@@ -33,7 +33,7 @@ _VALUES = {
 
 def served() -> list[str]:
     """All actions of the sandbox, `Ecs.RunInstances`."""
-    return sorted({f"{s}.{n}" for s, n in RPC} | {f"CS.{action.name}" for _, _, action in ROA})
+    return sorted({f"{s}.{n}" for s, n in RPC} | {f"{action.service}.{action.name}" for _, _, action in ROA})
 
 
 def action_of(exchange: Exchange) -> str:
@@ -43,7 +43,7 @@ def action_of(exchange: Exchange) -> str:
         return f"{VERSIONS.get(given.get('Version', ''), '')}.{given.get('Action', '')}"
     for method, pattern, action in ROA:
         if method == exchange.method and pattern.fullmatch(exchange.path):
-            return f"CS.{action.name}"
+            return f"{action.service}.{action.name}"
     return ""
 
 
