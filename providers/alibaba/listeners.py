@@ -7,6 +7,7 @@ be TCP or HTTP; a layer-7 one is HTTP. Port -520 of a check is the port that tra
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from model.errors import InvalidRequest
@@ -14,6 +15,7 @@ from model.resources import HealthCheck, Listener
 
 _ANY_PORT = -520
 LAYER_4, LAYER_7 = ("tcp", "udp"), ("http", "https")
+SAFEST = "1.2"  # where none is wanted
 _POLICIES = {"1.0": "tls_cipher_policy_1_0", "1.1": "tls_cipher_policy_1_1", "1.2": "tls_cipher_policy_1_2"}
 
 
@@ -42,10 +44,10 @@ def check_listener(line: Listener, layer: int) -> None:
         raise InvalidRequest(f"{what}: its health check is HTTP", mend="write health_check: {protocol: http, path: /}")
     if line.protocol == "udp" and check.protocol != "tcp":
         raise InvalidRequest(f"{what}: a UDP listener has no HTTP check", mend="leave health_check.protocol out")
-    if line.protocol == "https" and not (line.certificate and line.tls_policy in _POLICIES):
+    if line.protocol == "https" and not (line.certificate and line.tls_policy in ("", *_POLICIES)):
         raise InvalidRequest(
-            f"{what}: it needs a certificate and one of tls_policy {', '.join(_POLICIES)}",
-            mend="name the CLB's server certificate by its id, and write tls_policy: '1.2'",
+            f"{what}: it needs a certificate, and tls_policy is one of {', '.join(_POLICIES)}",
+            mend="name the CLB's server certificate by its id, and write tls_policy: '1.2' or leave it out",
         )
 
 
@@ -72,7 +74,7 @@ def write_listener(line: Listener, *, new: bool) -> dict[str, Any]:
     if layer7:
         params |= {"HealthCheck": "on", "HealthCheckURI": check.path or "/", "StickySession": "off"}
     if line.protocol == "https":
-        params |= {"ServerCertificateId": line.certificate, "TLSCipherPolicy": _POLICIES[line.tls_policy]}
+        params |= {"ServerCertificateId": line.certificate, "TLSCipherPolicy": _POLICIES[line.tls_policy or SAFEST]}
     return params
 
 
@@ -108,9 +110,10 @@ def read_listener(row: Mapping[str, Any]) -> Listener:
     )
 
 
-def same(one: Listener, other: Listener) -> bool:
+def same(there: Listener, wanted: Listener) -> bool:
     """Whether nothing of them differs, their checks included (Listener's own comparison leaves those out)."""
-    return one == other and one.health_check == other.health_check
+    free = there if wanted.tls_policy else replace(there, tls_policy="")
+    return free == wanted and there.health_check == wanted.health_check
 
 
 def in_place(before: Listener, after: Listener) -> bool:

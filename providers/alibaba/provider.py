@@ -22,8 +22,9 @@ from providers.alibaba.instances import Instances
 from providers.alibaba.network import Networks, Subnets
 from providers.alibaba.pools import NodePools
 from providers.alibaba.reader import READS, Reader
+from providers.alibaba.registries import Registries
 from providers.alibaba.session import Session, home_region
-from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.base import Account, Call, Capability, ClusterAccess, Identity, ImageFacts
 from providers.placed import placed
 from providers.remembered import made_differently
 
@@ -62,7 +63,7 @@ class AlibabaProvider:
     @property
     def capabilities(self) -> tuple[Capability, ...]:
         return tuple(
-            Capability(kind, READS if isinstance(adapter, Reader) else _VERBS, _FIELDS.get(kind, frozenset()))
+            Capability(kind, _verbs(kind, adapter), _FIELDS.get(kind, frozenset()))
             for kind, adapter in self._adapters.items()
         )
 
@@ -125,6 +126,13 @@ class AlibabaProvider:
     @placed
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return open_access(self._session, observed, call)
+
+    @placed
+    def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
+        """providers.base.ImageSource: what a tag of a registry means."""
+        registries = self._of(Kind.REGISTRY)
+        assert isinstance(registries, Registries)
+        return registries.image(observed, reference, call)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -197,6 +205,12 @@ class AlibabaProvider:
             return True if adapter.by_id(address.region, first.provider_id, call) is None else None
 
         self._session.calls.poll(f"{address} to be gone", look, call, every_s=POLL_S)
+
+
+def _verbs(kind: Kind, adapter: Adapter) -> frozenset[str]:
+    if isinstance(adapter, Reader):
+        return READS
+    return _VERBS | {"image"} if kind is Kind.REGISTRY else _VERBS
 
 
 def _utc(at_s: float) -> str:

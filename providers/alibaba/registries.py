@@ -26,11 +26,10 @@ from providers.alibaba.common import (
     users_tags,
 )
 from providers.alibaba.session import PageNames, Session
-from providers.base import Call
+from providers.base import Call, ImageFacts
 
 PAGES = PageNames(number="PageNo")
 SUMMARY = re.compile(rf"{TAG_FLEET}=(\S+)")
-IMAGES_SHOWN = 100
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])")
 PULL_ROLE = "aliyuncsmanagedacrrole"
 """The service role with which ACK's clusters pull without a password (managed aliyun-acr-credential-helper)."""
@@ -127,22 +126,21 @@ class Registries(Adapter):
             raw={"detail": str(row.get("Detail") or ""), "type": row.get("RepoType", "PRIVATE")},
         )
 
-    def find(self, address: Address, call: Call) -> Observed:
-        """With `raw["images"]`: tag and digest of its newest images."""
-        found = super().find(address, call)
-        images = self.images(address.region, found.provider_id, call)
-        return Observed(**{f: getattr(found, f) for f in Observed.__slots__} | {"raw": {**found.raw, "images": images}})
-
-    def images(self, region: str, repository_id: str, call: Call) -> tuple[tuple[str, str], ...]:
-        """(tag, `sha256:...`), newest first."""
-        asked = {
-            "InstanceId": self._instance(region, call),
-            "RepoId": repository_id,
-            "PageNo": 1,
-            "PageSize": IMAGES_SHOWN,
-        }
-        rows = self.session.rpc("cr", "ListRepoTag", region, call, asked).get("Images") or ()
-        return tuple((str(r["Tag"]), f"sha256:{str(r['Digest']).removeprefix('sha256:')}") for r in rows)
+    def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
+        """What a tag, or a digest, means there. ACR does not tell architectures. Raises NotFound."""
+        region = observed.address.region
+        asked = {"InstanceId": self._instance(region, call), "RepoId": observed.provider_id}
+        for row in self.session.pages("cr", "ListRepoTag", region, call, ("Images",), asked, PAGES):
+            digest = f"sha256:{str(row['Digest']).removeprefix('sha256:')}"
+            if reference in (str(row["Tag"]), digest):
+                resource = observed.resource
+                assert isinstance(resource, Registry)
+                return ImageFacts(digest, pull_identity=resource.pull_identity)
+        raise NotFound(
+            f"{observed.address} has no image {reference!r}",
+            mend="push it there, or correct the tag in the spec",
+            address=str(observed.address),
+        )
 
     # -- writing -----------------------------------------------------------------------------------------------
 
