@@ -41,7 +41,8 @@ class Listener:
 class LoadBalancer(Resource):
     """NLB or ALB (AWS), Load Balancer or Application Gateway (Azure), NLB, ALB or SLB (Alibaba).
 
-    layer: 4 or 7. targets: names of instances, or private addresses. listeners are sorted by port.
+    layer: 4 or 7. targets: names of instances, or private addresses. listeners are sorted by port. allowed_cidrs: who
+    may call, where it has a list of its own.
     """
 
     KIND = Kind.LOAD_BALANCER
@@ -53,6 +54,9 @@ class LoadBalancer(Resource):
     public: bool = False
     deletion_protection: Flag = False
     access_logs: Flag = None
+    cross_zone: Flag = None
+    waf: Flag = None
+    allowed_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -95,6 +99,7 @@ class Certificate(Resource):
     expires_s: float | None = None
     algorithm: str = ""
     renews: Flag = None
+    create_before_destroy: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,11 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One broken rule at one place. position: file:line:column or an address. waived_by: a waiver's id."""
+    """One broken rule at one place. position: file:line:column or an address. waived_by: a waiver's id.
+
+    unknown: a value that the rule reads is known only after apply. fault: the rule could not be evaluated, which denies
+    whatever its severity.
+    """
 
     rule_id: str
     title: str
@@ -156,6 +160,7 @@ class Finding:
     position: str = ""
     waived_by: str = ""
     unknown: bool = False
+    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
