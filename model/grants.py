@@ -1,4 +1,4 @@
-"""Policy documents (Version, Statement, Effect, Action, Resource, Principal, Condition) as grants, and what they let do.
+"""Policy documents (Statement, Effect, Action, Resource, Principal, Condition) as grants, and what they let do.
 
 Callers: the clouds' Terraform tables; loaders. AWS IAM and Alibaba RAM share the grammar
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html). Grants are plain data with the
@@ -8,6 +8,7 @@ fields of model.stores.Grant; a part that is not known yet reads UNKNOWN. Pure.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from model.native import JsonText, Pending, render, unknown
 ANYBODY: Final = "*"
 Grants = list[dict[str, Any]]
 
+_TRAILING: Final = re.compile(r",(\s*[\]}])")
 _SAYS_WHO: Final = frozenset(
     {
         "aws:sourcearn",
@@ -57,10 +59,7 @@ def read(document: Any) -> Grants | dict[str, Any]:
             return unknown()
         document = document.text
     if isinstance(document, str):
-        try:
-            document = json.loads(document)
-        except ValueError:
-            return unknown()
+        document = _json(document)
     if not isinstance(document, Mapping):
         return unknown()
     named = {str(k).lower(): v for k, v in document.items()}
@@ -69,6 +68,16 @@ def read(document: Any) -> Grants | dict[str, Any]:
         return unknown()
     rows = statements if isinstance(statements, list) else [statements]
     return [_grant(row) for row in rows if isinstance(row, Mapping)]
+
+
+def _json(text: str) -> Any:
+    """None where it is no JSON. Commas before a closing bracket are forgiven: what is meant can be judged."""
+    for attempt in (text, _TRAILING.sub(r"\1", text)):
+        try:
+            return json.loads(attempt)
+        except ValueError:
+            continue
+    return None
 
 
 def _grant(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,8 +41,9 @@ class Context(Protocol):
 
 
 Converter = Callable[..., Any]
-"""(value, context, *args) -> model data; UNKNOWN reads `model.native.unknown()`. It never raises on odd values: what it
-cannot read is unknown. A converter whose name begins with `raw_` is given Pending values too, and absent ones (None)."""
+"""(value, context, *args) -> model data; UNKNOWN reads `model.native.unknown()`. It never raises on odd values: what
+it cannot read is unknown. A converter whose name begins with `raw_` is given Pending values, and absent
+ones (None), too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,17 @@ class Row:
 class Join:
     """That a type is a part of another: its rows go into the other's document, over what stands there.
 
-    parents: native types. by: path to the reference. match: the parent's attributes that a plain text may equal.
-    rows, fixed: as in Type; None takes the part's own. keep: the part is a document of its own, too.
+    parents: native types. by: path to the reference.
+    rows, fixed: as in Type; None takes the part's own. keep: the part is a document of its own, too. many: several
+    such parts belong to one parent, as the rules of a firewall do; else a second one stands alone.
     """
 
     parents: tuple[str, ...]
     by: str
-    match: tuple[str, ...] = ("id", "name")
     rows: tuple[Row, ...] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     keep: bool = False
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ class Cloud:
 
 CLOUDS = {
     "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform"),
-    "azure": Cloud("providers.azure", "azure", "Azure"),
-    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud"),
+    "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform"),
+    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform"),
 }
 
 PARTITION_TITLES = {

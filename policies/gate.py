@@ -15,6 +15,7 @@ from typing import Any
 
 from model.plan import Finding, GateReport, Severity
 from policies.evaluation import Answer, Document, Evaluator, Fault, Task
+from policies.network import with_reach
 from policies.rules import NETWORK, POLICIES, Bundle, Rule, default_bundle
 from policies.waivers import Waiver
 
@@ -48,6 +49,7 @@ def judge(
     evaluator: what runs the rules; by default the bundle's own processes.
     """
     bundle = bundle or default_bundle()
+    documents = with_reach(documents)
     given = parameters or {}
     syntax = [*_document_mistakes(documents), *_parameter_mistakes(bundle, given)]
     syntax += _waiver_mistakes(bundle, waivers, today)

@@ -169,7 +169,7 @@ def _over(value: Any, context: Context, path: str, name: str, args: tuple[Any, .
     found = [
         _converted(at(block, path), context, name, args) for block in (value if isinstance(value, list) else [value])
     ]
-    decided = False if every else True
+    decided = not every
     if decided in found:
         return decided
     odd = next((f for f in found if not isinstance(f, bool)), None)

@@ -13,7 +13,7 @@ from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any, Final
 
-from model.native import Known, Native, Pending, Values, unknown
+from model.native import JsonText, Known, Native, Pending, Values, unknown
 from model.resource_base import Kind
 from model.resources import KINDS
 from model.terraform import CloudTable, Converter, Join, Row, Type
@@ -26,6 +26,8 @@ _LISTS: Final = frozenset(
         *("load_balancers", "public_access_cidrs", "delegated", "replicas", "sends_to"),
     }
 )
+_GROWING: Final = frozenset({"allowed_cidrs", "cidrs", "contacts", "replica_regions"})
+"""Lists that parts add to, and which may read None before."""
 _UNJUDGED: Final = frozenset({"name", "network", "subnet", "subnets", "zone", "zones", "description", "region"})
 """Fields whose unknown value leaves no rule in the dark."""
 _IGNORED: Final = frozenset(
@@ -34,6 +36,18 @@ _IGNORED: Final = frozenset(
         *("resource_group_name", "description", "display_name", "resource_group_id", "depends_on"),
     }
 )
+_STICKY: Final = frozenset(
+    {
+        "any_principal",
+        "any_action",
+        "public",
+        "public_write",
+        "foreign_principals",
+        "shared_publicly",
+        "any_cloud_customer",
+    }
+)
+"""What one part of a resource has opened, another does not close."""
 _ENVELOPE: Final = {"country": None, "icp": None, "site": "", "ownership": "own"}
 
 
@@ -59,11 +73,12 @@ def _template(kind: Kind) -> Mapping[str, Any]:
 class Document:
     """A document in the making."""
 
-    __slots__ = ("data", "native", "sources", "type")
+    __slots__ = ("data", "joined", "native", "sources", "type")
 
     def __init__(self, native: Native, row: Type, place: tuple[str, str]) -> None:
         template = _template(row.kind)
         self.native, self.type = native, row
+        self.joined: set[str] = set()
         self.sources: dict[str, dict[str, str]] = {}
         self.data: dict[str, Any] = {
             "kind": str(row.kind),
@@ -111,7 +126,7 @@ class Mapper:
 
     # -- what converters ask -----------------------------------------------------------------------------------
 
-    def find(self, reference: Any, types: tuple[str, ...], match: tuple[str, ...] = ("id", "name")) -> Native | None:
+    def find(self, reference: Any, types: tuple[str, ...]) -> Native | None:
         ref = getattr(reference, "ref", "")
         if ref:
             found = self.by_address.get(ref)
@@ -140,7 +155,7 @@ class Mapper:
         if self._parts is None:
             self._parts = defaultdict(list)
             for other in self.natives:
-                for address in set(_references(other.values)):
+                for address in _references(other.values):
                     self._parts[address].append(other)
         base = native.address
         for other in self._parts.get(base, ()):
@@ -208,7 +223,7 @@ class Mapper:
             for reference in _listed(_first(native.values, join.by)[0]):
                 parent = self.find(reference, join.parents)
                 document = made.get(parent.address) if parent is not None else None
-                if document is None:
+                if document is None or not self._joins_once(native, row, join, document):
                     continue
                 joined = True
                 for field, value in join.fixed.items():
@@ -217,8 +232,18 @@ class Mapper:
                 rows = row.rows if join.rows is None else join.rows
                 self._apply(document, native, rows, table, defaults=False)
                 if not join.keep:
-                    self._unmapped_fields(native, row, (join,))
+                    self._unmapped_fields(native, row)
         return joined
+
+    def _joins_once(self, native: Native, row: Type, join: Join, document: Document) -> bool:
+        """A bucket has one policy: a second one that claims to be it is a document of its own, and judged as such."""
+        rows = row.rows if join.rows is None else join.rows
+        if join.keep or join.many or not rows or all(r.field in _LISTS for r in rows):
+            return True
+        if native.type in document.joined:
+            return False
+        document.joined.add(native.type)
+        return True
 
     def _apply(
         self,
@@ -247,6 +272,8 @@ class Mapper:
             else:
                 convert = table.converters.get(row.convert) or CONVERTERS[row.convert]
                 result = self._converted(convert, value, context, row, raw)
+                if not defaults and row.field in _STICKY and document.get(row.field) is True and result is not True:
+                    continue
                 if result is None:
                     result = row.default
                     if not defaults or document.get(row.field) is not None:
@@ -260,7 +287,9 @@ class Mapper:
         return convert(value, context, *row.args)
 
     def _put(self, document: Document, native: Native, row: Row, result: Any, where: str, quiet: bool) -> None:
-        if isinstance(result, list) and row.field in _LISTS:
+        if isinstance(result, list) and (
+            row.field in _LISTS or (row.field in _GROWING and native is not document.native)
+        ):
             self._extend(document, native, row.field, result, where)
         else:
             document.put(row.field, result.copy() if isinstance(result, dict | list) else result)
@@ -288,6 +317,8 @@ class Mapper:
                 position, address = source if source else (where, native.address)
                 if position:
                     document.sources[f"{field}[{len(held)}]"] = {"address": address, "position": position}
+            elif where:
+                document.sources[f"{field}[{len(held)}]"] = {"address": native.address, "position": where}
             if item not in held or isinstance(item, dict):
                 held.append(item)
 
@@ -303,7 +334,7 @@ class Mapper:
         self.unassessed.append(Unassessed(native.address, native.type, "", native.position, UNMAPPED_TYPE))
         return document
 
-    def _unmapped_fields(self, native: Native, row: Type, joins: tuple[Join, ...] = ()) -> None:
+    def _unmapped_fields(self, native: Native, row: Type) -> None:
         known = _reads(row)
         for key in native.values:
             if key not in known and key not in _IGNORED:
@@ -358,7 +389,7 @@ def _name_and_tags(document: Document, table: CloudTable | None) -> None:
     given = table.default_tags(native) if table else {}
     if isinstance(tags, Pending):
         document.data["tags"] = unknown()
-    elif isinstance(tags, Mapping):
+    elif isinstance(tags, dict):
         document.data["tags"] = {k: plain(v) for k, v in {**given, **tags}.items()}
     elif given:
         document.data["tags"] = {k: plain(v) for k, v in given.items()}
@@ -378,7 +409,7 @@ def _first(values: Values, path: str) -> tuple[Any, Values, str]:
             inner = value[0] if isinstance(value, list) and value else value
             if isinstance(inner, Pending):
                 return inner, holder, step
-            if not isinstance(inner, Mapping):
+            if not isinstance(inner, dict):
                 holder = None
                 break
             if not isinstance(inner, Values):
@@ -393,16 +424,23 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, Pending | Known):
-        if value.ref:
-            yield value.ref
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _references(item)
+def _references(values: Mapping[str, Any]) -> set[str]:
+    """Addresses that any of the values, however deep, refers to."""
+    found: set[str] = set()
+    waiting: list[Any] = list(values.values())
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind is Pending or kind is Known:
+            if value.ref:
+                found.add(value.ref)
+        elif kind is list:
+            waiting += value
+        elif kind is Values or kind is dict:
+            waiting += value.values()
+        elif kind is JsonText:
+            waiting.append(value.data)
+    return found
 
 
 def _is_unknown(value: Any) -> bool:

@@ -44,7 +44,7 @@ def is_state(data: Any) -> bool:
 def read(data: Mapping[str, Any], file: str) -> tuple[list[Native], list[Diagnostic]]:
     """Resources after the change (those that go away: before it), and what is wrong with the document."""
     version = str(data.get("format_version", ""))
-    if version.split(".")[0] not in ("0", "1"):
+    if version.split(".", maxsplit=1)[0] not in ("0", "1"):
         what = f"the plan's format_version is {version}, and 1 is what can be read"
         return [], [Diagnostic(f"{file}:1:1", what, "make it with `terraform show -json` or `tofu show -json`")]
     if data.get("errored"):

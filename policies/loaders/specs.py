@@ -1,7 +1,7 @@
 """Specs and plans of duoyun itself to documents.
 
-Callers: policies.loaders. An application and a fleet are checked as `duoyun validate` does, where both are in the input;
-one alone is read as it is. A saved plan gives the documents that the gate reads before a deploy.
+Callers: policies.loaders. An application and a fleet are checked as `duoyun validate` does, where both are there; one
+alone is read as it is. A saved plan gives the documents that the gate reads before a deploy.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import Diagnostic
-from policies.loaders.hcl import modules, nodes
+from policies.loaders.hcl import modules, nodes, scope
 from policies.loaders.hcl.folder import Folder, read_folder
 from policies.loaders.hcl.syntax import parse
 from policies.loaders.limits import Reader
@@ -85,12 +85,22 @@ class Terraform:
                         stack += calls.get(inner, ())
         return roots
 
-    def evaluate(self, folder: Folder, bounds: modules.Bounds) -> modules.Gathered:
+    def evaluate(self, folder: Folder, bounds: scope.Bounds) -> scope.Gathered:
         self._root = folder.path
         values, mistakes = self._variables(folder.path)
-        gathered = modules.evaluate(folder, values, self._open, bounds)
+        gathered = modules.evaluate(folder, values, self._open, bounds, self._read_file)
         gathered.mistakes[:0] = mistakes
         return gathered
+
+    def _read_file(self, name: str, folder: str) -> bytes | str:
+        """A file below the root module or the module that names it; nothing else of the machine is read."""
+        path = Path(folder, name).resolve()
+        if not any(path.is_relative_to(Path(p).resolve()) for p in (self._root, folder)):
+            return f"{name} lies outside the module's folder, and is not read"
+        if not path.is_file():
+            return f"there is no file {name}"
+        found = self._reader.read(path, name)
+        return found.what if isinstance(found, Diagnostic) else found
 
     def _open(self, source: str, caller: str, address: str) -> Folder | None:
         if source.startswith(("./", "../")) or source in (".", ".."):
@@ -137,8 +147,8 @@ class Terraform:
                 return found, []
             return {}, [Diagnostic(f"{name}:1:1", "it is no object", "write variables and their values")]
         body, mistakes = parse(content, name)
-        scope = modules.Names(modules.Module(Folder(name), "", {}, modules.Gathered(), ()), {}, name)
-        return {n: a.expression.value(scope) for n, a in body.attributes.items()}, mistakes
+        inner = scope.Names(scope.Module(Folder(name), "", {}, scope.Gathered(), ()), {}, name)
+        return {n: a.expression.value(inner) for n, a in body.attributes.items()}, mistakes
 
 
 def _source(body: Any) -> str:

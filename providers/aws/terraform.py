@@ -9,6 +9,7 @@ from model.terraform import CloudTable, table
 from providers.aws import (
     terraform_ask,
     terraform_ask_more,
+    terraform_buckets,
     terraform_compute,
     terraform_convert,
     terraform_network,
@@ -22,6 +23,7 @@ TERRAFORM = CloudTable(
     types=table(
         terraform_network.TYPES,
         terraform_compute.TYPES,
+        terraform_buckets.TYPES,
         terraform_stores.TYPES,
         terraform_security.TYPES,
         terraform_services.TYPES,

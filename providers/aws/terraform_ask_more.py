@@ -34,7 +34,7 @@ def raw_key_rotates(values: Any, _context: Context) -> Any:
     return yes(values.get("enable_key_rotation", False))
 
 
-def raw_sends_to(values: Any, context: Context) -> Any:
+def raw_sends_to(_values: Any, context: Context) -> Any:
     """URLs of `http` data sources that send this value away."""
     found = [n for n in context.parts("http") if n.type == "http"]
     return [render(n.values.get("url")) for n in found]
@@ -130,7 +130,7 @@ def raw_stage_logging(values: Any, context: Context) -> Any:
     return False
 
 
-def raw_stage_cache(values: Any, context: Context) -> Any:
+def raw_stage_cache(_values: Any, _context: Context) -> Any:
     """None: not cached, or what encrypts it stands in method settings."""
     return None
 

@@ -122,17 +122,17 @@ def raw_group_rules(values: Any, context: Context) -> Any:
     for direction in ("ingress", "egress"):
         blocks = values.get(direction)
         if isinstance(blocks, Pending):
-            found.append(_unknown_rule(direction, blocks, context, values))
+            found.append(_unknown_rule(direction, context, values))
             continue
         for block in _listed(blocks):
             if isinstance(block, Mapping):
                 found += _rules(block, direction, context)
             else:
-                found.append(_unknown_rule(direction, block, context, values))
+                found.append(_unknown_rule(direction, context, values))
     return found
 
 
-def _unknown_rule(direction: str, value: Any, context: Context, values: Values) -> dict[str, Any]:
+def _unknown_rule(direction: Any, context: Context, values: Values) -> dict[str, Any]:
     """A rule of which nothing is known but that there may be one."""
     rule: dict[str, Any] = {name: unknown() for name in ("protocol", "port_from", "port_to", "cidr")}
     return {
@@ -152,7 +152,7 @@ def raw_one_rule(values: Any, context: Context, direction: str = "") -> Any:
     kind = values.get("type")
     found = direction or (unknown() if isinstance(kind, Pending) else render(kind))
     rules = list(_rules(values, found, context))
-    return rules or [_unknown_rule(found, None, context, values)]
+    return rules or [_unknown_rule(found, context, values)]
 
 
 def raw_acl_rules(values: Any, context: Context) -> Any:
@@ -160,7 +160,7 @@ def raw_acl_rules(values: Any, context: Context) -> Any:
     for direction in ("ingress", "egress"):
         blocks = values.get(direction)
         if isinstance(blocks, Pending):
-            found.append(_unknown_rule(direction, blocks, context, values))
+            found.append(_unknown_rule(direction, context, values))
         for block in () if isinstance(blocks, Pending) else _listed(blocks):
             if isinstance(block, Mapping):
                 action = _text(block.get("action", "allow"))

@@ -10,7 +10,6 @@ _USER = ("aws_iam_user",)
 _GROUP = ("aws_iam_group",)
 _GRANTS = row("grants", "policy", "raw_policy")
 _ATTACHED = row("grants", "policy_arn", "raw_attached")
-_ON = {"enabled": True}
 
 TYPES = (
     typed(
@@ -262,9 +261,9 @@ TYPES = (
         row("auto_enabled", "auto_enable_organization_members", "is_none_of", None, "NONE"),
     ),
     managed("aws_macie2_account", "threat_detection", row("enabled", "status", "is_one", True, "ENABLED")),
-    managed("aws_securityhub_account", "threat_detection", **_ON),
-    managed("aws_inspector2_enabler", "vulnerability_scan", **_ON),
-    managed("aws_accessanalyzer_analyzer", "threat_detection", name="analyzer_name", **_ON),
+    managed("aws_securityhub_account", "threat_detection", enabled=True),
+    managed("aws_inspector2_enabler", "vulnerability_scan", enabled=True),
+    managed("aws_accessanalyzer_analyzer", "threat_detection", name="analyzer_name", enabled=True),
     managed(
         "aws_cloudwatch_log_group",
         "log_group",

@@ -43,7 +43,7 @@ class Reachable:
     def attribute(self, name: str) -> Any:
         raise NotImplementedError
 
-    def item(self, key: Any) -> Any:
+    def item(self, key: Any, /) -> Any:
         raise NotImplementedError
 
     def items(self) -> list[Any] | Pending:
@@ -58,7 +58,7 @@ class Reachable:
 class Expression:
     __slots__ = ()
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, _scope: Scope, /) -> Any:
         raise NotImplementedError
 
 
@@ -72,7 +72,7 @@ class Const(Expression):
     def __init__(self, constant: Any) -> None:
         self.constant = constant
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, _scope: Scope, /) -> Any:
         return self.constant
 
 
@@ -84,7 +84,7 @@ class Opaque(Expression):
     def __init__(self, text: str, why: str) -> None:
         self.text, self.why = text, why
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, _scope: Scope, /) -> Any:
         return Pending(self.text, partial=True, why=self.why)
 
 
@@ -94,7 +94,7 @@ class Path(Expression):
     def __init__(self, root: str, steps: tuple[Step, ...], text: str) -> None:
         self.root, self.steps, self.text = root, steps, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         found, used = scope.resolve(self.root, self.steps, self.text)
         return plain(_follow(found, self.steps[used:], scope, self.text))
 
@@ -105,7 +105,7 @@ class Steps(Expression):
     def __init__(self, first: Expression, steps: tuple[Step, ...], text: str) -> None:
         self.first, self.steps, self.text = first, steps, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         return plain(_follow(self.first.value(scope), self.steps, scope, self.text))
 
 
@@ -156,7 +156,7 @@ class Tuple(Expression):
     def __init__(self, parts: tuple[Expression, ...]) -> None:
         self.parts = parts
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         return [p.value(scope) for p in self.parts]
 
 
@@ -166,7 +166,7 @@ class Object(Expression):
     def __init__(self, pairs: tuple[tuple[Expression, Expression, int], ...]) -> None:
         self.pairs = pairs
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         return {render(key.value(scope)): value.value(scope) for key, value, _ in self.pairs}
 
 
@@ -176,7 +176,7 @@ class Template(Expression):
     def __init__(self, pieces: tuple[str | Expression, ...], *, indented: bool = False) -> None:
         self.pieces, self.indented = pieces, indented
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         values = [p if isinstance(p, str) else p.value(scope) for p in self.pieces]
         if len(values) == 1 and not isinstance(self.pieces[0], str):
             return values[0]  # "${x}" is x itself
@@ -199,7 +199,7 @@ class Call(Expression):
     def __init__(self, name: str, arguments: tuple[Expression, ...], spread: bool, text: str) -> None:
         self.name, self.arguments, self.spread, self.text = name, arguments, spread, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         values = [a.value(scope) for a in self.arguments]
         if self.spread:
             last = values.pop()
@@ -215,7 +215,7 @@ class Condition(Expression):
     def __init__(self, condition: Expression, yes: Expression, no: Expression, text: str) -> None:
         self.condition, self.yes, self.no, self.text = condition, yes, no, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         found = truth(self.condition.value(scope))
         if not isinstance(found, Pending):
             return (self.yes if found else self.no).value(scope)
@@ -235,7 +235,7 @@ def truth(value: Any) -> bool | Pending:
     return Pending(render(value), why="a condition is neither true nor false")
 
 
-def _both(left: Any, right: Any, text: str) -> Any:
+def _both(left: Any, right: Any) -> Any:
     """`&&`: false where one is, whatever the other."""
     found = [truth(left), truth(right)]
     if False in found:
@@ -243,7 +243,7 @@ def _both(left: Any, right: Any, text: str) -> Any:
     return next((f for f in found if isinstance(f, Pending)), True)
 
 
-def _either(left: Any, right: Any, text: str) -> Any:
+def _either(left: Any, right: Any) -> Any:
     found = [truth(left), truth(right)]
     if True in found:
         return True
@@ -288,10 +288,10 @@ class Binary(Expression):
     def __init__(self, symbol: str, left: Expression, right: Expression, text: str) -> None:
         self.symbol, self.left, self.right, self.text = symbol, left, right, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         left, right = self.left.value(scope), self.right.value(scope)
         if self.symbol in _LOGIC:
-            return _LOGIC[self.symbol](left, right, self.text)
+            return _LOGIC[self.symbol](left, right)
         for side in (left, right):
             if isinstance(side, Pending):
                 return Pending(self.text, why=side.why)
@@ -310,7 +310,7 @@ class Unary(Expression):
     def __init__(self, symbol: str, operand: Expression, text: str) -> None:
         self.symbol, self.operand, self.text = symbol, operand, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         found = self.operand.value(scope)
         if isinstance(found, Pending):
             return Pending(self.text, why=found.why)
@@ -340,7 +340,7 @@ class For(Expression):
         self.names, self.source, self.results = names, source, results
         self.condition, self.grouped, self.text = condition, grouped, text
 
-    def value(self, scope: Scope) -> Any:
+    def value(self, scope: Scope, /) -> Any:
         pairs = pairs_of(self.source.value(scope))
         if isinstance(pairs, Pending):
             return Pending(self.text, why=pairs.why)
