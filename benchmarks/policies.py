@@ -1,8 +1,8 @@
 """How fast the gate is, and how much memory it takes: `python -m benchmarks.policies -o json`.
 
 load_s: reading and mapping the files; first_s: the first judgement, processes started and bundle loaded; repeat_s: the
-median of later ones; peak_mib: this process and its workers. On Terraform folders of 100, 1,000 and 10,000 resources,
-made here from a seed. With --peers, trivy (`trivy config`) and checkov, each in an environment of its own, read the same
+median of later ones; peak_mib: this process and its workers. On Terraform folders of 100, 1,000 and 10,000 resources
+that are made here. With --peers, trivy (`trivy config`) and checkov, each in an environment of its own, read the same
 folders side by side: trivy_ratio and checkov_ratio are their wall time over ours, start-up included on both sides.
 """
 
