@@ -59,9 +59,12 @@ def _common(
 
 
 def _register() -> None:
-    from cli import demo, drift, placing, probe, releases, sandbox, specs
+    """Once a process: commands that stand there twice make each call slower than the last."""
+    if app.registered_groups:
+        return
+    from cli import approvals, demo, drift, placing, policy, probe, releases, sandbox, specs
 
-    for module in (specs, placing, releases, drift, probe, sandbox, demo):
+    for module in (specs, policy, placing, releases, approvals, drift, probe, sandbox, demo):
         module.register(app)
 
 

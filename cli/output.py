@@ -77,29 +77,29 @@ class Output:
                 )
             return
         console = self.console(sys.stderr)
-        console.print(f"[bold red]error:[/] {_escape(error.summary)}", soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escaped(error.summary)}", soft_wrap=True)
         if isinstance(error, InvalidInput):
             for row in error.diagnostics:
                 self._diagnostic(console, row)
         elif error.detail:
             for line in error.detail.splitlines():
-                console.print(f"  {_escape(line)}", soft_wrap=True)
+                console.print(f"  {escaped(line)}", soft_wrap=True)
         if error.mend:
-            console.print(f"[green]mend:[/] {_escape(error.mend)}", soft_wrap=True)
+            console.print(f"[green]mend:[/] {escaped(error.mend)}", soft_wrap=True)
 
     def mends(self, errors: Iterable[DuoyunError]) -> None:
         """What to do about errors that were told in passing, each way once."""
         for mend in dict.fromkeys(e.mend for e in errors if e.mend):
-            self.console(sys.stderr).print(f"[green]mend:[/] {_escape(mend)}", soft_wrap=True)
+            self.console(sys.stderr).print(f"[green]mend:[/] {escaped(mend)}", soft_wrap=True)
 
     def warning(self, text: str) -> None:
-        self.console(sys.stderr).print(f"[yellow]warning:[/] {_escape(text)}", soft_wrap=True)
+        self.console(sys.stderr).print(f"[yellow]warning:[/] {escaped(text)}", soft_wrap=True)
 
     def _diagnostic(self, console: Console, row: Diagnostic) -> None:
-        where = f"[cyan]{_escape(row.position)}[/]: " if row.position else ""
-        console.print(f"  {where}{_escape(row.what)}", soft_wrap=True)
+        where = f"[cyan]{escaped(row.position)}[/]: " if row.position else ""
+        console.print(f"  {where}{escaped(row.what)}", soft_wrap=True)
         if row.mend:
-            console.print(f"    [green]mend:[/] {_escape(row.mend)}", soft_wrap=True)
+            console.print(f"    [green]mend:[/] {escaped(row.mend)}", soft_wrap=True)
 
     def _write(self, data: Mapping[str, Any]) -> None:
         self._said = True
@@ -108,7 +108,8 @@ class Output:
         sys.stdout.flush()
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text in which nothing is taken for rich's markup."""
     from rich.markup import escape
 
     return escape(text)

@@ -17,12 +17,24 @@ if TYPE_CHECKING:
 
 WithoutOption = Annotated[
     list[str] | None,
-    typer.Option("--without", help="As if a cloud, partition, region or site (glob) did not exist. Repeatable."),
+    typer.Option(
+        "--without",
+        help="As if a cloud, partition, region or site (glob) did not exist. Repeatable.",
+        envvar="DUOYUN_WITHOUT",
+    ),
 ]
 PriceOption = Annotated[
-    list[str] | None, typer.Option("--price", help="CLOUD=FACTOR: its prices times so much, e.g. aws=1.2. Repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--price",
+        help="CLOUD=FACTOR: its prices times so much, e.g. aws=1.2. Repeatable.",
+        envvar="DUOYUN_PRICE",
+    ),
 ]
-WorkOption = Annotated[int | None, typer.Option("--work-limit", help="Search further than usual (search nodes).")]
+WorkOption = Annotated[
+    int | None,
+    typer.Option("--work-limit", help="Search further than usual (search nodes).", envvar="DUOYUN_WORK_LIMIT"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +75,10 @@ def explain(
     ),
     fleet: FleetOption = None,
     why_not: Annotated[
-        list[str] | None, typer.Option("--why-not", help="Why it does not run in that site or region. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--why-not", help="Why it does not run in that site or region. Repeatable.", envvar="DUOYUN_WHY_NOT"
+        ),
     ] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh", envvar="DUOYUN_LANG")] = "en",
     without: WithoutOption = None,

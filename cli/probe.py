@@ -1,4 +1,4 @@
-"""`duoyun probe watch|simulate|export`: look at targets, replay bad weather, hand settings on."""
+"""`duoyun probe watch|simulate|export|agent`: look at targets, replay bad weather, hand settings on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ group = typer.Typer(
 
 
 def register(app: typer.Typer) -> None:
-    from cli import probe_export, probe_simulate, probe_watch
+    from cli import probe_agent, probe_export, probe_simulate, probe_watch
 
     group.command("watch")(probe_watch.watch)
     group.command("simulate")(probe_simulate.simulate)
     group.command("export")(probe_export.export)
+    group.command("agent")(probe_agent.agent)
     app.add_typer(group, name="probe")

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.output import Output
+from cli.probe_metrics import MetricsOption, metrics_at
 from cli.probe_targets import parse_targets
-from model.errors import UsageError
+from model.errors import Unreachable, UsageError
 from model.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from orchestrator.vantages import HubSettings
+    from probes.hub import Hub
+    from probes.metrics import ProbeMetrics
     from probes.policy import ProbePolicy, Verdict
     from probes.targets import Look, ProbeTarget
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = 32
+HERE = "here"
+_AGENTS_WITHIN_S = 30.0
 _COLOURS = {"up": "green", "suspect": "yellow", "unreachable": "red", "down": "bold red", "unknown": "dim"}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one vantage saw of a target."""
+
+    times_s: deque[float | None] = field(default_factory=lambda: deque(maxlen=_SHOWN))
+    probes: int = 0
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -30,10 +46,22 @@ class _Row:
     status: str = "unknown"
     why: str = "not asked yet"
     since_s: float = 0.0
-    times_s: deque[float | None] = field(default_factory=lambda: deque(maxlen=_SHOWN))
-    probes: int = 0
-    reason: str = ""
+    seen: dict[str, _Seen] = field(default_factory=lambda: {HERE: _Seen()})
     certificate_days: float | None = None
+
+    def add(self, look: Look) -> None:
+        """Counts a probe."""
+        seen = self.seen[look.result.vantage]
+        seen.probes += 1
+        seen.times_s.append(look.result.elapsed_s if look.result.outcome == "ok" else None)
+        seen.reason = look.reason
+        if look.certificate_days is not None:
+            self.certificate_days = look.certificate_days
+
+    @property
+    def reason(self) -> str:
+        """Of a vantage whose last probe did not go well; "" where all did."""
+        return next((f"{s.reason}, from {v}" if v != HERE else s.reason for v, s in self.seen.items() if s.reason), "")
 
 
 def watch(
@@ -48,8 +76,15 @@ def watch(
     ca_file: Annotated[
         str, typer.Option("--ca-file", help="Whose certificates hold, PEM.", envvar="DUOYUN_CA_FILE")
     ] = "",
+    agents: Annotated[
+        list[str] | None,
+        typer.Option("--agent", help="A vantage to look from, too. Repeatable.", envvar="DUOYUN_PROBE_AGENTS"),
+    ] = None,
+    metrics: MetricsOption = "",
 ) -> None:
-    """Watch targets from here: response times, the verdict and why. Exit 0 all up, 9 one is down or unreachable.
+    """Watch targets: response times, the verdict and why. Exit 0 all up, 9 one is down or unreachable.
+
+    With --agent we listen for them as a release does: DUOYUN_PROBE_HUB and its certificates.
 
     duoyun probe watch http://127.0.0.1:8080/healthz --for 60 -o json
     """
@@ -61,9 +96,13 @@ def watch(
         policy = ProbePolicy(stable_interval_s=interval_s, suspect_interval_s=min(3.0, interval_s))
     except ValueError as exc:
         raise UsageError(f"--interval {interval_s:g}: {exc}", mend="give seconds above 0") from exc
-    rows = {t.name: _Row() for t in found}
+    names = [HERE, *(agents or [])]
+    if len(set(names)) != len(names):
+        raise UsageError("an agent stands there twice, or is called here", mend="name each once")
+    rows = {t.name: _Row(seen={name: _Seen() for name in names}) for t in found}
     try:
-        _run(found, policy, rows, out, for_s)
+        with metrics_at(metrics) as counted:
+            _run(found, policy, rows, out, for_s, counted)
     except KeyboardInterrupt:
         _summary(out, rows)
         raise
@@ -74,16 +113,27 @@ def watch(
     raise typer.Exit(int(code))
 
 
-def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], out: Output, for_s: float) -> None:
+def _run(
+    found: list[ProbeTarget],
+    policy: ProbePolicy,
+    rows: dict[str, _Row],
+    out: Output,
+    for_s: float,
+    metrics: ProbeMetrics | None,
+) -> None:
     import asyncio
-    from contextlib import nullcontext
+    from contextlib import AsyncExitStack, nullcontext
 
     from rich.live import Live
 
     from probes.detector import Detector
-    from probes.policy import Outcome, Vantage
-    from probes.prober import Prober
+    from probes.loop import run
+    from probes.policy import Vantage
+    from probes.prober import Looks, Prober
     from probes.prober import watch as drive
+
+    names = list(next(iter(rows.values())).seen)
+    settings = _hub_settings(names[1:])
 
     console = out.console()
     drawing = console.is_terminal and not console.is_dumb_terminal and not out.is_json
@@ -91,6 +141,8 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
 
     def on_verdict(verdict: Verdict) -> None:
         row = rows[verdict.target]
+        if metrics is not None:
+            metrics.on_verdict(verdict)
         row.status, row.why, row.since_s = verdict.status.value, verdict.evidence, time.monotonic()
         if not drawing:
             because = f" ({row.reason})" if row.reason and verdict.status.value != "up" else ""
@@ -98,23 +150,52 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
             console.print(f"{at_s:8.1f} s  {verdict.target}  {row.status}: {row.why}{because}", markup=False)
 
     def on_look(look: Look) -> None:
-        row = rows[look.result.target]
-        row.probes += 1
-        row.times_s.append(look.result.elapsed_s if look.result.outcome is Outcome.OK else None)
-        row.reason = look.reason
-        row.certificate_days = look.certificate_days
+        rows[look.result.target].add(look)
+        if metrics is not None:
+            metrics.on_look(look)
 
     async def scene() -> None:
         stop = asyncio.Event()
-        detector = Detector(policy, [Vantage("here")], seed=0)
         live = Live(get_renderable=lambda: table(rows), console=console, refresh_per_second=4) if drawing else None
-        with live or nullcontext():
-            async with Prober("here") as prober:
-                if for_s > 0:
-                    asyncio.get_running_loop().call_later(for_s, stop.set)
-                await drive(detector, found, {"here": prober}, on_verdict, stop, on_look)
+        async with AsyncExitStack() as stack:
+            probers: dict[str, Looks] = {HERE: await stack.enter_async_context(Prober(HERE))}
+            vantages = [Vantage(HERE)]
+            if settings is not None:
+                hub = await stack.enter_async_context(_hub(settings, lambda line: console.print(line, markup=False)))
+                missing = await hub.wait_for(frozenset(names[1:]), _AGENTS_WITHIN_S)
+                if missing:
+                    raise Unreachable(
+                        f"{', '.join(sorted(missing))} did not come within {_AGENTS_WITHIN_S:g} s",
+                        mend="start `duoyun probe agent` there, with our address as its --hub",
+                    )
+                vantages += [v for v in hub.vantages if v.name in names]
+                probers |= {name: hub.prober(name) for name in names[1:]}
+            detector = Detector(policy, vantages, seed=0)
+            if for_s > 0:
+                asyncio.get_running_loop().call_later(for_s, stop.set)
+            with live or nullcontext():
+                await drive(detector, found, probers, on_verdict, stop, on_look)
 
-    asyncio.run(scene())
+    run(scene())
+
+
+def _hub_settings(agents: list[str]) -> HubSettings | None:
+    import os
+
+    from orchestrator.vantages import VARIABLES, settings_from
+
+    if not agents:
+        return None
+    settings = settings_from(os.environ)
+    if settings is None:
+        raise UsageError("--agent needs an address to listen on", mend=f"set {', '.join(VARIABLES)}")
+    return settings
+
+
+def _hub(settings: HubSettings, tell: Callable[[str], None]) -> Hub:
+    from probes.hub import Hub
+
+    return Hub(settings.host, settings.port, settings.tls, tell=tell)
 
 
 def sparkline(times_s: list[float | None]) -> str:
@@ -135,28 +216,36 @@ def table(rows: dict[str, _Row]) -> Table:
     for title in ("target", "from", "last", "response times", "verdict", "why"):
         found.add_column(title, no_wrap=title != "why", overflow="ellipsis")
     for name, row in rows.items():
-        times = [t for t in row.times_s if t is not None]
-        last = f"{times[-1] * 1000:.1f} ms" if times else "-"
         colour = _COLOURS[row.status]
         why = f"{row.why} ({row.reason})" if row.reason else row.why
         if row.certificate_days is not None:
             why += f"; certificate: {row.certificate_days:.0f} days"
-        found.add_row(
-            escape(name), "here", last, sparkline(list(row.times_s)), f"[{colour}]{row.status}[/]", escape(why)
-        )
+        told = [escape(name), f"[{colour}]{row.status}[/]", escape(why)]
+        for vantage, seen in row.seen.items():
+            times = [t for t in seen.times_s if t is not None]
+            last = f"{times[-1] * 1000:.1f} ms" if times else "-"
+            found.add_row(told[0], escape(vantage), last, sparkline(list(seen.times_s)), told[1], told[2])
+            told = ["", "", ""]  # a target's name and verdict once, its vantages below one another
     return found
 
 
 def _as_json(row: _Row) -> dict[str, Any]:
-    times = sorted(t for t in row.times_s if t is not None)
     return {
         "status": row.status,
         "why": row.why,
         "reason": row.reason,
-        "probes": row.probes,
+        **_times([t for seen in row.seen.values() for t in seen.times_s]),
+        "probes": sum(seen.probes for seen in row.seen.values()),
+        "vantages": {name: {"probes": s.probes, **_times(s.times_s)} for name, s in row.seen.items()},
+        "certificate_days": None if row.certificate_days is None else round(row.certificate_days, 1),
+    }
+
+
+def _times(measured: Iterable[float | None]) -> dict[str, float | None]:
+    times = sorted(t for t in measured if t is not None)
+    return {
         "p50_ms": round(times[len(times) // 2] * 1000, 3) if times else None,
         "max_ms": round(times[-1] * 1000, 3) if times else None,
-        "certificate_days": None if row.certificate_days is None else round(row.certificate_days, 1),
     }
 
 

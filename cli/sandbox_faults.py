@@ -32,7 +32,9 @@ def add(
     fields: Annotated[
         list[str] | None, typer.Argument(help="FIELD=VALUE ..., one fault.", metavar="[FIELD=VALUE]...")
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Many faults: YAML or JSON.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Many faults: YAML or JSON.", envvar="DUOYUN_FAULT_FILE")
+    ] = None,
 ) -> None:
     """Add a fault, or those of a file; all of them, or none where one does not hold."""
     if bool(fields) == (file is not None):
@@ -76,7 +78,7 @@ def clear(
 @group.command()
 def log(
     ctx: typer.Context,
-    since: Annotated[int, typer.Option(min=0, help="Only from that number on.")] = 0,
+    since: Annotated[int, typer.Option(min=0, help="Only from that number on.", envvar="DUOYUN_FAULT_SINCE")] = 0,
 ) -> None:
     """Every fault that fired."""
     rows = _control(f"/faults/log?since={since}")["log"]

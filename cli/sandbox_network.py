@@ -34,15 +34,31 @@ def set_(
     profile: Annotated[
         str, typer.Argument(help="calm: the matrix of round trips; harsh: 600 ms, 5 % loss, resets.")
     ] = "",
-    vantage: Annotated[str, typer.Option(help="Where you stand: partition/region or a city.")] = "",
+    vantage: Annotated[
+        str, typer.Option(help="Where you stand: partition/region or a city.", envvar="DUOYUN_NETWORK_VANTAGE")
+    ] = "",
     between: Annotated[
-        tuple[str, str] | None, typer.Option(help="Two places, or globs over them: a link of your own.", metavar="A B")
+        tuple[str, str] | None,
+        typer.Option(
+            help="Two places, or globs over them: a link of your own.", metavar="A B", envvar="DUOYUN_NETWORK_BETWEEN"
+        ),
     ] = None,
-    rtt_ms: Annotated[float | None, typer.Option(help="Its round trip, without jitter.")] = None,
-    jitter_ms: Annotated[float | None, typer.Option(help="Standard deviation of the round trip.")] = None,
-    loss: Annotated[float | None, typer.Option(help="Share of packets lost, each way: 0 to 0.9.")] = None,
-    resets: Annotated[float | None, typer.Option(help="Share of exchanges that end in a reset: 0 to 1.")] = None,
-    cut: Annotated[bool, typer.Option("--cut", help="Nothing passes; connections hang.")] = False,
+    rtt_ms: Annotated[
+        float | None, typer.Option(help="Its round trip, without jitter.", envvar="DUOYUN_NETWORK_RTT_MS")
+    ] = None,
+    jitter_ms: Annotated[
+        float | None, typer.Option(help="Standard deviation of the round trip.", envvar="DUOYUN_NETWORK_JITTER_MS")
+    ] = None,
+    loss: Annotated[
+        float | None, typer.Option(help="Share of packets lost, each way: 0 to 0.9.", envvar="DUOYUN_NETWORK_LOSS")
+    ] = None,
+    resets: Annotated[
+        float | None,
+        typer.Option(help="Share of exchanges that end in a reset: 0 to 1.", envvar="DUOYUN_NETWORK_RESETS"),
+    ] = None,
+    cut: Annotated[
+        bool, typer.Option("--cut", help="Nothing passes; connections hang.", envvar="DUOYUN_NETWORK_CUT")
+    ] = False,
 ) -> None:
     """Set a profile, a link, or both. Links add up, the last that fits wins; a profile given anew forgets them."""
     link = {"rtt_ms": rtt_ms, "jitter_ms": jitter_ms, "loss": loss, "resets": resets, "cut": cut or None}

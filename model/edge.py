@@ -41,7 +41,8 @@ class Listener:
 class LoadBalancer(Resource):
     """NLB or ALB (AWS), Load Balancer or Application Gateway (Azure), NLB, ALB or SLB (Alibaba).
 
-    layer: 4 or 7. targets: names of instances, or private addresses. listeners are sorted by port.
+    layer: 4 or 7. targets: names of instances, or private addresses. listeners are sorted by port. allowed_cidrs: who
+    may call, where it has a list of its own.
     """
 
     KIND = Kind.LOAD_BALANCER
@@ -53,6 +54,9 @@ class LoadBalancer(Resource):
     public: bool = False
     deletion_protection: Flag = False
     access_logs: Flag = None
+    cross_zone: Flag = None
+    waf: Flag = None
+    allowed_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -68,7 +72,9 @@ class TrafficWeight:
 class DnsRecord(Resource):
     """One name and type in a zone; name is `TYPE fqdn`, such as `A api.example.com`.
 
-    answers are sorted by value; one with weight 1 where the record is not weighted.
+    answers are sorted by value, each with weight 1 where the record is not weighted. Where a cloud's records have no
+    tags, whose it is stands beside it (docs of that cloud), and tags are not wanted of it. A global service shows it in
+    every region that is asked; its region is the fleet's to choose.
     """
 
     KIND = Kind.DNS_RECORD
@@ -77,6 +83,11 @@ class DnsRecord(Resource):
     record_type: str
     answers: tuple[TrafficWeight, ...]
     ttl_s: int = 60
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its answers have shares: with weight 1 and no label each, it is a plain record of several values."""
+        return any(answer.weight != 1 or answer.label for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +99,7 @@ class Certificate(Resource):
     expires_s: float | None = None
     algorithm: str = ""
     renews: Flag = None
+    create_before_destroy: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

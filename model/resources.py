@@ -42,8 +42,10 @@ from model.stores import (
     Identity,
     Key,
     ManagedService,
+    Number,
     Queue,
     Registry,
+    Text,
 )
 
 __all__ = [
@@ -103,20 +105,30 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network(Resource):
-    """VPC (AWS, Alibaba) or virtual network (Azure)."""
+    """VPC (AWS, Alibaba) or virtual network (Azure). default: the one that the cloud made for the account."""
 
     KIND = Kind.NETWORK
     cidr: str
+    default: Flag = None
+    flow_logs: Flag = None
+    ddos_protection: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subnet(Resource):
-    """Subnet, or vSwitch. zone is empty where the cloud's subnets span a region (Azure ignores it)."""
+    """Subnet, or vSwitch. zone is empty where the cloud's subnets span a region (Azure ignores it).
+
+    public: machines in it get a public address unasked. guarded: a firewall group stands before it; None where the
+    cloud guards machines rather than subnets.
+    """
 
     KIND = Kind.SUBNET
     network: str
     cidr: str
     zone: str = ""
+    public: Flag = None
+    guarded: Flag = None
+    flow_logs: Flag = None
 
 
 class Direction(StrEnum):
@@ -133,7 +145,8 @@ class Verb(StrEnum):
 class FirewallRule:
     """One rule. protocol: tcp, udp, icmp or any; ports inclusive, 0 to 65535 where the protocol has none.
 
-    priority: lower wins; 0 where the cloud has no order (AWS).
+    priority: lower wins; 0 where the cloud has no order (AWS). Where the other side is no block, cidr is empty and
+    peer_group names the firewall group, or prefix_list the named list of blocks, that it is.
     """
 
     direction: Direction
@@ -144,11 +157,14 @@ class FirewallRule:
     action: Verb = Verb.ALLOW
     priority: int = 0
     description: str = ""
+    peer_group: str = ""
+    prefix_list: str = ""
 
     @property
     def key(self) -> tuple[str, str, int, int, str, str]:
         """What makes two rules the same rule; description and priority do not."""
-        return (self.direction, self.protocol, self.port_from, self.port_to, self.cidr, self.action)
+        peer = self.cidr or self.peer_group or self.prefix_list
+        return (self.direction, self.protocol, self.port_from, self.port_to, peer, self.action)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,17 +172,27 @@ class FirewallGroup(Resource):
     """Security group (AWS, Alibaba) or network security group (Azure). rules are sorted, without duplicates.
 
     The clouds' own default rules (AWS: egress to anywhere; Azure: the 65000s) are not part of it.
+    family: `group`, or `acl` for a list that stands before whole subnets and keeps no state. default: the one that the
+    cloud made with the network. subnets: those that it stands before.
     """
 
     KIND = Kind.FIREWALL_GROUP
     network: str
     rules: tuple[FirewallRule, ...] = ()
     description: str = ""
+    family: str = "group"
+    default: Flag = None
+    subnets: tuple[str, ...] = ()
+    flow_logs: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster(Resource):
-    """Managed Kubernetes control plane: EKS, AKS, ACK. version is `major.minor`."""
+    """Managed Kubernetes control plane: EKS, AKS, ACK. version is `major.minor`.
+
+    audit_logs: the API server's audit log; logs: every log of the control plane that the cloud offers. local_auth:
+    accounts of the cluster's own beside the cloud's identities. key: the user's own key for secrets.
+    """
 
     KIND = Kind.CLUSTER
     version: str
@@ -177,6 +203,14 @@ class Cluster(Resource):
     public_access_cidrs: tuple[str, ...] = ()
     secrets_encrypted: bool = False
     audit_logs: bool = True
+    logs: Flag = None
+    key: Text | None = None
+    network_policy: Flag = None
+    rbac: Flag = None
+    local_auth: Flag = None
+    auto_upgrades: Flag = None
+    deletion_protection: Flag = None
+    threat_detection: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +224,12 @@ class NodePool(Resource):
     instance_type: str
     count: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    public_ip: Flag = None
+    disk_encrypted: Flag = None
+    disk_key: Text | None = None
+    auto_repair: Flag = None
+    auto_upgrades: Flag = None
+    password_login: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +238,7 @@ class Instance(Resource):
 
     machine_image: a role (`debian-12`), resolved by the provider to that region's image id.
     user_data: cloud-config text, not base64. It never holds a secret.
+    disk_encrypted: all of its disks are. disk_key and what follows: in the words of model.vocabulary.
     """
 
     KIND = Kind.INSTANCE
@@ -210,6 +251,16 @@ class Instance(Resource):
     disk_gib: int = 20
     disk_encrypted: bool = True
     public_ip: bool = False
+    disk_key: Text | None = None
+    imds_v2_only: Flag = None
+    imds_hop_limit: Number = None
+    password_login: Flag = None
+    managed_identity: Flag = None
+    monitoring: Flag = None
+    auto_upgrades: Flag = None
+    antimalware: Flag = None
+    deletion_protection: Flag = None
+    in_backup_plan: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +269,7 @@ class InstanceGroup(Resource):
 
     zones and subnets: where its members may be. load_balancers: those whose targets its members are.
     size is what is wanted now; where an autoscaler owns it, the field is delegated between smallest and largest.
+    largest 0: no more than size.
     """
 
     KIND = Kind.INSTANCE_GROUP
@@ -234,6 +286,17 @@ class InstanceGroup(Resource):
     disk_encrypted: bool = True
     public_ip: bool = False
     load_balancers: tuple[str, ...] = ()
+    disk_key: Text | None = None
+    imds_v2_only: Flag = None
+    imds_hop_limit: Number = None
+    password_login: Flag = None
+    managed_identity: Flag = None
+    monitoring: Flag = None
+    auto_upgrades: Flag = None
+    antimalware: Flag = None
+    health_check: Flag = None
+    propagates_tags: Flag = None
+    legacy_template: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,10 @@ Number = int | Unknown | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk(Resource):
-    """A block volume. key: the key that a user chose for it, "" for the cloud's own. attached_to: an instance."""
+    """A block volume. key: the key that a user chose for it, "" for the cloud's own. attached_to: an instance.
+
+    disk_type "": the adapter's choice. It grows in place and never shrinks.
+    """
 
     KIND = Kind.DISK
     zone: str
@@ -27,6 +30,8 @@ class Disk(Resource):
     encrypted: Flag = True
     key: Text = ""
     attached_to: str = ""
+    public: Flag = None
+    in_backup_plan: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +46,21 @@ class Registry(Resource):
     key: Text = ""
     public: Flag = None
     pull_identity: str = ""
+    any_principal: Flag = None
+    admin_user: Flag = None
+    allowed_cidrs: tuple[str, ...] = ()
+    multi_zone: Flag = None
+    cleans_up: Flag = None
+    signed: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket(Resource):
     """Object storage. public: readable or writable by anybody, by ACL or policy. public_access_blocked: the switch
-    that makes `public` impossible. tls_only: plain HTTP is refused. sse: none, cloud or key."""
+    that makes `public` impossible. tls_only: plain HTTP is refused. sse: none, cloud or key. replicas: regions that
+    its objects are copied to. redundancy: `zone` (one zone), `zones` or `regions`. public covers everybody who has an
+    account with the cloud, too; any_principal is what a policy says, public_write what strangers may do.
+    """
 
     KIND = Kind.BUCKET
     public: Flag = None
@@ -60,6 +74,16 @@ class Bucket(Resource):
     soft_delete_days: Number = None
     replicas: tuple[str, ...] = ()
     redundancy: Text = ""
+    any_principal: Flag = None
+    any_action: Flag = None
+    public_write: Flag = None
+    network_default_deny: Flag = None
+    private_endpoint: Flag = None
+    local_auth: Flag = None
+    tokens_expire: Flag = None
+    locked: Flag = None
+    cleans_up: Flag = None
+    double_encryption: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +113,23 @@ class Database(Resource):
     auto_minor_upgrades: Flag = None
     iam_auth: Flag = None
     local_auth: Flag = None
+    in_network: Flag = None
+    private_endpoint: Flag = None
+    any_cloud_customer: Flag = None
+    query_logs: Flag = None
+    log_connections: Flag = None
+    log_checkpoints: Flag = None
+    log_retention_days: Number = None
+    monitoring: Flag = None
+    threat_detection: Flag = None
+    scan: Flag = None
+    autoscaling: Flag = None
+    copy_tags: Flag = None
+    final_snapshot: Flag = None
+    certificate_current: Flag = None
+    password_in_document: Flag = None
+    replica_regions: tuple[str, ...] = ()
+    sla: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +149,16 @@ class Cache(Resource):
     backup_days: Number = None
     multi_zone: Flag = None
     auto_minor_upgrades: Flag = None
+    in_network: Flag = None
+    local_auth: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue(Resource):
-    """A managed queue, topic or stream. family: queue, topic, stream or broker. public: any principal may use it."""
+    """A managed queue, topic or stream. family: queue, topic, stream or broker. public: any principal may use it.
+
+    internet: its endpoint can be reached from the internet, where the cloud has a switch for that.
+    """
 
     KIND = Kind.QUEUE
     family: str = "queue"
@@ -124,6 +170,14 @@ class Queue(Resource):
     local_auth: Flag = None
     audit_logs: Flag = None
     auto_minor_upgrades: Flag = None
+    internet: Flag = None
+    allowed_cidrs: tuple[str, ...] = ()
+    any_action: Flag = None
+    foreign_principals: Flag = None
+    in_network: Flag = None
+    managed_identity: Flag = None
+    multi_zone: Flag = None
+    double_encryption: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +185,7 @@ class Key(Resource):
     """An encryption key, or a vault of keys and secrets (family `vault`), or one secret (family `secret`).
 
     rotation_days: 0 never, None not told. deletion_days: how long a deleted one can be brought back. any_principal:
-    its policy lets anybody use it.
+    its policy lets anybody use it. sends_to: addresses outside to which the document sends what it holds.
     """
 
     KIND = Kind.KEY
@@ -147,11 +201,17 @@ class Key(Resource):
     key: Text = ""
     public: Flag = None
     rotatable: Flag = None
+    network_default_deny: Flag = None
+    rbac: Flag = None
+    sends_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditTrail(Resource):
-    """The record of who did what in an account. retention_days None: kept for ever, or not told."""
+    """The record of who did what in an account. retention_days None: kept for ever, or not told.
+
+    destination_logs: reads of the place where it is kept are logged. watched: its entries also go where alarms look.
+    """
 
     KIND = Kind.AUDIT_TRAIL
     enabled: Flag = None
@@ -162,12 +222,15 @@ class AuditTrail(Resource):
     key: Text = ""
     retention_days: Number = None
     destination: Text = ""
+    destination_logs: Flag = None
+    watched: Flag = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """One statement of a policy: what it lets do on what. effect: allow or deny. principals: only in trust policies
-    and policies of a resource; `*` is anybody. conditions: names of the conditions under which it holds."""
+    and policies of a resource; `*` is anybody. conditions: names of the conditions under which it holds; claims:
+    the same in full, `operator name value`, one for each value."""
 
     effect: str = "allow"
     actions: tuple[str, ...] = ()
@@ -175,6 +238,7 @@ class Grant:
     resources: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +246,7 @@ class Identity(Resource):
     """A user, role, group, policy, service principal or managed identity. family says which of these.
 
     trust: who may take it on. grants: what it may do. attached_to_users: a policy bound to a person directly.
+    root: it belongs to the account's root user. members: of a group, None where nobody says.
     """
 
     KIND = Kind.IDENTITY
@@ -191,6 +256,8 @@ class Identity(Resource):
     attached_to_users: Flag = None
     long_lived_keys: Flag = None
     mfa: Flag = None
+    root: Flag = None
+    members: Number = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from model.errors import RolloutFailed
 from model.resources import Address, AnyResource, Kind, Observed
 from model.spec.app import Service
 from orchestrator.late import Addresses, bind, is_pending
-from orchestrator.verify import verify_instance, verify_workload
+from orchestrator.vantages import Vantages
+from orchestrator.verify import VerifyPolicy, verify_instance, verify_workload
 from providers.base import Call, Provider
 
 
@@ -20,12 +21,18 @@ class ExecutingTarget:
     """A Provider that delegates to another; see the module."""
 
     def __init__(
-        self, inner: Provider, known: Callable[[], Addresses], services: Mapping[str, Service], namespace: str
+        self,
+        inner: Provider,
+        known: Callable[[], Addresses],
+        services: Mapping[str, Service],
+        namespace: str,
+        vantages: Vantages | None = None,
     ) -> None:
         self._inner = inner
         self._known = known
         self._services = services
         self._namespace = namespace
+        self._policy = VerifyPolicy(vantages=vantages)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -54,9 +61,9 @@ class ExecutingTarget:
         if service is None or not service.ports:
             return observed
         if address.kind is Kind.INSTANCE:
-            verify_instance(service, observed, call)
+            verify_instance(service, observed, call, self._policy)
         elif "/Deployment/" in address.name:
-            verify_workload(self._inner, service, self._namespace, observed, call)
+            verify_workload(self._inner, service, self._namespace, observed, call, self._policy)
         return observed
 
     def _service_of(self, observed: Observed) -> Service | None:

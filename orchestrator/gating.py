@@ -71,12 +71,31 @@ def bundle_of(loaded: Loaded) -> Bundle:
     bundle = default_bundle()
     modules: dict[str, str] = {}
     for name in loaded.fleet.spec.policies.bundles:
-        folder = loaded.fleet_path.parent / name
-        if not folder.is_dir():
-            raise InvalidInput([Diagnostic("", f"the fleet's policy bundle {name} is no folder", f"make {folder}")])
-        for path in sorted(folder.rglob("*.rego")):
-            modules[str(path.relative_to(folder.parent))] = _text(path)
-    return bundle.extended(modules) if modules else bundle
+        modules.update(modules_in(loaded.fleet_path.parent / name))
+    return _extended(bundle, modules)
+
+
+def modules_in(folder: Path) -> dict[str, str]:
+    """The Rego files of a bundle's folder. Raises InvalidInput where there is no such folder, or nothing in it."""
+    if not folder.is_dir():
+        raise InvalidInput([Diagnostic("", f"the policy bundle {folder} is no folder", f"make {folder}")])
+    paths = sorted(p for p in folder.rglob("*.rego") if not p.name.endswith("_test.rego"))
+    if not paths:
+        raise InvalidInput([Diagnostic("", f"the policy bundle {folder} holds no .rego file", "see docs/policies.md")])
+    return {str(path.relative_to(folder.parent)): read_text(path) for path in paths}
+
+
+_extensions: dict[tuple[tuple[str, str], ...], Bundle] = {}
+
+
+def _extended(bundle: Bundle, modules: dict[str, str]) -> Bundle:
+    """The last bundle is kept: a schedule of scans need not load the same rules anew each time."""
+    key = tuple(sorted(modules.items()))
+    if key not in _extensions:
+        loaded = bundle.extended(modules)
+        _extensions.clear()
+        _extensions[key] = loaded
+    return _extensions[key]
 
 
 def waivers_of(loaded: Loaded) -> tuple[Waiver, ...]:
@@ -84,14 +103,19 @@ def waivers_of(loaded: Loaded) -> tuple[Waiver, ...]:
     name = loaded.fleet.spec.policies.waivers
     if name is None:
         return ()
-    path = loaded.fleet_path.parent / name
-    documents, mistakes = read_documents(str(path), _text(path))
+    return read_waivers(loaded.fleet_path.parent / name)
+
+
+def read_waivers(path: Path) -> tuple[Waiver, ...]:
+    """A waivers file. Raises InvalidInput."""
+    documents, mistakes = read_documents(str(path), read_text(path))
     if mistakes:
         raise InvalidInput(mistakes)
     return tuple(w for d in documents for w in waivers_from_data(d.root.plain()))
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text. Raises InvalidInput where it cannot be read or is larger than any such file is."""
     try:
         data = path.read_bytes()
     except OSError as exc:

@@ -2,7 +2,8 @@
 
 Callers: verify. What an answer proves is the detector's to say (probes/detector.py): refusals in three rounds are a
 dead service; a silence is waited out (probes/gate.py) before it counts; that an answer is late counts for nothing. No
-question is cut short because another network is quicker. Non-goals: what is asked, and the words of the evidence.
+question is cut short because another network is quicker. Who else can look (agents in the target's site) is asked in
+turn with us. Non-goals: what is asked, and the words of the evidence.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from model.errors import Interrupted
@@ -21,8 +22,11 @@ from probes.policy import Outcome, ProbePolicy, Result, Send, Vantage, Verdict
 from providers.base import Call
 
 T = TypeVar("T")
+Asked = Callable[[float], tuple[Outcome, T] | None]
+"""One question within so many seconds; None where nobody could look from there."""
 
 HERE = "here"
+AGREEING = 2  # failure domains that must find a target refusing, where there is more than ours
 # A release asks for seconds, not for months: again at once while all is well, and from the one place where it runs.
 GATE_PROBES = ProbePolicy(
     stable_interval_s=0.1, jitter=0.0, suspect_interval_s=1.0, down_vantages=1, target_budget_per_min=600
@@ -41,47 +45,63 @@ class Judged(Generic[T]):
 
 def judge(
     target: str,
-    ask: Callable[[float], tuple[Outcome, T]],
+    ask: Asked[T],
     *,
     successes: int,
     most: int,
     call: Call,
+    elsewhere: Mapping[Vantage, Asked[T]] | None = None,
     probes: ProbePolicy = GATE_PROBES,
     gate: GatePolicy = GATE,
 ) -> Judged[T]:
-    """Until `successes` good answers in a row, or evidence against it. ask(timeout_s) is called in threads.
+    """Until `successes` good answers in a row to one vantage, or evidence against it. Asked in threads.
 
-    most: answers of the target's own (good or unhealthy) before one that flaps counts as not well; what only the way
-    there did is not counted. Raises Interrupted on request, and what ask raises.
+    most: answers of the target's own (good or unhealthy) to each vantage that got any, before one that flaps counts as
+    not well; what only the way there did is not counted. elsewhere: how other vantages ask. Raises Interrupted on
+    request, and what ask raises.
     """
-    watch = _Watch(target, ask, probes, gate)
-    in_a_row, own = 0, 0
+    watch = _Watch(target, {Vantage(HERE): ask, **(elsewhere or {})}, probes, gate)
+    counts: dict[str, _Count] = {}
     while True:
         if call.cancelled():
             raise Interrupted(f"{target}: verification stopped on request", mend="duoyun resume goes on")
         why = watch.turn(call)
         if why:
             return Judged(tuple(watch.answers), why)
-        outcome = watch.wait(call)
-        if outcome is None:
+        result = watch.wait(call)
+        if result is None:
             continue
-        in_a_row = in_a_row + 1 if outcome is Outcome.OK else 0
-        own += outcome in (Outcome.OK, Outcome.UNHEALTHY)
-        if in_a_row >= successes:
+        count = counts.setdefault(result.vantage, _Count())
+        count.add(result.outcome)
+        if count.in_a_row >= successes:
             return Judged(tuple(watch.answers), "")
-        if most - own < successes - in_a_row:
+        answered = [c for c in counts.values() if c.own]
+        if answered and all(most - c.own < successes - c.in_a_row for c in answered):
+            own = sum(c.own for c in answered)
             return Judged(tuple(watch.answers), f"it answers now well and now not: {own} answers")
+
+
+@dataclass(slots=True)
+class _Count:
+    """Of one vantage. own: answers that were the target's own, good or unhealthy."""
+
+    in_a_row: int = 0
+    own: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        self.in_a_row = self.in_a_row + 1 if outcome is Outcome.OK else 0
+        self.own += outcome in (Outcome.OK, Outcome.UNHEALTHY)
 
 
 class _Watch(Generic[T]):
     """One detector over one target, and the questions that are under way."""
 
-    def __init__(
-        self, target: str, ask: Callable[[float], tuple[Outcome, T]], probes: ProbePolicy, gate: GatePolicy
-    ) -> None:
+    def __init__(self, target: str, asks: Mapping[Vantage, Asked[T]], probes: ProbePolicy, gate: GatePolicy) -> None:
         self.answers: list[T] = []
-        self._ask = ask
-        self._detector = Detector(probes, (Vantage(HERE),), seed=target)
+        self._asks = {vantage.name: ask for vantage, ask in asks.items()}
+        if len(asks) > 1:
+            probes = replace(probes, down_vantages=max(AGREEING, probes.down_vantages))
+        self._detector = Detector(probes, tuple(asks), seed=target)
         self._gate = ReleaseGate(gate)
         self._came: queue.SimpleQueue[tuple[Result, T] | BaseException] = queue.SimpleQueue()
         self._detector.watch(target, time.monotonic())
@@ -101,8 +121,8 @@ class _Watch(Generic[T]):
             return decision.reason
         return "" if call.remaining_s() > 0 else "no verdict before the deadline"
 
-    def wait(self, call: Call) -> Outcome | None:
-        """The next answer's outcome, given to the detector; None where none came in time for its next turn."""
+    def wait(self, call: Call) -> Result | None:
+        """The next answer, given to the detector; None where none came in time for its next turn."""
         now_s = time.monotonic()
         due_s = min(self._detector.next_wake_s, self._gate.next_decision_s) - now_s
         try:
@@ -114,14 +134,17 @@ class _Watch(Generic[T]):
         result, answer = came
         self._detector.on_result(result)
         self.answers.append(answer)
-        return result.outcome
+        return result
 
     def _run(self, order: Send) -> None:
         began_s = time.monotonic()
         try:
-            outcome, answer = self._ask(order.timeout_s)
+            found = self._asks[order.vantage](order.timeout_s)
         except BaseException as exc:  # noqa: BLE001  (a thread has no caller: it is raised where the answer is waited for)
             self._came.put(exc)
             return
+        if found is None:
+            return  # nobody looked: no answer, and nothing against the target
+        outcome, answer = found
         took_s = time.monotonic() - began_s
         self._came.put((Result(order.vantage, order.target, order.sent_s, took_s, outcome), answer))

@@ -10,22 +10,27 @@ from dataclasses import dataclass
 from typing import cast
 
 from model.errors import NotBuiltYet
+from model.terraform import CloudTable
 from providers.base import Account, CloudProvider
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """module: has `open(account) -> CloudProvider`. extra: what to install where its SDK is missing."""
+    """module: has `open(account) -> CloudProvider`. extra: what to install where its SDK is missing.
+
+    terraform: module whose `TERRAFORM` says what its Terraform types mean (model.terraform.CloudTable); "" for none.
+    """
 
     module: str
     extra: str
     title: str
+    terraform: str = ""
 
 
 CLOUDS = {
-    "aws": Cloud("providers.aws", "aws", "AWS"),
-    "azure": Cloud("providers.azure", "azure", "Azure"),
-    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud"),
+    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform"),
+    "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform"),
+    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform"),
 }
 
 PARTITION_TITLES = {
@@ -49,3 +54,9 @@ def open_cloud(account: Account) -> CloudProvider:
             f"account {account.name} needs {cloud.title}'s SDK ({exc.name}), which is not installed",
             mend=f"pip install 'duoyun[{cloud.extra}]'",
         ) from exc
+
+
+def terraform_tables() -> tuple[CloudTable, ...]:
+    """What the Terraform types of every cloud mean; for policies.loaders. Imports no SDK."""
+    modules = (cloud.terraform for cloud in CLOUDS.values())
+    return tuple(cast(CloudTable, importlib.import_module(m).TERRAFORM) for m in modules if m)

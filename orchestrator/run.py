@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from model.plan import Plan
-from model.ports import EventSink
+from model.ports import Event, EventSink
 from model.resources import Address
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
@@ -14,6 +15,7 @@ from orchestrator.executing import ExecutingTarget
 from orchestrator.leasing import leased, whoami
 from orchestrator.planning import Context
 from orchestrator.release import Runner
+from orchestrator.vantages import listening, settings_from
 from orchestrator.workspace import known_addresses
 from providers.base import Provider
 
@@ -40,10 +42,15 @@ def running(
     def targets(address: Address) -> Provider:
         inner = context.targets(address)
         known = lambda: known_addresses(context.store, context.scope)  # noqa: E731
-        return ExecutingTarget(inner, known, services, context.loaded.app.namespace)
+        return ExecutingTarget(inner, known, services, context.loaded.app.namespace, vantages)
 
+    def tell(line: str) -> None:
+        events.emit(Event("waiting", clock.now_s(), {"text": line}))
+
+    hub = settings_from(os.environ)
     ttl_s = context.loaded.fleet.spec.state.lease
     with (
+        listening(hub, tell) if hub else nullcontext() as vantages,
         leased(context.store, context.scope, clock, ttl_s=ttl_s, wait_s=lock_timeout_s) as keeper,
         Engine(context.store, targets, clock, events, options, forget_target=context.targets.forget_cluster) as engine,
     ):

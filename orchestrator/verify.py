@@ -24,7 +24,9 @@ from model.spec.app import Application, HttpProbe, Runtime, Service
 from model.spec.fleet import Site
 from orchestrator.patience import judge
 from orchestrator.render import site_label
-from probes.policy import Outcome
+from orchestrator.vantages import LookFrom, Vantages
+from probes.policy import Outcome, Vantage
+from probes.targets import Kind, ProbeTarget
 from providers.base import Call, Provider
 
 PROBES_VARIABLE = "DUOYUN_PROBES"
@@ -46,7 +48,8 @@ class VerifyPolicy:
     """successes in a row per target, at most `attempts` answers each.
 
     targets_per_site: pods or VMs asked in a site, spread over all that there are. adaptive False: each question has a
-    fixed time, interval_s apart, and what the way there does counts against the target.
+    fixed time, interval_s apart, and what the way there does counts against the target. vantages: agents in the sites,
+    which are asked as well while they are connected.
     """
 
     adaptive: bool = field(default_factory=lambda: os.environ.get(PROBES_VARIABLE, "") != "fixed")
@@ -54,6 +57,7 @@ class VerifyPolicy:
     attempts: int = 10
     interval_s: float = 0.1
     targets_per_site: int = 2
+    vantages: Vantages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def verify_workload(
     labels = ((manifest.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     targets = _pod_targets(namespace, labels, provider, port, probe, call)
     where = str(labels.get(LABEL_SITE) or observed.address.name)
-    return _ask_all(service, where, targets, policy or VerifyPolicy(), call)
+    return _ask_all(service, where, _region(observed), targets, policy or VerifyPolicy(), call)
 
 
 def verify_instance(
@@ -117,7 +121,11 @@ def verify_instance(
     if port is None:
         return ()
     targets = _vm_targets(service, (observed.private_ip,), port)
-    return _ask_all(service, observed.address.name, targets, policy or VerifyPolicy(), call)
+    return _ask_all(service, observed.address.name, _region(observed), targets, policy or VerifyPolicy(), call)
+
+
+def _region(observed: Observed) -> str:
+    return f"{observed.address.partition}/{observed.address.region}"
 
 
 def verify_service(
@@ -151,7 +159,7 @@ def verify_service(
         else:
             labels = {LABEL_APP: app.name, LABEL_SERVICE: service.name, LABEL_SITE: site_label(site.id)}
             targets = _pod_targets(app.namespace, labels, cluster(site), port, probe, call)
-        return _ask_all(service, site.id, targets, rules, call)
+        return _ask_all(service, site.id, site.region_id, targets, rules, call)
 
     with ThreadPoolExecutor(min(_WORKERS, len(here)), thread_name_prefix="verify") as pool:
         return tuple(v for found in pool.map(at, here) for v in found)
@@ -171,7 +179,16 @@ def _port(service: Service) -> int | None:
     return next((p.port for p in service.ports if p.name == probe.port), None)
 
 
-def _spread(targets: list[tuple[str, Ask]], most: int) -> list[tuple[str, Ask]]:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A pod or a VM: how we ask it, and how somebody in its own network would; None where nobody can."""
+
+    name: str
+    ask: Ask
+    near: ProbeTarget | None
+
+
+def _spread(targets: list[_Target], most: int) -> list[_Target]:
     """At most `most`, evenly over the (sorted) list."""
     if len(targets) <= most:
         return targets
@@ -179,7 +196,7 @@ def _spread(targets: list[tuple[str, Ask]], most: int) -> list[tuple[str, Ask]]:
 
 
 def _ask_all(
-    service: Service, where: str, targets: list[tuple[str, Ask]], policy: VerifyPolicy, call: Call
+    service: Service, where: str, region: str, targets: list[_Target], policy: VerifyPolicy, call: Call
 ) -> tuple[Verified, ...]:
     chosen = _spread(targets, policy.targets_per_site)
     if not chosen:
@@ -188,14 +205,16 @@ def _ask_all(
             detail="no ready pod, or no instance with a private address",
             mend="look at the workload's pods or instances there",
         )
-    return tuple(_ask_until_sure(service, where, name, ask, policy, call) for name, ask in chosen)
+    return tuple(_ask_until_sure(service, where, region, target, policy, call) for target in chosen)
 
 
 def _pod_targets(
     namespace: str, labels: Mapping[str, str], cluster: ClusterHttp, port: int, probe: HttpProbe, call: Call
-) -> list[tuple[str, Ask]]:
-    pods = cluster.pods(namespace, labels, call)
-    names = sorted(p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp") and _ready(p))
+) -> list[_Target]:
+    pods = [
+        p for p in cluster.pods(namespace, labels, call) if _ready(p) and not p["metadata"].get("deletionTimestamp")
+    ]
+    found = sorted((p["metadata"]["name"], str((p.get("status") or {}).get("podIP") or "")) for p in pods)
 
     def asker(pod: str) -> Ask:
         def ask(timeout_s: float | None) -> Answer:
@@ -214,7 +233,15 @@ def _pod_targets(
 
         return ask
 
-    return [(f"pod {name}", asker(name)) for name in names]
+    return [_Target(f"pod {name}", asker(name), _near(f"pod {name}", ip, port, probe.path)) for name, ip in found]
+
+
+def _near(name: str, address: str, port: int, path: str) -> ProbeTarget | None:
+    """How an agent in the same network asks. None where there is no address, or the path is none that it could send."""
+    try:
+        return ProbeTarget(name, address, port, path, kind=Kind.HTTP) if address else None
+    except ValueError:
+        return None
 
 
 def _answered(status: int, body: bytes, began_s: float) -> Answer:
@@ -227,7 +254,7 @@ def _ready(pod: Mapping[str, Any]) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def _vm_targets(service: Service, addresses: Sequence[str], port: int) -> list[tuple[str, Ask]]:
+def _vm_targets(service: Service, addresses: Sequence[str], port: int) -> list[_Target]:
     probe = service.probes.readiness
     path = probe.path if probe else "/"
     own_s = max(1.0, probe.timeout if probe else 1.0)
@@ -236,7 +263,7 @@ def _vm_targets(service: Service, addresses: Sequence[str], port: int) -> list[t
         host = f"[{address}]" if ":" in address else address
         return lambda timeout_s: get_url(f"http://{host}:{port}{path}", own_s if timeout_s is None else timeout_s)
 
-    return [(f"VM {address}", asker(address)) for address in sorted(addresses) if address]
+    return [_Target(f"VM {a}", asker(a), _near(f"VM {a}", a, port, path)) for a in sorted(addresses) if a]
 
 
 NO_ROUTE = "no connection"
@@ -279,10 +306,13 @@ def _shown(body: bytes) -> str:
     return " ".join(body[: _BODY_SHOWN * 4].decode(errors="replace").split())[:_BODY_SHOWN]
 
 
-def _ask_until_sure(service: Service, where: str, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
+def _ask_until_sure(
+    service: Service, where: str, region: str, asked: _Target, policy: VerifyPolicy, call: Call
+) -> Verified:
     """policy.successes in a row. Gives up when too few questions are left for that, or at the deadline."""
     if policy.adaptive:
-        return _ask_patiently(service, where, target, ask, policy, call)
+        return _ask_patiently(service, where, region, asked, policy, call)
+    target, ask = asked.name, asked.ask
     history: list[Answer] = []
     in_a_row = 0
     while True:
@@ -298,17 +328,41 @@ def _ask_until_sure(service: Service, where: str, target: str, ask: Ask, policy:
         _pause(policy.interval_s, call)
 
 
-def _ask_patiently(service: Service, where: str, target: str, ask: Ask, policy: VerifyPolicy, call: Call) -> Verified:
+def _ask_patiently(
+    service: Service, where: str, region: str, asked: _Target, policy: VerifyPolicy, call: Call
+) -> Verified:
     def once(timeout_s: float) -> tuple[Outcome, Answer]:
-        answer = ask(timeout_s)
+        answer = asked.ask(timeout_s)
         return answer.outcome, answer
 
+    target = asked.name
     name = f"{service.name} in {where}, {target}"
-    found = judge(name, once, successes=policy.successes, most=policy.attempts, call=call)
+    elsewhere = _from_agents(region, asked.near, policy.vantages)
+    found = judge(name, once, successes=policy.successes, most=policy.attempts, call=call, elsewhere=elsewhere)
     if found.why:
         never = Answer(0, "", 0.0, NO_ROUTE, Outcome.TIMEOUT)
         raise _not_sure(service, where, target, found.answers or (never,), policy, found.why)
     return Verified(service.name, where, target, len(found.answers), found.answers[-1])
+
+
+def _from_agents(
+    region: str, near: ProbeTarget | None, vantages: Vantages | None
+) -> dict[Vantage, Callable[[float], tuple[Outcome, Answer] | None]]:
+    if near is None or vantages is None:
+        return {}
+
+    def asker(vantage: Vantage, look: LookFrom) -> Callable[[float], tuple[Outcome, Answer] | None]:
+        def ask(timeout_s: float) -> tuple[Outcome, Answer] | None:
+            seen = look(near, timeout_s)
+            if seen is None:
+                return None
+            found = seen.result
+            why = f"{seen.reason}, seen by {vantage.name}" if seen.reason else ""
+            return found.outcome, Answer(seen.http_status, "", found.elapsed_s, why, found.outcome)
+
+        return ask
+
+    return {vantage: asker(vantage, look) for vantage, look in vantages.at(region).items()}
 
 
 def _pause(seconds: float, call: Call) -> None:

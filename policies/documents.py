@@ -4,6 +4,8 @@ Callers: orchestrator.gating (plans) and drift (what is live). Pure. A document 
 
 - every resource: its own fields as model.codec gives them (`kind`, `name`, `tags`, ...), and `address`, `partition`,
   `region`, `country`, `icp` (None where unknown), `service`, `site`, `public`, `ownership`, `position`;
+- `managed_service`: the words of its settings (model.vocabulary) stand beside its other fields, so that a rule reads
+  `encrypted` in one way everywhere; `class` is what kind of service it is, since `service` is ours;
 - `service_placement`: one service of a resolved plan: `data_class`, `zones`, `icp_required`, `public`, `replicas`,
   `sites` (site, region, cloud, country, icp, replicas);
 - `cost`: `total_per_hour`, `currency`, `assumed_share`, and `budget_per_hour` in that currency (None where none is set,
@@ -57,7 +59,7 @@ def of_plan(plan: Plan, surroundings: Surroundings) -> list[dict[str, Any]]:
 def of_item(item: Item, surroundings: Surroundings, position: str = "") -> dict[str, Any]:
     """One desired resource."""
     document = _of_resource(item.address, item.resource, item.ownership, surroundings)
-    return document | {"service": item.service, "site": item.site, "public": item.public, "position": position}
+    return _placed(document, item.service, item.site, item.public, position)
 
 
 def of_observed(
@@ -66,21 +68,30 @@ def of_observed(
     """One live resource, as far as it was seen; what is ours carries our tag (`owner`)."""
     ownership = Ownership.OWN if observed.owner else Ownership.REFERENCE
     document = _of_resource(observed.address, observed.resource, ownership, surroundings)
-    return document | {"service": service, "site": site, "public": public, "position": observed.provider_id}
+    return _placed(document, service, site, public, observed.provider_id)
 
 
 def of_resource(address: Address, resource: AnyResource, surroundings: Surroundings) -> dict[str, Any]:
     """One resource on its own, such as the recorded state that a live one is compared with."""
     document = _of_resource(address, resource, Ownership.OWN, surroundings)
-    return document | {"service": "", "site": "", "public": False, "position": ""}
+    return _placed(document, "", "", public=False, position="")
+
+
+def _placed(document: dict[str, Any], service: str, site: str, public: bool, position: str) -> dict[str, Any]:
+    """public: whether its service is; what the resource says of itself goes before that."""
+    own = {} if "public" in document else {"public": public}
+    return document | own | {"service": service, "site": site, "position": position}
 
 
 def _of_resource(
     address: Address, resource: AnyResource, ownership: Ownership, surroundings: Surroundings
 ) -> dict[str, Any]:
     place = surroundings.of_region(f"{address.partition}/{address.region}")
+    fields = _plain(to_data(resource))
+    if fields["kind"] == "managed_service":
+        fields = {**fields.pop("settings"), "class": fields.pop("service"), **fields}
     return {
-        **_plain(to_data(resource)),
+        **fields,
         "address": str(address),
         "partition": address.partition,
         "region": address.region,

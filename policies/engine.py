@@ -1,69 +1,116 @@
 """Embedded Rego (regorus): loads modules, checks that every function they call exists, evaluates one rule at a time.
 
-Callers: gate, rules. An engine must be used and freed by the thread that made it, so one thread owns them all
-(regorus holds the interpreter's lock while it evaluates: more threads would not be quicker). What goes wrong while a
-rule runs is raised as RuleError, whatever it is, so that the caller can deny: never a silent pass.
+Callers: worker (a process that can be killed), tests. An engine must be used and freed by the thread that made it. What
+goes wrong while a rule runs is raised as RuleError, whatever it is, so that the caller can deny: never a silent pass.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from model.errors import Diagnostic, DuoyunError, InvalidInput
-from model.exit_codes import ExitCode
+from model.errors import Diagnostic, InvalidInput
 from policies.builtins import EXTENSIONS, available
-from policies.owner import OWNER
-
-
-class RuleError(DuoyunError):
-    """A rule could not be evaluated; the summary is the engine's first line, with file and line where it says them."""
-
-    exit_code = ExitCode.DENIED
+from policies.evaluation import Answer, Document, Fault, RuleError, Task, by_kind, rows_of
 
 
 class RegoEngine:
-    """A fixed set of modules. modules: file name -> Rego text.
+    """A fixed set of modules. modules: file name -> Rego text. checked: files whose calls are looked up, None for all.
 
     Raises InvalidInput where a module does not parse, or calls a function that does not exist here.
     """
 
-    def __init__(self, modules: Mapping[str, str]) -> None:
+    def __init__(self, modules: Mapping[str, str], *, checked: Collection[str] | None = None) -> None:
         self._modules = dict(sorted(modules.items()))
-        self._held: dict[int, Any] = {}  # by process: a fork has no use for its parent's
-        weakref.finalize(self, _free, self._held)
-        OWNER.run(self._check)
+        self._engine: Any = None
+        self._texts: dict[str, str] = {}  # kind -> its documents as JSON, without the brackets
+        self._input: tuple[str, ...] | None = None  # the kinds that the engine holds as its input now
+        engine = self._load()
+        if checked is None or checked:
+            missing = list(_missing_functions(_syntax_trees(engine), _known_builtins(engine), checked))
+            if missing:
+                raise InvalidInput(missing)
+        self._engine = engine
 
     def evaluate(self, package: str, rule: str, document: Any) -> Any:
         """The value of `data.<package>.<rule>` with that input, as plain data; None where it is undefined."""
         path, text = f"data.{package}.{rule}", json.dumps(document)
-        return OWNER.run(lambda: self._evaluate(path, text))
+        self._input = None
 
-    def _evaluate(self, path: str, document: str) -> Any:
-        engine = self._held.get(os.getpid())
+        def run(engine: Any) -> Any:
+            engine.set_input_json(text)
+            return engine.eval_rule_as_json(path)
+
+        return self._guarded(path, run)
+
+    def answers(self, tasks: Sequence[Task], documents: Sequence[Document]) -> list[Answer]:
+        """The evaluator of policies.evaluation, without limits: for tests and tools that trust their rules."""
+        self.forget()
+        for kind, rows in by_kind(documents).items():
+            self.hold(kind, [json.dumps(d) for d in rows])
+        return [self.answer(task) for task in tasks]
+
+    def hold(self, kind: str, texts: Sequence[str]) -> None:
+        """Keeps the documents of a kind, each as JSON text, until `forget`."""
+        self._texts[kind] = ",".join(texts)
+        self._input = None
+
+    def forget(self) -> None:
+        self._texts.clear()
+        self._input = None
+
+    def answer(self, task: Task) -> Answer:
+        """What one rule says of the documents held. Where it cannot be evaluated on all of them together, it is on one
+        after another, so that one bad document hides nothing of the others."""
+        kinds = sorted(self._texts) if "*" in task.kinds else sorted(set(task.kinds) & set(self._texts))
+        chosen = tuple(k for k in kinds if self._texts[k])
+        if not chosen:
+            return Answer()
         try:
-            if engine is None:
-                engine = self._held[os.getpid()] = self._load()
-            engine.set_input_json(document)
-            text = engine.eval_rule_as_json(path)
-        except (KeyboardInterrupt, SystemExit):
+            return Answer(rows_of(task, self._violations(task, chosen, self._documents(chosen))))
+        except RuleError:
+            return self._one_by_one(task, chosen)
+
+    def _documents(self, kinds: tuple[str, ...]) -> str:
+        return ",".join(self._texts[k] for k in kinds)
+
+    def _one_by_one(self, task: Task, kinds: tuple[str, ...]) -> Answer:
+        rows: list[Mapping[str, Any]] = []
+        faults: list[Fault] = []
+        for document in json.loads(f"[{self._documents(kinds)}]"):
+            try:
+                rows += rows_of(task, self._violations(task, None, json.dumps(document)))
+            except RuleError as exc:
+                faults.append(Fault(exc.summary, str(document.get("address", ""))))
+        return Answer(tuple(rows), tuple(faults))
+
+    def _violations(self, task: Task, kinds: tuple[str, ...] | None, documents: str) -> Any:
+        """Parameters are laid over the input with `with`: the documents, which may be large, are read once for all the
+        rules of their kinds."""
+        path = f"data.{task.package}.violations"
+        query = f"{path} with input.parameters as {json.dumps(task.parameters)}"
+
+        def run(engine: Any) -> Any:
+            if kinds is None or self._input != kinds:
+                engine.set_input_json(f'{{"documents": [{documents}], "parameters": {{}}}}')
+                self._input = kinds
+            return engine.eval_query_as_json(query)
+
+        found = self._guarded(path, run).get("result")
+        return found[0]["expressions"][0]["value"] if found else None
+
+    def _guarded(self, path: str, run: Any) -> Any:
+        try:
+            if self._engine is None:
+                self._engine = self._load()
+            text = run(self._engine)
+        except (KeyboardInterrupt, SystemExit, MemoryError):
             raise
         except BaseException as exc:  # noqa: BLE001  (a panic of the engine is a BaseException)
-            del engine
-            self._held.pop(os.getpid(), None)  # its state after an error is not to be trusted
+            self._engine = self._input = None  # its state after an error is not to be trusted
             raise RuleError(_first_line(exc), detail=path) from (exc if isinstance(exc, Exception) else None)
         return json.loads(text) if isinstance(text, str) else text
-
-    def _check(self) -> None:
-        engine = self._load()
-        missing = list(_missing_functions(_syntax_trees(engine), _known_builtins(engine)))
-        if missing:
-            del engine  # or the traceback would carry it to another thread
-            raise InvalidInput(missing)
-        self._held[os.getpid()] = engine
 
     def _load(self) -> Any:
         import regorus
@@ -80,13 +127,8 @@ class RegoEngine:
             except BaseException as exc:  # noqa: BLE001  (a panic of the parser is a BaseException)
                 mistakes.append(Diagnostic(*_place(str(exc), name)))
         if mistakes:
-            del engine
             raise InvalidInput(mistakes)
         return engine
-
-
-def _free(held: dict[int, Any]) -> None:
-    OWNER.post(lambda: held.pop(os.getpid(), None))
 
 
 def _first_line(exc: BaseException) -> str:
@@ -120,10 +162,14 @@ def _syntax_trees(engine: Any) -> list[Any]:
     return list(json.loads(trees) if isinstance(trees, str) else trees)
 
 
-def _missing_functions(trees: list[Any], builtins: frozenset[str]) -> Iterator[Diagnostic]:
+def _missing_functions(
+    trees: list[Any], builtins: frozenset[str], checked: Collection[str] | None
+) -> Iterator[Diagnostic]:
     """Every call of something that is neither a builtin nor a function of a module here."""
     defined = {f"{_package(t)}.{name}" for t in trees for name in _rule_names(t)}
     for tree in trees:
+        if checked is not None and tree["source"]["file"] not in checked:
+            continue
         package, imports = _package(tree), _imports(tree)
         for call in _calls(tree["ast"]):
             name = _dotted(call["fcn"])

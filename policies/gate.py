@@ -14,15 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.plan import Finding, GateReport, Severity
-from policies.engine import RuleError
+from policies.evaluation import Answer, Document, Evaluator, Fault, Task
+from policies.network import with_reach
 from policies.rules import NETWORK, POLICIES, Bundle, Rule, default_bundle
 from policies.waivers import Waiver
 
 SYNTAX, APPROVAL = "syntax", "approval"
 STAGES = (SYNTAX, NETWORK, POLICIES, APPROVAL)
 _GATE = "DY-GATE"  # prefix of what the gate itself finds
-
-Document = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -42,18 +41,23 @@ def judge(
     today: datetime.date,
     bundle: Bundle | None = None,
     min_severity_to_deny: Severity = Severity.HIGH,
+    evaluator: Evaluator | None = None,
 ) -> GateReport:
     """Judge documents (policies.documents). parameters: rule id -> its parameters, over the rule's defaults.
 
     today: the day on which waivers are judged. bundle: default_bundle(), or one extended by a user's own rules.
+    evaluator: what runs the rules; by default the bundle's own processes.
     """
     bundle = bundle or default_bundle()
+    documents = with_reach(documents)
     given = parameters or {}
     syntax = [*_document_mistakes(documents), *_parameter_mistakes(bundle, given)]
     syntax += _waiver_mistakes(bundle, waivers, today)
     by_stage: dict[str, list[_Judgement]] = {NETWORK: [], POLICIES: []}
-    for rule in bundle.rules:
-        by_stage[rule.stage].append(_apply(bundle, rule, documents, given.get(rule.id, {})))
+    tasks = [_task(rule, given.get(rule.id, {})) for rule in bundle.rules]
+    answers = (evaluator or bundle.evaluator).answers(tasks, documents)
+    for rule, answer in zip(bundle.rules, answers, strict=True):
+        by_stage[rule.stage].append(_judgement(rule, documents, answer))
     live = [w for w in waivers if not w.expired(today)]
     findings = list(syntax)
     verdicts = {SYNTAX: not syntax}
@@ -80,91 +84,61 @@ def _denies(bundle: Bundle, finding: Finding, threshold: Severity) -> bool:
 
 
 def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
-    covering = next((w for w in waivers if w.covers(finding.rule_id, finding.address)), None)
+    if finding.fault:
+        return finding  # nobody knows what would be excused
+    covering = next((w for w in waivers if w.covers(finding.rule_id, finding.address, finding.position)), None)
     return replace(finding, waived_by=covering.id) if covering else finding
 
 
 # -- one rule --------------------------------------------------------------------------------------------------
 
 
-def _apply(bundle: Bundle, rule: Rule, documents: Sequence[Document], given: Mapping[str, Any]) -> _Judgement:
+def _task(rule: Rule, given: Mapping[str, Any]) -> Task:
+    return Task(rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **given})
+
+
+def _judgement(rule: Rule, documents: Sequence[Document], answer: Answer) -> _Judgement:
     chosen = [d for d in documents if "*" in rule.kinds or d.get("kind") in rule.kinds]
-    judgement = _Judgement()
-    if not chosen:
-        return judgement
-    parameters = {**rule.parameters, **given}
-    try:
-        _collect(rule, chosen, _evaluate(bundle, rule, chosen, parameters), judgement)
-    except RuleError:
-        judgement = _Judgement()
-        for document in chosen:  # one by one, so that one bad document hides nothing else
-            try:
-                _collect(rule, [document], _evaluate(bundle, rule, [document], parameters), judgement)
-            except RuleError as exc:
-                judgement.findings.append(_error(rule, document, exc))
-                judgement.denied = True
+    judgement = _Judgement(denied=bool(answer.faults))
+    positions = {_address(d): str(d.get("position", "")) for d in chosen}
+    for row in answer.rows:
+        position = str(row.get("position") or positions.get(row["address"], ""))
+        finding = _finding(rule, row["address"], row["message"], position)
+        if row.get("approval"):
+            judgement.approvals.append(replace(finding, mend="", approval=True))
+        else:
+            judgement.findings.append(finding)
+    judgement.findings += [_fault(rule, f, positions) for f in answer.faults]
     certain = {f.address for f in judgement.findings}
     judgement.findings += [_unknown(rule, d) for d in chosen if _address(d) not in certain and _reads_unknown(rule, d)]
     return judgement
 
 
-def _evaluate(
-    bundle: Bundle, rule: Rule, documents: Sequence[Document], parameters: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    """The rule's violations. Raises RuleError, also where the answer is not a set of objects."""
-    value = bundle.engine.evaluate(rule.package, "violations", {"documents": documents, "parameters": parameters})
-    if not isinstance(value, list) or not all(isinstance(v, Mapping) for v in value):
-        raise RuleError(f"{rule.source}: `violations` is not a set of objects")
-    for row in value:
-        if not isinstance(row.get("address"), str) or not isinstance(row.get("message"), str):
-            raise RuleError(f"{rule.source}: a violation lacks its address or its message")
-    return value
-
-
-def _collect(
-    rule: Rule, documents: Sequence[Document], rows: Sequence[Mapping[str, Any]], judgement: _Judgement
-) -> None:
-    positions = {_address(d): str(d.get("position", "")) for d in documents}
-    for row in rows:
-        finding = Finding(
-            rule_id=rule.id,
-            title=rule.title,
-            severity=rule.severity,
-            address=row["address"],
-            message=row["message"],
-            mend=rule.mend,
-            position=str(row.get("position") or positions.get(row["address"], "")),
-        )
-        if row.get("approval"):
-            mend = "approvals are not built yet in this version: change what asks for one, or the rule"
-            judgement.approvals.append(replace(finding, mend=mend))
-        else:
-            judgement.findings.append(finding)
-
-
-def _error(rule: Rule, document: Document, exc: RuleError) -> Finding:
-    return Finding(
-        rule_id=rule.id,
-        title=rule.title,
-        severity=max(rule.severity, Severity.HIGH),
-        address=_address(document),
-        message=f"could not be judged, which counts as denied: {exc.summary}",
-        mend="mend the value that the message names; where the rule itself is wrong, mend the rule",
-        position=str(document.get("position", "")),
-    )
-
-
-def _unknown(rule: Rule, document: Document) -> Finding:
+def _finding(rule: Rule, address: str, message: str, position: str) -> Finding:
     return Finding(
         rule_id=rule.id,
         title=rule.title,
         severity=rule.severity,
-        address=_address(document),
-        message="cannot be judged yet: a value it looks at is known only after apply",
+        address=address,
+        message=message,
         mend=rule.mend,
-        position=str(document.get("position", "")),
-        unknown=True,
+        position=position,
     )
+
+
+def _fault(rule: Rule, fault: Fault, positions: Mapping[str, str]) -> Finding:
+    address = fault.address or f"policies/{rule.id}"
+    found = _finding(
+        rule, address, f"could not be judged, which counts as denied: {fault.why}", positions.get(address, "")
+    )
+    mend = "mend the value that the message names; where the rule itself is wrong, mend the rule"
+    return replace(found, severity=max(rule.severity, Severity.HIGH), mend=mend, fault=True)
+
+
+def _unknown(rule: Rule, document: Document) -> Finding:
+    message = "cannot be judged yet: a value it looks at is known only after apply"
+    found = _finding(rule, _address(document), message, str(document.get("position", "")))
+    return replace(found, unknown=True)
 
 
 def _reads_unknown(rule: Rule, document: Document) -> bool:
@@ -253,4 +227,5 @@ def _waiver_mistakes(bundle: Bundle, waivers: Sequence[Waiver], today: datetime.
         if waiver.expired(today):
             what = f"it expired on {waiver.expires}; {waiver.owner} answers for it: {waiver.reason}"
             mend = "mend what it excused, or renew it; then take it off the list"
-            yield _gate_finding("004", "A waiver that has expired", where, what, mend)
+            found = _gate_finding("004", "A waiver that has expired", where, what, mend)
+            yield replace(found, position=waiver.id if waiver.lines else "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -17,7 +17,8 @@ from typing import Any
 
 from model.errors import Diagnostic, InvalidInput
 from model.plan import Severity
-from policies.engine import RegoEngine
+from policies.evaluation import Evaluator
+from policies.workers import Workers
 
 NETWORK, POLICIES = "network", "policies"
 _STAGES = (NETWORK, POLICIES)
@@ -52,11 +53,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Rules in order of their ids, and the engine that holds their modules."""
+    """Rules in order of their ids, and what evaluates them."""
 
     rules: tuple[Rule, ...]
     modules: Mapping[str, str]
-    engine: RegoEngine
+    evaluator: Evaluator
 
     def rule(self, rule_id: str) -> Rule:
         """KeyError where there is none of that id."""
@@ -67,11 +68,19 @@ class Bundle:
 
     def extended(self, modules: Mapping[str, str]) -> Bundle:
         """This bundle and a user's own modules (path -> Rego text)."""
-        return load_bundle({**self.modules, **{f"user:{k}": v for k, v in modules.items()}}) if modules else self
+        if not modules:
+            return self
+        own = {f"user:{k}": v for k, v in modules.items()}
+        return load_bundle({**self.modules, **own}, checked=own)
 
 
-def load_bundle(modules: Mapping[str, str]) -> Bundle:
-    """Parse metadata and Rego of every module. Raises InvalidInput with all mistakes."""
+def load_bundle(modules: Mapping[str, str], *, checked: Collection[str] | None = None, isolated: bool = True) -> Bundle:
+    """Parse metadata and Rego of every module. Raises InvalidInput with all mistakes.
+
+    checked: modules whose calls are looked up (None: all). Those that come with duoyun are checked by its tests; with
+    an empty `checked` nothing is parsed before the first judgement. isolated: rules run in processes that can be
+    killed; False is for tests and tools that load many bundles and trust them.
+    """
     mistakes: list[Diagnostic] = []
     rules: list[Rule] = []
     for name, text in sorted(modules.items()):
@@ -84,20 +93,31 @@ def load_bundle(modules: Mapping[str, str]) -> Bundle:
             rules.append(rule)
     for what, values in (("rule id", [r.id for r in rules]), ("package", [r.package for r in rules])):
         mistakes += [Diagnostic("", f"{what} {v} occurs {n} times") for v, n in Counter(values).items() if n > 1]
-    engine = None
+    evaluator: Evaluator | None = None
     try:
-        engine = RegoEngine(modules)
+        evaluator = _evaluator(modules, checked, isolated=isolated)
     except InvalidInput as exc:
         mistakes += exc.diagnostics
-    if mistakes or engine is None:
+    if mistakes or evaluator is None:
         raise InvalidInput(mistakes)
-    return Bundle(tuple(sorted(rules, key=lambda r: r.id)), dict(modules), engine)
+    return Bundle(tuple(sorted(rules, key=lambda r: r.id)), dict(modules), evaluator)
+
+
+def _evaluator(modules: Mapping[str, str], checked: Collection[str] | None, *, isolated: bool) -> Evaluator:
+    if not isolated:
+        from policies.engine import RegoEngine
+
+        return RegoEngine(modules, checked=checked)
+    workers = Workers(modules, checked=checked)
+    if checked is None or checked:
+        workers.check()
+    return workers
 
 
 @cache
 def default_bundle() -> Bundle:
     """The rules that come with duoyun."""
-    return load_bundle(dict(_shipped(".rego")))
+    return load_bundle(dict(_shipped(".rego")), checked=())
 
 
 def shipped_examples() -> dict[str, Mapping[str, Any]]:
@@ -170,7 +190,7 @@ def _yaml(name: str, block: str) -> Mapping[str, Any]:
     import yaml
 
     try:
-        data = yaml.safe_load(block)
+        data = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  (both are safe)
     except yaml.YAMLError as exc:
         raise InvalidInput([Diagnostic(name, f"METADATA is no YAML: {exc}")]) from exc
     if not isinstance(data, Mapping):

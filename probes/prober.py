@@ -13,11 +13,11 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from probes.detector import Detector
-from probes.dial import NoAddressError, Resolver, dial
+from probes.dial import Address, NoAddressError, Resolver, dial
 from probes.grpc_health import HealthReader, NotGrpcError, check_request
 from probes.http1 import Connection, NotHttpError
 from probes.policy import Outcome, Result, Send, Verdict
@@ -36,6 +36,17 @@ class Exec(Protocol):
 
     async def __call__(self, target: str, command: tuple[str, ...], timeout_s: float) -> int:
         """The command's exit code. Raises OSError or TimeoutError where it could not be run."""
+
+
+class Looks(Protocol):
+    """A prober here, or an agent elsewhere."""
+
+    async def look(self, target: ProbeTarget, send: Send) -> Look:
+        """One probe and everything it found. Raises VantageGoneError where nobody looked."""
+
+
+class VantageGoneError(Exception):
+    """An agent is not connected, or went away before it answered: nobody looked."""
 
 
 class LagMeter:
@@ -105,8 +116,8 @@ class Prober:
         look = Look(Result(self._vantage, target.name, send.sent_s, 0.0, Outcome.OK))
         outcome = Outcome.OK
         try:
-            async with asyncio.timeout(send.timeout_s):
-                await self._ask(target, send, look)
+            async with asyncio.timeout(send.timeout_s) as limit:
+                await self._ask(target, send, look, limit)
         except TimeoutError:
             outcome, look.reason = Outcome.TIMEOUT, f"no answer within {send.timeout_s:g} s"
         except (_Unwell, NotHttpError, NotGrpcError, EOFError) as exc:
@@ -123,16 +134,18 @@ class Prober:
         look.result = Result(self._vantage, target.name, send.sent_s, max(0.0, elapsed_s), outcome, lag_s)
         return look
 
-    async def _ask(self, target: ProbeTarget, send: Send, look: Look) -> None:
+    async def _ask(self, target: ProbeTarget, send: Send, look: Look, limit: asyncio.Timeout) -> None:
         match target.how:
             case Kind.HTTP:
-                await self._http(target, send, look)
+                await self._http(target, send, look, limit)
+            case Kind.HTTP2:
+                await self._http2(target, look, limit)
             case Kind.TCP:
-                (await self._open(target, look.timings, encrypted=target.tls)).close()
+                (await self._open(target, look.timings, limit, encrypted=target.tls)).close()
             case Kind.TLS:
-                await self._tls(target, look)
+                await self._tls(target, look, limit)
             case Kind.GRPC:
-                await self._grpc(target, look)
+                await self._grpc(target, look, limit)
             case Kind.EXEC:
                 if self._exec is None:
                     raise OSError("no port for exec probes was handed in")
@@ -140,9 +153,25 @@ class Prober:
                 if code != 0:
                     raise _Unwell(f"the command ended with {code}")
 
-    async def _open(self, target: ProbeTarget, timings: Timings, *, encrypted: bool) -> Connection:
-        addresses, dns_s = await self._resolver.addresses(target.host, target.port)
-        timings.dns_s = dns_s
+    async def _addresses(self, target: ProbeTarget, timings: Timings, limit: asyncio.Timeout) -> list[Address]:
+        """The clock of the probe stands still meanwhile: a slow resolver is nothing against the target."""
+        now_s, until_s = time.monotonic(), limit.when()
+        left_s = None if until_s is None else until_s - asyncio.get_running_loop().time()
+        limit.reschedule(None)
+        try:
+            async with asyncio.timeout(left_s):
+                addresses, timings.dns_s = await self._resolver.addresses(target.host, target.port)
+        except TimeoutError as exc:
+            timings.dns_s = time.monotonic() - now_s
+            raise NoAddressError(f"{target.host[:80]} does not resolve within {left_s or 0:.1f} s") from exc
+        if until_s is not None:
+            limit.reschedule(until_s + (timings.dns_s or 0.0))
+        return addresses
+
+    async def _open(
+        self, target: ProbeTarget, timings: Timings, limit: asyncio.Timeout, *, encrypted: bool
+    ) -> Connection:
+        addresses = await self._addresses(target, timings, limit)
         context = self._context(target.ca_file) if encrypted else None
         return await dial(Connection, addresses, timings, context, _name(target.host_header) or target.host)
 
@@ -151,7 +180,7 @@ class Prober:
             self._contexts[ca_file] = ssl.create_default_context(cafile=ca_file or None)
         return self._contexts[ca_file]
 
-    async def _http(self, target: ProbeTarget, send: Send, look: Look) -> None:
+    async def _http(self, target: ProbeTarget, send: Send, look: Look, limit: asyncio.Timeout) -> None:
         request = (
             f"GET {target.path} HTTP/1.1\r\nhost: {target.host_header or target.authority}\r\n"
             "user-agent: duoyun-probe\r\naccept: */*\r\n"
@@ -169,7 +198,7 @@ class Prober:
         else:
             kept = None
         if kept is None:
-            kept = await self._open(target, look.timings, encrypted=target.tls)
+            kept = await self._open(target, look.timings, limit, encrypted=target.tls)
             began_s = time.monotonic()
             head = await kept.ask(request)
         look.timings.answer_s = time.monotonic() - began_s
@@ -184,8 +213,8 @@ class Prober:
         if elsewhere and elsewhere not in (target.host.lower(), _name(target.host_header).lower()):
             raise _Unwell(f"HTTP {head.status}: it sends us to {elsewhere}, which is another host; not followed")
 
-    async def _tls(self, target: ProbeTarget, look: Look) -> None:
-        connection = await self._open(target, look.timings, encrypted=True)
+    async def _tls(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        connection = await self._open(target, look.timings, limit, encrypted=True)
         transport = connection.transport
         certificate = transport.get_extra_info("peercert") if transport is not None else None
         connection.close()
@@ -194,14 +223,36 @@ class Prober:
             if look.certificate_days < target.min_days:
                 raise _Unwell(f"the certificate ends in {look.certificate_days:.1f} days")
 
-    async def _grpc(self, target: ProbeTarget, look: Look) -> None:
-        addresses, look.timings.dns_s = await self._resolver.addresses(target.host, target.port)
+    async def _line(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> _Line:
+        """A connection that speaks HTTP/2."""
+        addresses = await self._addresses(target, look.timings, limit)
         context = None
         if target.tls:
             context = ssl.create_default_context(cafile=target.ca_file or None)
             context.set_alpn_protocols(["h2"])
-        server_name = _name(target.host_header) or target.host
-        line = await dial(_Line, addresses, look.timings, context, server_name)
+        return await dial(_Line, addresses, look.timings, context, _name(target.host_header) or target.host)
+
+    async def _http2(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        try:
+            from probes.http2 import Question
+        except ModuleNotFoundError as exc:
+            raise OSError("HTTP/2 needs the package h2: pip install 'duoyun[probes]'") from exc
+        line = await self._line(target, look, limit)
+        began_s = time.monotonic()
+        try:
+            question = Question(target.host_header or target.authority, target.path, tls=target.tls)
+            line.write(question.first)
+            while question.status is None:
+                line.write(question.feed(await line.read()))
+        finally:
+            line.close()
+        look.timings.answer_s = time.monotonic() - began_s
+        look.http_status = question.status
+        if not 200 <= question.status < 400:
+            raise _Unwell(f"HTTP {question.status}")
+
+    async def _grpc(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        line = await self._line(target, look, limit)
         began_s = time.monotonic()
         try:
             line.write(check_request(target.host_header or target.authority, target.grpc_service, tls=target.tls))
@@ -224,7 +275,7 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = cast(asyncio.Transport, transport)  # of a stream; uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         self._came.put_nowait(data)
@@ -260,7 +311,7 @@ def _name(host_header: str) -> str:
 async def watch(
     detector: Detector,
     targets: Iterable[ProbeTarget],
-    probers: Mapping[str, Prober],
+    probers: Mapping[str, Looks],
     on_verdict: Callable[[Verdict], None],
     stop: asyncio.Event,
     on_look: Callable[[Look], None] | None = None,
@@ -276,7 +327,10 @@ async def watch(
     news = asyncio.Event()
 
     async def run(send: Send) -> None:
-        look = await probers[send.vantage].look(by_name[send.target], send)
+        try:
+            look = await probers[send.vantage].look(by_name[send.target], send)
+        except VantageGoneError:
+            return  # nobody looked: no result, and nothing against the target
         detector.on_result(look.result)
         if on_look is not None:
             on_look(look)
@@ -295,8 +349,10 @@ async def watch(
                     running.add(task)
                     task.add_done_callback(running.discard)
             wait_s = min(TICK_S, max(0.001, detector.next_wake_s - time.monotonic()))
+            # Not wait_for: before Python 3.12 it may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await news.wait()
     finally:
         stopping.cancel()
         for task in running:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from model.resources import Ownership
 from model.spec.app import Metadata, Name, Seconds, SiteId, Strict
+from model.spec.approvals import ApprovalsSpec, ApproverSpec
 
 PARTITIONS = {
     "aws": "aws",
@@ -148,7 +149,8 @@ class FleetSpec(Strict):
     links: tuple[LinkSpec, ...] = ()
     budget: BudgetSpec | None = None
     policies: PoliciesSpec = PoliciesSpec()
-    approvers: tuple[str, ...] = ()
+    approvers: tuple[ApproverSpec, ...] = ()
+    approvals: ApprovalsSpec = ApprovalsSpec()
     assumptions: Annotated[str | None, Field(description="file of assumed prices, RTT and egress")] = None
     currency: str = "USD"
     exchange_rates: Annotated[dict[str, float], Field(description="1 unit of that currency in `currency`")] = {}

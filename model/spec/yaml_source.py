@@ -89,7 +89,9 @@ class _Refused(Exception):
         self.line, self.column, self.what, self.mend = line, column, what, mend
 
 
-def read_documents(file: str, text: str) -> tuple[list[Document], list[Diagnostic]]:
+def read_documents(
+    file: str, text: str, *, most_documents: int = MAX_DOCUMENTS
+) -> tuple[list[Document], list[Diagnostic]]:
     """All documents of a file, and what is wrong with it. Never raises for what the text holds.
 
     A syntax error ends the file: documents before it are returned. Duplicate keys do not end it.
@@ -98,7 +100,7 @@ def read_documents(file: str, text: str) -> tuple[list[Document], list[Diagnosti
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         mend = "split it, or remove what is no spec"
         return [], [Diagnostic(f"{file}:1:1", f"the file is larger than {MAX_BYTES // 2**20} MiB", mend)]
-    reader = _Reader(file)
+    reader = _Reader(file, most_documents)
     try:
         reader.read(text)
     except _Refused as exc:
@@ -143,7 +145,8 @@ def _syntax_mend(exc: yaml.MarkedYAMLError, text: str, line: int) -> str:
 class _Reader:
     """State of reading one file. Recursion is bounded by MAX_DEPTH."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, most_documents: int) -> None:
+        self.most_documents = most_documents
         self.file = file
         self.documents: list[Document] = []
         self.diagnostics: list[Diagnostic] = []
@@ -156,8 +159,8 @@ class _Reader:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors.clear()
-                if len(self.documents) >= MAX_DOCUMENTS:
-                    raise _refused(event, f"more than {MAX_DOCUMENTS} documents in one file")
+                if len(self.documents) >= self.most_documents:
+                    raise _refused(event, f"more than {self.most_documents} documents in one file")
                 root = self._node(next(events), events, 1)
                 if root.value is not None:
                     self.documents.append(Document(self.file, root))

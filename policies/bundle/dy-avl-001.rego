@@ -10,11 +10,12 @@
 #   kinds: [service_placement]
 #   parameters:
 #     least: 2
+#   reads: [public, replicas]
 package duoyun.rules.dy_avl_001
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "replicas", "message": message} if {
 	some doc in input.documents
 	doc.public == true
 	is_number(doc.replicas)

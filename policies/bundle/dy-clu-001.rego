@@ -13,7 +13,7 @@ package duoyun.rules.dy_clu_001
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": "its secrets are not encrypted with a key of ours"} if {
+violations contains {"address": doc.address, "field": "secrets_encrypted", "message": "its secrets are not encrypted with a key of ours"} if {
 	some doc in input.documents
 	doc.secrets_encrypted == false
 }

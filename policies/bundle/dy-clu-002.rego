@@ -13,7 +13,7 @@ package duoyun.rules.dy_clu_002
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": "its audit log is off"} if {
+violations contains {"address": doc.address, "field": "audit_logs", "message": "its audit log is off"} if {
 	some doc in input.documents
 	doc.audit_logs == false
 }

@@ -13,13 +13,11 @@
 #   reads: [version]
 package duoyun.rules.dy_clu_003
 
+import data.duoyun.lib.versions
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "version", "message": message} if {
 	some doc in input.documents
-	is_string(doc.version)
-	minor(doc.version) < minor(input.parameters.oldest)
+	versions.older(doc.version, input.parameters.oldest)
 	message := sprintf("version %s is older than %s", [doc.version, input.parameters.oldest])
 }
-
-minor(version) := (to_number(parts[0]) * 1000) + to_number(parts[1]) if parts := split(version, ".")

@@ -10,11 +10,12 @@
 #   kinds: [cost]
 #   parameters:
 #     share: 1.0
+#   reads: [budget_per_hour, total_per_hour]
 package duoyun.rules.dy_cst_001
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "total_per_hour", "message": message} if {
 	some doc in input.documents
 	is_number(doc.budget_per_hour)
 	is_number(doc.total_per_hour)

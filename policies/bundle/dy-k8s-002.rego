@@ -8,16 +8,19 @@
 #   mend: >-
 #     Take hostNetwork, hostPID and hostIPC out.
 #   kinds: [kubernetes_object]
+#   parameters:
+#     allowed: []
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_002
 
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": sprintf("%s.%s", [k8s.path(doc), field]), "message": message} if {
 	some doc in input.documents
 	pod := k8s.pod(doc)
 	some field in ["hostNetwork", "hostPID", "hostIPC"]
 	pod[field] == true
+	not field in input.parameters.allowed
 	message := sprintf("%s uses %s", [k8s.name(doc), field])
 }

@@ -14,9 +14,9 @@ package duoyun.rules.dy_k8s_003
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": sprintf("%s.volumes[%d]", [k8s.path(doc), n]), "message": message} if {
 	some doc in input.documents
-	some volume in object.get(k8s.pod(doc), "volumes", [])
+	some n, volume in k8s.list(k8s.pod(doc), "volumes")
 	path := volume.hostPath.path
 	message := sprintf("%s mounts the node's %s", [k8s.name(doc), path])
 }

@@ -15,10 +15,11 @@ package duoyun.rules.dy_k8s_004
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
 	pod := k8s.pod(doc)
-	some container in k8s.containers(doc)
+	some at in k8s.located(doc)
+	container := at.container
 	not non_root(pod, container)
 	message := sprintf("container %s of %s may run as root", [container.name, k8s.name(doc)])
 }
@@ -56,4 +57,4 @@ pod_non_root(pod) if {
 
 pod_non_root(pod) if setting(pod, "runAsUser", 0) > 0
 
-setting(holder, field, otherwise) := object.get(object.get(holder, "securityContext", {}), field, otherwise)
+setting(holder, field, otherwise) := object.get(k8s.map(holder, "securityContext"), field, otherwise)

@@ -17,12 +17,13 @@ package duoyun.rules.dy_k8s_005
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
-	some container in k8s.main_containers(doc)
+	some at in k8s.located(doc)
+	contains(at.path, ".containers[")
+	container := at.container
 	some field in input.parameters.fields
 	[section, resource] := split(field, ".")
-	resources := object.get(container, "resources", {})
-	object.get(object.get(resources, section, {}), resource, null) == null
+	object.get(k8s.map(k8s.map(container, "resources"), section), resource, null) == null
 	message := sprintf("container %s of %s has no resources.%s", [container.name, k8s.name(doc), field])
 }

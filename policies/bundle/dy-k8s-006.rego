@@ -15,11 +15,11 @@ package duoyun.rules.dy_k8s_006
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": k8s.path(doc), "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind in k8s.serving
 	some container in k8s.main_containers(doc)
-	count(object.get(container, "ports", [])) > 0
+	count(k8s.list(container, "ports")) > 0
 	not container.readinessProbe
 	message := sprintf("container %s of %s has ports and no readiness probe", [container.name, k8s.name(doc)])
 }

@@ -16,9 +16,10 @@ package duoyun.rules.dy_k8s_007
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
-	some container in k8s.containers(doc)
+	some at in k8s.located(doc)
+	container := at.container
 	is_string(container.image)
 	floating(container.image)
 	message := sprintf("container %s of %s runs %s", [container.name, k8s.name(doc), container.image])

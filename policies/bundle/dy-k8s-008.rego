@@ -16,10 +16,11 @@ package duoyun.rules.dy_k8s_008
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
-	some container in k8s.containers(doc)
-	some capability in container.securityContext.capabilities.add
+	some at in k8s.located(doc)
+	container := at.container
+	some capability in k8s.list(container.securityContext.capabilities, "add")
 	is_string(capability)
 	plain := trim_prefix(upper(capability), "CAP_")
 	not plain in input.parameters.allowed

@@ -14,9 +14,10 @@ package duoyun.rules.dy_k8s_009
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
-	some container in k8s.containers(doc)
+	some at in k8s.located(doc)
+	container := at.container
 	not ruled_out(container)
 	message := sprintf("container %s of %s may gain privileges", [container.name, k8s.name(doc)])
 }

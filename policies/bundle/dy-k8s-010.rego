@@ -18,10 +18,11 @@ package duoyun.rules.dy_k8s_010
 import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
 	some doc in input.documents
-	some container in k8s.containers(doc)
-	some variable in object.get(container, "env", [])
+	some at in k8s.located(doc)
+	container := at.container
+	some variable in k8s.list(container, "env")
 	is_string(variable.value)
 	count(variable.value) >= input.parameters.shortest
 	some pattern in input.parameters.names

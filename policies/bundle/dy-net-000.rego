@@ -7,14 +7,14 @@
 #   severity: high
 #   mend: >-
 #     Write the block as address/prefix length, for example 10.0.0.0/16 or 2001:db8::/32.
-#   kinds: [firewall_group, network, subnet, cluster]
+#   kinds: [firewall_group, network, subnet, cluster, database, cache, queue, registry, load_balancer, managed_service]
 #   stage: network
-#   reads: [rules.cidr, cidr, public_access_cidrs]
+#   reads: [rules.cidr, cidr, cidrs, allowed_cidrs, public_access_cidrs]
 package duoyun.rules.dy_net_000
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": entry.field, "message": message} if {
 	some doc in input.documents
 	some entry in entries(doc)
 	is_string(entry.cidr)
@@ -22,10 +22,20 @@ violations contains {"address": doc.address, "message": message} if {
 	message := sprintf("%q in %s is no CIDR", [entry.cidr, entry.field])
 }
 
-entries(doc) := [{"field": "rules", "cidr": rule.cidr} | some rule in doc.rules] if doc.kind == "firewall_group"
+# A rule that names a group or a list of blocks has none.
+entries(doc) := [{"field": sprintf("rules[%d]", [n]), "cidr": rule.cidr} |
+	some n, rule in doc.rules
+	is_object(rule)
+	object.get(rule, "peer_group", "") == ""
+	object.get(rule, "prefix_list", "") == ""
+] if doc.kind == "firewall_group"
 
 entries(doc) := [{"field": "cidr", "cidr": doc.cidr}] if doc.kind in {"network", "subnet"}
 
-entries(doc) := [{"field": "public_access_cidrs", "cidr": cidr} | some cidr in doc.public_access_cidrs] if {
-	doc.kind == "cluster"
+entries(doc) := [{"field": field, "cidr": cidr} |
+	some field in ["allowed_cidrs", "cidrs", "public_access_cidrs"]
+	is_array(doc[field])
+	some cidr in doc[field]
+] if {
+	not doc.kind in {"firewall_group", "network", "subnet"}
 }

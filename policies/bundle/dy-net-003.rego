@@ -9,35 +9,25 @@
 #     Name the protocol and the ports that the service needs, and the blocks that need them.
 #   kinds: [firewall_group]
 #   stage: network
+#   parameters:
+#     ports: 65000
 #   reads: [rules.cidr, rules.protocol, rules.port_from, rules.port_to, rules.action]
 package duoyun.rules.dy_net_003
 
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
 	some doc in input.documents
-	some rule in firewall.known(doc, "ingress", "allow")
-	firewall.world(rule.cidr)
-	everything(rule)
-	not denied_whole(doc, rule)
-	message := sprintf("%s may reach every %s port", [rule.cidr, rule.protocol])
+	not doc.family == "acl"
+	some way in doc.reach
+	ports := sum([width | some other in doc.reach; alike(other, way); width := 1 + (other.port_to - other.port_from)])
+	ports >= input.parameters.ports
+	message := sprintf("%s may reach every %s port%s%s", [firewall.sources(way), way.protocol, way.of, way.by])
 }
 
-everything(rule) if rule.protocol == "any"
-
-everything(rule) if {
-	rule.protocol in {"tcp", "udp"}
-	rule.port_from <= 1
-	rule.port_to >= 65535
-}
-
-denied_whole(doc, rule) if firewall.may_deny(doc, rule)
-
-denied_whole(doc, rule) if {
-	some deny in firewall.known(doc, "ingress", "deny")
-	deny.priority <= rule.priority
-	everything(deny)
-	deny.protocol in {"any", rule.protocol}
-	net.cidr_contains(deny.cidr, rule.cidr)
+# Some single ports may be denied; the rest is still everything.
+alike(other, way) if {
+	other.protocol == way.protocol
+	other.of == way.of
 }

@@ -19,11 +19,16 @@ package duoyun.rules.dy_net_004
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
 	some doc in input.documents
 	some port in input.parameters.ports
 	some protocol in input.parameters.protocols
-	cidrs := firewall.open_to_world(doc, protocol, port)
-	count(cidrs) > 0
-	message := sprintf("node port %s/%d can be reached from %s", [protocol, port, concat(", ", sort(cidrs))])
+	some way in firewall.open_to_world(doc, protocol, port)
+	message := sprintf("node port %s/%d%s can be reached from %s%s", [
+		protocol,
+		port,
+		way.of,
+		firewall.sources(way),
+		way.by,
+	])
 }

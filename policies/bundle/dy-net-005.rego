@@ -12,18 +12,26 @@
 #   stage: network
 #   parameters:
 #     most_ports: 100
-#   reads: [rules.cidr, rules.port_from, rules.port_to]
+#   reads: [rules.cidr, rules.protocol, rules.port_from, rules.port_to, rules.action]
 package duoyun.rules.dy_net_005
 
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
 	some doc in input.documents
-	some rule in firewall.known(doc, "ingress", "allow")
-	rule.protocol in {"tcp", "udp"}
-	firewall.world(rule.cidr)
-	width := (rule.port_to - rule.port_from) + 1
+	not doc.family == "acl"
+	some way in doc.reach
+	not firewall.everything(way)
+	width := (way.port_to - way.port_from) + 1
 	width > input.parameters.most_ports
-	message := sprintf("%d %s ports (%d to %d) from %s", [width, rule.protocol, rule.port_from, rule.port_to, rule.cidr])
+	message := sprintf("%d %s ports (%d to %d)%s can be reached from %s%s", [
+		width,
+		way.protocol,
+		way.port_from,
+		way.port_to,
+		way.of,
+		firewall.sources(way),
+		way.by,
+	])
 }

@@ -13,10 +13,9 @@
 #   reads: [public_endpoint, public_access_cidrs]
 package duoyun.rules.dy_net_006
 
-import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "public_access_cidrs", "message": message} if {
 	some doc in input.documents
 	doc.public_endpoint == true
 	is_array(doc.public_access_cidrs)
@@ -26,4 +25,4 @@ violations contains {"address": doc.address, "message": message} if {
 
 reasons(doc) := {"anywhere: public_access_cidrs is empty"} if count(doc.public_access_cidrs) == 0
 
-reasons(doc) := {cidr | some cidr in doc.public_access_cidrs; firewall.world(cidr)} if count(doc.public_access_cidrs) > 0
+reasons(doc) := {cidr | some cidr in doc.strangers} if count(doc.public_access_cidrs) > 0

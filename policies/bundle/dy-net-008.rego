@@ -17,35 +17,36 @@
 #   reads: [manifest.spec.type, manifest.metadata.annotations, public, sites]
 package duoyun.rules.dy_net_008
 
+import data.duoyun.lib.k8s
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "manifest.spec.type", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "Service"
 	doc.manifest.spec.type == "LoadBalancer"
-	not internal(doc)
+	not stays_inside(doc)
 	doc.country in input.parameters.countries
 	doc.icp == false
 	message := sprintf("a public load balancer in %s, which has no ICP filing", [doc.region])
 }
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "sites", "message": message} if {
 	some doc in input.documents
 	doc.public == true
-	some site in doc.sites
+	some site in k8s.list(doc, "sites")
 	site.country in input.parameters.countries
 	site.icp == false
 	message := sprintf("its public entry would be in %s, which has no ICP filing", [site.site])
 }
 
 # Load balancers that stay inside say so by an annotation; which ones is a parameter, so that no cloud is named here.
-internal(doc) if {
-	some _, value in object.get(doc.manifest.metadata, "annotations", {})
+stays_inside(doc) if {
+	some _, value in k8s.map(doc.manifest.metadata, "annotations")
 	not is_string(value) # not known yet
 }
 
-internal(doc) if {
-	some key, value in object.get(doc.manifest.metadata, "annotations", {})
+stays_inside(doc) if {
+	some key, value in k8s.map(doc.manifest.metadata, "annotations")
 	some pattern in input.parameters.internal_annotations
 	regex.match(pattern, sprintf("%s=%s", [key, value]))
 }

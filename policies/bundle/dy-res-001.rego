@@ -15,7 +15,7 @@ package duoyun.rules.dy_res_001
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "sites", "message": message} if {
 	some doc in input.documents
 	is_array(doc.zones)
 	every zone in doc.zones { is_string(zone) }

@@ -10,11 +10,12 @@
 #   kinds: [service_placement]
 #   parameters:
 #     sensitive: [pii, financial, sensitive-pii, secret]
+#   reads: [data_class, zones]
 package duoyun.rules.dy_res_002
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "zones", "message": message} if {
 	some doc in input.documents
 	doc.data_class in input.parameters.sensitive
 	"any" in doc.zones

@@ -7,7 +7,7 @@
 #   severity: low
 #   mend: >-
 #     Add the tag to the fleet's `tags`.
-#   kinds: [network, firewall_group, cluster, node_pool, instance]
+#   kinds: [network, firewall_group, cluster, node_pool, instance, instance_group, disk, load_balancer, database, cache, queue, bucket, key, registry, managed_service]
 #   parameters:
 #     tags: [owner]
 #     ownerships: [own, adopt]
@@ -16,8 +16,10 @@ package duoyun.rules.dy_tag_001
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "tags", "message": message} if {
 	some doc in input.documents
+	is_object(doc.tags)
+	not doc.tags["$unknown"]
 	doc.ownership in input.parameters.ownerships
 	some tag in input.parameters.tags
 	object.get(doc.tags, tag, "") == ""

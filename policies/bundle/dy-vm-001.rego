@@ -13,7 +13,7 @@ package duoyun.rules.dy_vm_001
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": "its disk is not encrypted"} if {
+violations contains {"address": doc.address, "field": "disk_encrypted", "message": "its disk is not encrypted"} if {
 	some doc in input.documents
 	doc.disk_encrypted == false
 }

@@ -7,7 +7,7 @@
 #   severity: critical
 #   mend: >-
 #     Keep the secret in a secret store and read it at start with the machine's own identity.
-#   kinds: [instance]
+#   kinds: [instance, instance_group, managed_service]
 #   parameters:
 #     patterns:
 #       private key: "-----BEGIN [A-Z ]*PRIVATE KEY-----"
@@ -18,7 +18,7 @@ package duoyun.rules.dy_vm_002
 
 import rego.v1
 
-violations contains {"address": doc.address, "message": message} if {
+violations contains {"address": doc.address, "field": "user_data", "message": message} if {
 	some doc in input.documents
 	some name, pattern in input.parameters.patterns
 	is_string(doc.user_data)

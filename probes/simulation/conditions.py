@@ -7,7 +7,7 @@ for each. Seconds count from the beginning of the watch; the warm-up lies before
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp, log
 from random import Random
 from typing import assert_never
@@ -85,7 +85,6 @@ class World:
     uplinks: tuple[tuple[Effect, ...], ...]
     stalls: tuple[tuple[tuple[float, float], ...], ...]
     end_s: float = 0.0
-    phases: Random = field(default_factory=Random)
 
     def rng(self, *purpose: str | int) -> Random:
         """Randomness of one detector's run: the same for the same words."""

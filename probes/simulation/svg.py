@@ -17,8 +17,10 @@ def svg(found: Timeline, most_places: int = 24) -> str:
     shown = places[:most_places]
     height = ROW * (len(shown) + len(found.rows) + 6)
     scale = PLOT / found.end_s
+    label = f"What each of {len(found.rows)} detectors made of release {found.release} in scenario {found.scenario}"
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" role="img" '
+        f'aria-label="{escape(label, quote=True)}" '
         f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>',
         _text(10, 18, f"scenario {found.scenario}, release {found.release}: what happened"),
     ]

@@ -23,8 +23,7 @@ def _commands(command: Any, path: str = "duoyun") -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(scope="module")
 def tree() -> Any:
-    if not main.app.registered_groups:
-        main._register()
+    main._register()
     return typer.main.get_command(main.app)
 
 

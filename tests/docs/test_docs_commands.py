@@ -17,8 +17,7 @@ _CUT = {">", ">>", "|", "&&", ";", "&"}
 @pytest.fixture(scope="module")
 def tree() -> Any:
     main = importlib.import_module("cli.main")
-    if not main.app.registered_commands:
-        main._register()
+    main._register()
     return typer.main.get_command(main.app)
 
 

@@ -74,7 +74,7 @@ def warm(request: dict[str, Any]) -> None:
         importlib.import_module(name)
     os.environ.clear()
     os.environ.update(before)
-    # The Rego engines' owner thread is begun anew in each fork (policies/owner.py).
+    # A fork starts Rego processes of its own (policies/workers.py).
     lost = [t for t in threading.enumerate() if t is not threading.main_thread() and t.name != "rego"]
     if lost:
         raise RuntimeError(f"threads are left that a fork would lose: {lost}")

@@ -132,7 +132,7 @@ def warm_up(world: World) -> None:
         drift.scan(context)
     gc.collect()
     gc.freeze()
-    # The Rego engines' owner thread is begun anew in each fork (policies/owner.py).
+    # A fork starts Rego processes of its own (policies/workers.py).
     lost = [t for t in threading.enumerate() if t is not threading.main_thread() and t.name != "rego"]
     if lost:
         raise Failed(f"threads are left that a fork would lose: {lost}")

@@ -6,7 +6,8 @@ import pytest
 
 from model.errors import InvalidInput
 from policies.builtins import cidr_intersects, cidr_merge
-from policies.engine import RegoEngine, RuleError
+from policies.engine import RegoEngine
+from policies.evaluation import RuleError
 from policies.rules import Bundle, load_bundle, parse_rule
 
 LIB = "package lib\n\nimport rego.v1\n\nf(x) := y if y := x + 1\n"

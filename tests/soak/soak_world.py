@@ -220,7 +220,7 @@ def warm_up(world: World) -> None:
         make_plan(context)
     gc.collect()
     gc.freeze()
-    # The Rego engines' owner thread is begun anew in each fork (policies/owner.py).
+    # A fork starts Rego processes of its own (policies/workers.py).
     lost = [t for t in threading.enumerate() if t is not threading.main_thread() and t.name != "rego"]
     if lost:
         raise RuntimeError(f"threads are left that a fork would lose: {lost}")

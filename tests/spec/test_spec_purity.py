@@ -21,15 +21,12 @@ IMPURE = {
     "threading",
     "httpx",
 }
-PURE = sorted(
-    p.relative_to(ROOT).as_posix()
-    for folder in ("model/spec", "model/facts", "probes")
-    for p in (ROOT / folder).glob("*.py")
-    if p.name != "prober.py"
-)
+FOLDERS = ("model/spec", "model/facts", "probes")
+AT_THE_EDGE = {f"probes/{name}.py" for name in ("agent", "dial", "http1", "hub", "loop", "prober", "wheel")}
+EVERY = sorted(p.relative_to(ROOT).as_posix() for folder in FOLDERS for p in (ROOT / folder).glob("*.py"))
 
 
-@pytest.mark.parametrize("module", PURE)
+@pytest.mark.parametrize("module", EVERY)
 def test_pure_modules_import_nothing_impure(module: str) -> None:
     tree = ast.parse((ROOT / module).read_text())
     found = set()
@@ -38,4 +35,7 @@ def test_pure_modules_import_nothing_impure(module: str) -> None:
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.split(".")[0])
-    assert not found & IMPURE
+    if module in AT_THE_EDGE:
+        assert found & IMPURE, "it is pure: take it off the list"
+    else:
+        assert not found & IMPURE

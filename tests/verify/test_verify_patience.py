@@ -12,12 +12,13 @@ from model.errors import Forbidden, Interrupted
 from orchestrator.patience import judge
 from orchestrator.verify import VerifyPolicy
 from probes.gate import GatePolicy
-from probes.policy import Outcome, ProbePolicy
+from probes.policy import Outcome, ProbePolicy, Vantage
 from providers.base import Call
 
 QUICK = ProbePolicy(
     stable_interval_s=0.002, jitter=0.0, suspect_interval_s=0.01, unreachable_after_s=0.1, down_vantages=1,
     soft_initial_s=0.01, soft_min_s=0.005, soft_max_s=0.05, hard_timeout_s=0.5, target_budget_per_min=60_000,
+    reporting_initial_s=0.02,
 )  # fmt: skip
 HOLD = GatePolicy(unreachable_hold_s=0.2)
 
@@ -92,6 +93,32 @@ def test_the_deadline_ends_it_without_waiting_for_questions_under_way() -> None:
     never.set()
     assert "deadline" in found.why
     assert time.monotonic() - began_s < 5
+
+
+def test_an_agent_near_the_target_is_enough_where_our_own_way_is_cut() -> None:
+    found = judge(
+        "web", script(Outcome.ERROR), successes=3, most=10, call=Call(), probes=QUICK, gate=HOLD,
+        elsewhere={Vantage("probe-a", "site"): script(Outcome.OK)},
+    )  # fmt: skip
+    assert found.why == ""
+
+
+def test_an_agent_alone_condemns_nobody() -> None:
+    found = judge(
+        "web", script(Outcome.OK), successes=3, most=100, call=Call(), probes=QUICK, gate=HOLD,
+        elsewhere={Vantage("probe-a", "site"): script(Outcome.REFUSED)},
+    )  # fmt: skip
+    assert found.why == ""
+
+
+@pytest.mark.parametrize("there", [Outcome.REFUSED, None])
+def test_a_dead_target_is_found_with_an_agent_and_with_one_that_is_gone(there: Outcome | None) -> None:
+    asked = script(there) if there else lambda _: None
+    found = judge(
+        "web", script(Outcome.REFUSED), successes=3, most=1000, call=Call(), probes=QUICK, gate=HOLD,
+        elsewhere={Vantage("probe-a", "site"): asked},
+    )  # fmt: skip
+    assert ("seen from here, probe-a" if there else "unreachable for") in found.why
 
 
 def test_a_stop_and_a_missing_right_are_raised() -> None:

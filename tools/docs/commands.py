@@ -17,14 +17,14 @@ _MEANING = {
     ExitCode.DIFFERENCES: "drift found (`drift scan`); changes present (`plan --detailed-exitcode`)",
     ExitCode.INVALID_INPUT: "a file, a name or a state that does not hold; nothing was touched",
     ExitCode.DENIED: "denied by policy; nothing was touched",
-    ExitCode.APPROVAL_PENDING: "an approval is pending (approvals are not built yet)",
+    ExitCode.APPROVAL_PENDING: "an approval is pending",
     ExitCode.INFEASIBLE: "no placement satisfies the constraints; the message names them",
     ExitCode.LEASE_HELD: "another process is changing this application; the message says who and until when",
     ExitCode.ROLLED_BACK: "the release failed and was rolled back",
     ExitCode.FAILED: "the release failed and was not rolled back",
     ExitCode.UNDECIDED: "undecided within the work limit",
     ExitCode.STALE: "the saved plan is stale: what is there has changed since",
-    ExitCode.APPROVAL_REFUSED: "an approval was refused or has expired (approvals are not built yet)",
+    ExitCode.APPROVAL_REFUSED: "an approval was refused or has expired, or whoever wants to give one may not",
     ExitCode.USAGE: "wrong usage: an unknown option, a missing argument, or nobody there to answer a question",
     ExitCode.BROKEN_INSTALLATION: "broken installation: a package of duoyun's comes from elsewhere",
     ExitCode.TEMPORARY: "temporary: unreachable, throttled, no stock, or not all could be observed; try again",
@@ -40,6 +40,10 @@ _OTHER_VARIABLES = (
     (
         "DUOYUN_PROBES",
         "`fixed`: a release judges pods and machines by each probe's own timeout and ten tries, not patiently",
+    ),
+    (
+        "DUOYUN_PROBE_HUB, DUOYUN_PROBE_CA_FILE, DUOYUN_PROBE_CERT_FILE, DUOYUN_PROBE_KEY_FILE",
+        "a release listens there for probe agents, over mutual TLS, and asks them, too; all four or none",
     ),
     ("DUOYUN_DEBUG", "any value: show the traceback of an unexpected error"),
     ("XDG_STATE_HOME", "where SQLite state and the sandbox's files live, instead of `~/.local/state`"),
@@ -63,8 +67,7 @@ def parts() -> dict[str, str]:
 def command_tree() -> Any:
     """The whole command line, as Typer built it."""
     main = importlib.import_module("cli.main")
-    if not main.app.registered_commands:
-        main._register()
+    main._register()
     return typer.main.get_command(main.app)
 
 

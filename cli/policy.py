@@ -1,0 +1,188 @@
+"""`duoyun policy check`: files judged in CI, with reports that CI systems read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from cli.output import Output, escaped
+from cli.policy_rules import BundleOption
+from model.errors import UsageError
+from model.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from policies.verdict import Verdict
+
+group = typer.Typer(
+    no_args_is_help=True,
+    help="""
+    Rules that changes must not break: check files before they are merged, see what the rules are.
+
+      duoyun policy check k8s/ --report sarif=duoyun.sarif
+      duoyun policy explain DY-NET-001
+    """,
+)
+
+_SEVERITIES = ("info", "low", "medium", "high", "critical")
+
+
+def register(app: typer.Typer) -> None:
+    from cli import policy_rules
+
+    group.command()(check)
+    policy_rules.register(group)
+    app.add_typer(group, name="policy")
+
+
+def check(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str], typer.Argument(help="Files and folders to check; - reads standard input.", metavar="PATH...")
+    ],
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--report",
+            help="Also write the verdict as FORMAT=FILE: text, json, sarif, junit, github or gitlab; "
+            "without =FILE to standard output. May be repeated.",
+            envvar="DUOYUN_REPORT",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            "--fail-on", help="Deny from this severity on: info, low, medium, high, critical.", envvar="DUOYUN_FAIL_ON"
+        ),
+    ] = "high",
+    changed_since: Annotated[
+        str | None,
+        typer.Option(
+            "--changed-since", help="Only files that differ from this git revision deny.", envvar="DUOYUN_CHANGED_SINCE"
+        ),
+    ] = None,
+    max_unassessed: Annotated[
+        int | None,
+        typer.Option(
+            "--max-unassessed",
+            min=0,
+            help="Deny where more than this could not be assessed.",
+            envvar="DUOYUN_MAX_UNASSESSED",
+            show_default="0 where CI is set, else no limit",
+        ),
+    ] = None,
+    fleet: Annotated[
+        Path | None,
+        typer.Option(
+            "--fleet",
+            help="Take parameters, waivers and bundles from this fleet.",
+            envvar="DUOYUN_FLEET",
+            show_default="the fleet among the files, if there is one",
+        ),
+    ] = None,
+    bundle: BundleOption = None,
+    waivers: Annotated[
+        list[Path] | None,
+        typer.Option("--waivers", help="A file of waivers. May be repeated.", envvar="DUOYUN_WAIVERS"),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="Findings in this file are known and do not deny.", envvar="DUOYUN_BASELINE"),
+    ] = None,
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Write what is found now to the baseline, and pass.")
+    ] = False,
+) -> None:
+    """Judge files by the rules, without any cloud. Exit 0 passed, 4 denied, 3 unreadable input, 1 the check failed.
+
+    duoyun policy check infra/ k8s/ --report sarif=duoyun.sarif --report junit=duoyun.xml
+    helm template chart/ | duoyun policy check -
+    """
+    from model.plan import Severity
+    from orchestrator.checking import Options
+    from orchestrator.checking import check as check_now
+    from orchestrator.checking import write_baseline as write
+
+    out: Output = ctx.obj
+    wanted = [_report(text, out) for text in report or ()]
+    if write_baseline and baseline is None:
+        raise UsageError("--write-baseline needs a file", mend="add --baseline FILE")
+    if fail_on.lower() not in _SEVERITIES:
+        raise UsageError(f"--fail-on {fail_on} is no severity", mend=f"one of {', '.join(_SEVERITIES)}")
+    options = Options(
+        fleet=fleet,
+        bundles=tuple(bundle or ()),
+        waivers=tuple(waivers or ()),
+        baseline=None if write_baseline and baseline and not baseline.exists() else baseline,
+        changed_since=changed_since,
+        fail_on=Severity[fail_on.upper()],
+        max_unassessed=max_unassessed if max_unassessed is not None else _limit_in_ci(),
+    )
+    verdict = check_now(paths, options, stdin=sys.stdin.buffer.read() if "-" in paths else None)
+    code = verdict.exit_code
+    noted = ""
+    if write_baseline and baseline is not None:
+        noted = f"{write(verdict, baseline)} findings written to {baseline}"
+        code = ExitCode.OK if code is ExitCode.DENIED else code
+    _write_reports(verdict, wanted)
+    taken = any(path is None for _, path in wanted)
+    _show(out, verdict, code, noted, sys.stderr if taken else None)
+    raise typer.Exit(int(code))
+
+
+def _limit_in_ci() -> int | None:
+    """CI systems set CI=true: nobody reads there what could not be assessed."""
+    return 0 if os.environ.get("CI", "").lower() not in ("", "0", "false") else None
+
+
+def _report(text: str, out: Output) -> tuple[str, Path | None]:
+    from policies.reports import FORMATS
+
+    name, _, file = text.partition("=")
+    if name not in FORMATS:
+        raise UsageError(
+            f"--report {text}: there is no format {name!r}", mend=f"one of {', '.join(FORMATS)}, then =FILE"
+        )
+    if not file and out.is_json:
+        raise UsageError(f"--report {text}: with -o json, standard output is taken", mend=f"--report {name}=FILE")
+    return name, Path(file) if file else None
+
+
+def _write_reports(verdict: Verdict, wanted: list[tuple[str, Path | None]]) -> None:
+    from duoyun import __version__
+    from orchestrator.checking import ToolError
+    from policies.reports import Context, render
+
+    for name, path in wanted:
+        text = render(name, verdict, Context(version=__version__))
+        if path is None:
+            typer.echo(text, nl=False)
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as exc:
+            raise ToolError(f"the report {path} cannot be written: {exc.strerror}", mend="check the path") from exc
+
+
+def _show(out: Output, verdict: Verdict, code: ExitCode, noted: str, stream: TextIO | None) -> None:
+    from policies.reports import Context, json_format, render
+
+    out.result({"command": "policy check", **json_format.data(verdict)}, code)
+    if not out.is_json:
+        colours = {
+            "denies": "[bold red]",
+            "UNREADABLE": "[bold red]",
+            "ERROR": "[bold red]",
+            "passed": "[green]",
+            "denied": "[bold red]",
+        }
+        console = out.console(stream)
+        for line in render("text", verdict, Context()).splitlines():
+            colour = next((c for word, c in colours.items() if line.startswith(word)), "")
+            console.print(f"{colour}{escaped(line)}{'[/]' if colour else ''}", soft_wrap=True)
+        if noted:
+            console.print(noted)

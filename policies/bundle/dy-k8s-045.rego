@@ -1,0 +1,28 @@
+# METADATA
+# title: Low group number
+# description: >-
+#   A low number may be that of a group of the node, whose files then are the process's.
+# custom:
+#   id: DY-K8S-045
+#   severity: info
+#   mend: >-
+#     Set securityContext.runAsGroup to 10000 or more.
+#   kinds: [kubernetes_object]
+#   parameters:
+#     {least: 10000}
+#   reads: [manifest.spec]
+package duoyun.rules.dy_k8s_045
+
+import data.duoyun.lib.k8s
+import rego.v1
+
+violations contains {"address": doc.address, "field": at.path, "message": message} if {
+	some doc in input.documents
+	some at in k8s.located(doc)
+	container := at.container
+	number := k8s.setting(doc, container, "runAsGroup", 0)
+	is_number(number)
+	number < input.parameters.least
+	not k8s.unsettled(doc, container, "runAsGroup")
+	message := sprintf("container %s of %s runs with group %d", [container.name, k8s.name(doc), number])
+}

@@ -1,0 +1,20 @@
+# METADATA
+# title: Signed links that may live for ever
+# description: >-
+#   A signed link in a mail or a log works until its end date, whatever happens to who made it.
+# custom:
+#   id: DY-KEY-012
+#   severity: low
+#   mend: >-
+#     Set a policy for how long signed links may live.
+#   kinds: [bucket, managed_service]
+#   reads: [tokens_expire]
+#   controls: [GB/T 22239-2019 8.1.4.1]
+package duoyun.rules.dy_key_012
+
+import rego.v1
+
+violations contains {"address": doc.address, "field": "tokens_expire", "message": "its signed links are held to no longest life"} if {
+	some doc in input.documents
+	doc.tokens_expire == false
+}

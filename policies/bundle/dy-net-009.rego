@@ -1,0 +1,23 @@
+# METADATA
+# title: Data store that lets in the world
+# description: >-
+#   A list that lets in the world is no list: passwords are all that is left.
+# custom:
+#   id: DY-NET-009
+#   severity: critical
+#   mend: >-
+#     Name the blocks of the services and offices that need it.
+#   kinds: [database, cache]
+#   stage: network
+#   reads: [allowed_cidrs]
+#   controls: [GB/T 22239-2019 8.1.3.2]
+package duoyun.rules.dy_net_009
+
+import rego.v1
+
+violations contains {"address": doc.address, "field": "allowed_cidrs", "message": message} if {
+	some doc in input.documents
+	is_array(doc.strangers)
+	count(doc.strangers) > 0
+	message := sprintf("its list lets in %s", [concat(", ", sort(doc.strangers))])
+}

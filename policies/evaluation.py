@@ -1,0 +1,77 @@
+"""What passes between the gate and whatever evaluates its rules: tasks in, answers out.
+
+Callers: gate; engine, workers and server, which evaluate. Pure. An evaluator never loses a task: what it could not
+evaluate comes back as a fault, which the gate counts as a denial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from model.errors import DuoyunError
+from model.exit_codes import ExitCode
+
+Document = Mapping[str, Any]
+
+
+class RuleError(DuoyunError):
+    """A rule could not be evaluated; the summary is the engine's first line, with file and line where it says them."""
+
+    exit_code = ExitCode.DENIED
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One rule to evaluate: `data.<package>.violations` over the documents of its kinds (`*`: all)."""
+
+    rule_id: str
+    package: str
+    source: str
+    kinds: tuple[str, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a rule could not be evaluated. address: the document it happened on; empty: all of them."""
+
+    why: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The violations that a rule found, and where it could not be evaluated."""
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+class Evaluator(Protocol):
+    """Something that runs the rules of one bundle."""
+
+    def answers(self, tasks: Sequence[Task], documents: Sequence[Document]) -> list[Answer]:
+        """One answer a task, in their order. Raises nothing for a rule's own faults."""
+        ...
+
+
+def rows_of(task: Task, value: Any) -> tuple[Mapping[str, Any], ...]:
+    """The violations, checked. Raises RuleError where the answer is not a set of objects with address and message."""
+    if not isinstance(value, list) or not all(isinstance(v, Mapping) for v in value):
+        raise RuleError(f"{task.source}: `violations` is not a set of objects")
+    for row in value:
+        if not isinstance(row.get("address"), str) or not isinstance(row.get("message"), str):
+            raise RuleError(f"{task.source}: a violation lacks its address or its message")
+    return tuple(value)
+
+
+def by_kind(documents: Sequence[Document]) -> dict[str, list[Document]]:
+    """Documents by their kind, in order; one without a kind is the syntax stage's to name, and judged by nobody."""
+    found: dict[str, list[Document]] = {}
+    for document in documents:
+        kind = document.get("kind")
+        if isinstance(kind, str):
+            found.setdefault(kind, []).append(document)
+    return found

@@ -1,0 +1,450 @@
+"""Native resources to documents, by the tables of the clouds.
+
+Callers: policies.loaders. Pure. Three passes: every resource becomes a document of its own, or waits as a part; parts
+are written into the documents that they belong to, or stand alone where those are not in the input; what no table maps
+becomes a managed service with its settings below `native`, and is counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import Any, Final
+
+from model.native import JsonText, Known, Native, Pending, Values, unknown
+from model.resource_base import Kind
+from model.resources import KINDS
+from model.terraform import CloudTable, Converter, Join, Row, Type
+from policies.loaders.converters import CONVERTERS, at, plain
+from policies.loaders.report import UNKNOWN_VALUE, UNMAPPED_FIELD, UNMAPPED_TYPE, Unassessed
+
+_LISTS: Final = frozenset(
+    {
+        *("rules", "grants", "trust", "listeners", "targets", "subnets", "zones", "public_ips", "answers", "domains"),
+        *("load_balancers", "public_access_cidrs", "delegated", "replicas", "sends_to"),
+    }
+)
+_GROWING: Final = frozenset({"allowed_cidrs", "cidrs", "contacts", "replica_regions"})
+"""Lists that parts add to, and which may read None before."""
+_UNJUDGED: Final = frozenset({"name", "network", "subnet", "subnets", "zone", "zones", "description", "region"})
+"""Fields whose unknown value leaves no rule in the dark."""
+_IGNORED: Final = frozenset(
+    {
+        *("id", "name", "name_prefix", "tags", "tags_all", "timeouts", "region", "arn", "location", "lifecycle"),
+        *("resource_group_name", "description", "display_name", "resource_group_id", "depends_on"),
+    }
+)
+_STICKY: Final = frozenset(
+    {
+        "any_principal",
+        "any_action",
+        "public",
+        "public_write",
+        "foreign_principals",
+        "shared_publicly",
+        "any_cloud_customer",
+    }
+)
+"""What one part of a resource has opened, another does not close."""
+_ENVELOPE: Final = {"country": None, "icp": None, "site": "", "ownership": "own"}
+
+
+@cache
+def _template(kind: Kind) -> Mapping[str, Any]:
+    """A kind's fields where nobody has said anything yet: None, and empty texts and lists where rules walk them."""
+    found: dict[str, Any] = {}
+    for item in fields(KINDS[kind]):
+        kind_of = str(item.type)
+        if item.name == "tags" or kind_of.startswith("Mapping"):
+            found[item.name] = {}
+        elif item.name in _LISTS:
+            found[item.name] = []
+        elif kind_of == "str":
+            found[item.name] = item.default if item.default is not MISSING else ""
+        else:
+            found[item.name] = None
+    if "machine_image" in found:
+        found["machine_image"] = ""
+    return found
+
+
+class Document:
+    """A document in the making."""
+
+    __slots__ = ("data", "joined", "native", "sources", "type")
+
+    def __init__(self, native: Native, row: Type, place: tuple[str, str]) -> None:
+        template = _template(row.kind)
+        self.native, self.type = native, row
+        self.joined: set[str] = set()
+        self.sources: dict[str, dict[str, str]] = {}
+        self.data: dict[str, Any] = {
+            "kind": str(row.kind),
+            **{k: v.copy() if isinstance(v, list | dict) else v for k, v in template.items()},
+            **_ENVELOPE,
+            "address": native.address,
+            "partition": place[0],
+            "region": place[1],
+            "position": native.position,
+            "sources": self.sources,
+        }
+        self.data.pop("settings", None)  # a managed service's words stand beside its other fields
+        self.data["service"] = ""
+        if row.kind is Kind.MANAGED_SERVICE:
+            self.data["class"] = row.service or "other"
+        else:
+            self.data.setdefault("public", False)
+        self.data["native_type"] = native.type
+        if native.change:
+            self.data["change"] = native.change
+
+    def put(self, field: str, value: Any) -> None:
+        self.data[field] = value
+
+    def get(self, field: str) -> Any:
+        return self.data.get(field)
+
+
+class Mapper:
+    """One input's resources. tables: of every cloud."""
+
+    def __init__(self, natives: Iterable[Native], tables: Iterable[CloudTable]) -> None:
+        self.tables = sorted(tables, key=lambda t: -len(t.prefix))
+        self.natives = list(natives)
+        self.unassessed: list[Unassessed] = []
+        self.by_address: dict[str, Native] = {}
+        self._names: dict[str, dict[str, Native]] | None = None
+        self._parts: dict[str, list[Native]] | None = None
+        self._types: dict[str, list[Native]] | None = None
+        self._tables: dict[str, CloudTable | None] = {}
+        for native in self.natives:
+            self.by_address[native.address] = native
+            if native.address.endswith("[0]"):
+                self.by_address.setdefault(native.address[:-3], native)
+
+    # -- what converters ask -----------------------------------------------------------------------------------
+
+    def find(self, reference: Any, types: tuple[str, ...]) -> Native | None:
+        ref = getattr(reference, "ref", "")
+        if ref:
+            found = self.by_address.get(ref)
+            return found if found is not None and (not types or found.type in types) else None
+        if not isinstance(reference, str) or not reference:
+            return None
+        for kind in types:
+            found = self._named(kind).get(reference)
+            if found is not None:
+                return found
+        return None
+
+    def _named(self, native_type: str) -> dict[str, Native]:
+        if self._names is None:
+            self._names = defaultdict(dict)
+            for native in self.natives:
+                table = self._names[native.type]
+                for key in ("id", "arn", "name", "bucket", "identifier", "cluster_identifier", "function_name"):
+                    value = native.values.get(key)
+                    if isinstance(value, str):
+                        table.setdefault(value, native)
+        return self._names[native_type]
+
+    def parts(self, native: Native, types: tuple[str, ...]) -> Iterator[Native]:
+        """Resources of these types that refer to that one by any attribute."""
+        if self._parts is None:
+            self._parts = defaultdict(list)
+            for other in self.natives:
+                for address in _references(other.values):
+                    self._parts[address].append(other)
+        base = native.address
+        for other in self._parts.get(base, ()):
+            if other.type in types:
+                yield other
+
+    def of_types(self, types: tuple[str, ...]) -> list[Native]:
+        if self._types is None:
+            self._types = defaultdict(list)
+            for native in self.natives:
+                self._types[native.type].append(native)
+        return [n for t in types for n in self._types.get(t, ())]
+
+    # -- mapping -----------------------------------------------------------------------------------------------
+
+    def table(self, native_type: str) -> CloudTable | None:
+        if native_type not in self._tables:
+            self._tables[native_type] = next((t for t in self.tables if native_type.startswith(t.prefix)), None)
+        return self._tables[native_type]
+
+    def documents(self) -> list[dict[str, Any]]:
+        made: dict[str, Document] = {}
+        parts: list[tuple[Native, Type, CloudTable]] = []
+        for native in self.natives:
+            if native.data:
+                continue
+            table = self.table(native.type)
+            row = table.types.get(native.type) if table else None
+            if table is None or row is None:
+                made[native.address] = self._unmapped(native, table)
+                continue
+            if row.joins:
+                parts.append((native, row, table))
+            if not row.joins or any(j.keep for j in row.joins):
+                made[native.address] = self._document(native, row, table)
+        for native, row, table in parts:
+            if not self._join(native, row, table, made) and native.address not in made:
+                made[native.address] = self._document(native, row, table, alone=True)
+        return [d.data for d in made.values()]
+
+    def _document(self, native: Native, row: Type, table: CloudTable, *, alone: bool = False) -> Document:
+        document = Document(native, row, table.place(native))
+        _name_and_tags(document, table)
+        for field, value in row.fixed.items():
+            document.put(field, value)
+        self._apply(document, native, row.rows, table, defaults=True)
+        if not alone or not row.joins:
+            self._unmapped_fields(native, row)
+        if native.before is not None:
+            before = Native(native.address, native.type, native.name, native.before, provider=native.provider)
+            document.data["before"] = self._before(before, row, table)
+        return document
+
+    def _before(self, native: Native, row: Type, table: CloudTable) -> dict[str, Any]:
+        document = Document(native, row, table.place(native))
+        _name_and_tags(document, table)
+        for field, value in row.fixed.items():
+            document.put(field, value)
+        self._apply(document, native, row.rows, table, defaults=True, quiet=True)
+        return document.data
+
+    def _join(self, native: Native, row: Type, table: CloudTable, made: Mapping[str, Document]) -> bool:
+        joined = False
+        for join in row.joins:
+            for reference in _listed(_first(native.values, join.by)[0]):
+                parent = self.find(reference, join.parents)
+                document = made.get(parent.address) if parent is not None else None
+                if document is None or not self._joins_once(native, row, join, document):
+                    continue
+                joined = True
+                for field, value in join.fixed.items():
+                    document.put(field, value)
+                    document.sources[field] = {"address": native.address, "position": native.position}
+                rows = row.rows if join.rows is None else join.rows
+                self._apply(document, native, rows, table, defaults=False)
+                if not join.keep:
+                    self._unmapped_fields(native, row)
+        return joined
+
+    def _joins_once(self, native: Native, row: Type, join: Join, document: Document) -> bool:
+        """A bucket has one policy: a second one that claims to be it is a document of its own, and judged as such."""
+        rows = row.rows if join.rows is None else join.rows
+        if join.keep or join.many or not rows or all(r.field in _LISTS for r in rows):
+            return True
+        if native.type in document.joined:
+            return False
+        document.joined.add(native.type)
+        return True
+
+    def _apply(
+        self,
+        document: Document,
+        native: Native,
+        rows: Iterable[Row],
+        table: CloudTable,
+        *,
+        defaults: bool,
+        quiet: bool = False,
+    ) -> None:
+        context = _Context(self, native, document)
+        for row in rows:
+            if row.path:
+                value, holder, key = _first(native.values, row.path)
+            else:
+                value = holder = native.values
+                key = next((r for r in row.reads if r in holder), "")
+            raw = row.convert.startswith("raw_")
+            if value is None and not raw:
+                result = row.default
+                if (result is None or not defaults) and document.get(row.field) is not None:
+                    continue
+                if not defaults and result is None:
+                    continue
+            else:
+                convert = table.converters.get(row.convert) or CONVERTERS[row.convert]
+                result = self._converted(convert, value, context, row, raw)
+                if not defaults and row.field in _STICKY and document.get(row.field) is True and result is not True:
+                    continue
+                if result is None:
+                    result = row.default
+                    if not defaults or document.get(row.field) is not None:
+                        continue
+            self._put(document, native, row, result, holder.where(key) if value is not None else "", quiet)
+
+    def _converted(self, convert: Converter, value: Any, context: _Context, row: Row, raw: bool) -> Any:
+        if isinstance(value, Pending) and not raw:
+            context.why = value.why
+            return unknown()
+        return convert(value, context, *row.args)
+
+    def _put(self, document: Document, native: Native, row: Row, result: Any, where: str, quiet: bool) -> None:
+        if isinstance(result, list) and (
+            row.field in _LISTS or (row.field in _GROWING and native is not document.native)
+        ):
+            self._extend(document, native, row.field, result, where)
+        else:
+            document.put(row.field, result.copy() if isinstance(result, dict | list) else result)
+            if where:
+                document.sources[row.field] = {"address": native.address, "position": where}
+        if not quiet and _is_unknown(result) and row.field not in _UNJUDGED:
+            value = _first(native.values, row.path)[0] if row.path else None
+            why = value.why if isinstance(value, Pending) else ""
+            self.unassessed.append(
+                Unassessed(native.address, native.type, row.path, where or native.position, UNKNOWN_VALUE, why)
+            )
+
+    def _extend(self, document: Document, native: Native, field: str, items: list[Any], where: str) -> None:
+        """Lists grow by every part that says something of them; each item keeps where it stands."""
+        held = document.get(field)
+        if not isinstance(held, list):
+            held = []
+            document.put(field, held)
+        if where and field not in document.sources:
+            document.sources[field] = {"address": native.address, "position": where}
+        for item in items:
+            if isinstance(item, dict):
+                item = dict(item)  # noqa: PLW2901 - the marks of the loader go no further
+                source = item.pop("$source", None)
+                position, address = source if source else (where, native.address)
+                if position:
+                    document.sources[f"{field}[{len(held)}]"] = {"address": address, "position": position}
+            elif where:
+                document.sources[f"{field}[{len(held)}]"] = {"address": native.address, "position": where}
+            if item not in held or isinstance(item, dict):
+                held.append(item)
+
+    # -- what no table maps ------------------------------------------------------------------------------------
+
+    def _unmapped(self, native: Native, table: CloudTable | None) -> Document:
+        place = table.place(native) if table else ("", "")
+        document = Document(native, Type(native.type, Kind.MANAGED_SERVICE), place)
+        _name_and_tags(document, table)
+        document.data["native"] = plain({k: v for k, v in native.values.items() if k not in ("tags", "lifecycle")})
+        for key in native.values:
+            document.sources[key] = {"address": native.address, "position": native.values.where(key)}
+        self.unassessed.append(Unassessed(native.address, native.type, "", native.position, UNMAPPED_TYPE))
+        return document
+
+    def _unmapped_fields(self, native: Native, row: Type) -> None:
+        known = _reads(row)
+        for key in native.values:
+            if key not in known and key not in _IGNORED:
+                where = native.values.where(key)
+                self.unassessed.append(Unassessed(native.address, native.type, key, where, UNMAPPED_FIELD))
+
+
+class _Context:
+    """model.terraform.Context."""
+
+    __slots__ = ("document", "mapper", "native", "why")
+
+    def __init__(self, mapper: Mapper, native: Native, document: Document) -> None:
+        self.mapper, self.native, self.document, self.why = mapper, native, document, ""
+
+    def find(self, reference: Any, *types: str) -> Native | None:
+        return self.mapper.find(reference, types)
+
+    def parts(self, *types: str) -> Iterable[Native]:
+        return self.mapper.parts(self.native, types)
+
+    def parts_of(self, native: Native, *types: str) -> Iterable[Native]:
+        return self.mapper.parts(native, types)
+
+    def mates(self, *types: str) -> Iterable[Native]:
+        return self.mapper.of_types(types)
+
+
+_heads_cache: dict[int, tuple[Type, frozenset[str]]] = {}
+
+
+def _reads(row: Type) -> frozenset[str]:
+    """First steps of every path that the type's rows read."""
+    found = _heads_cache.get(id(row))
+    if found is None or found[0] is not row:
+        rows = [*row.rows, *(r for j in row.joins for r in j.rows or ())]
+        paths = [p for r in rows for p in (*r.path.split("|"), *r.reads)] + [
+            p for j in row.joins for p in j.by.split("|")
+        ]
+        found = (row, frozenset([*(p.split(".")[0] for p in paths), *row.ignores, *row.name.split("|")]))
+        _heads_cache[id(row)] = found
+    return found[1]
+
+
+def _name_and_tags(document: Document, table: CloudTable | None) -> None:
+    native = document.native
+    name = _first(native.values, document.type.name)[0]
+    document.data["name"] = str(name) if isinstance(name, str) else native.name
+    tags = native.values.get("tags")
+    if tags is None:
+        tags = native.values.get("tags_all")
+    given = table.default_tags(native) if table else {}
+    if isinstance(tags, Pending):
+        document.data["tags"] = unknown()
+    elif isinstance(tags, dict):
+        document.data["tags"] = {k: plain(v) for k, v in {**given, **tags}.items()}
+    elif given:
+        document.data["tags"] = {k: plain(v) for k, v in given.items()}
+    if "tags" in native.values:
+        document.sources["tags"] = {"address": native.address, "position": native.values.where("tags")}
+
+
+def _first(values: Values, path: str) -> tuple[Any, Values, str]:
+    """The value at the first of `a.b|c` that is written, the block that holds it, and its name there."""
+    if "." not in path and "|" not in path:
+        return values.get(path), values, path
+    for one in path.split("|"):
+        holder: Any = values
+        *before, last = one.split(".")
+        for step in before:
+            value = holder.get(step)
+            inner = value[0] if isinstance(value, list) and value else value
+            if isinstance(inner, Pending):
+                return inner, holder, step
+            if not isinstance(inner, dict):
+                holder = None
+                break
+            if not isinstance(inner, Values):
+                inner = Values(inner, file=holder.file, line=holder.lines.get(step, holder.line))
+            holder = inner
+        if holder is not None and holder.get(last) is not None:
+            return holder[last], holder, last
+    return None, values, ""
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _references(values: Mapping[str, Any]) -> set[str]:
+    """Addresses that any of the values, however deep, refers to."""
+    found: set[str] = set()
+    waiting: list[Any] = list(values.values())
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind is Pending or kind is Known:
+            if value.ref:
+                found.add(value.ref)
+        elif kind is list:
+            waiting += value
+        elif kind is Values or kind is dict:
+            waiting += value.values()
+        elif kind is JsonText:
+            waiting.append(value.data)
+    return found
+
+
+def _is_unknown(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("$unknown") is True
+
+
+__all__ = ["Mapper", "at"]

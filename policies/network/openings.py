@@ -1,0 +1,134 @@
+"""What strangers reach through one list of firewall rules: ports by ports, after order, priority and denials. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policies.network.ranges import Addresses, addresses
+
+PROTOCOLS = ("tcp", "udp")  # those whose ports rules speak of
+FIRST_PORT, LAST_PORT = 0, 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Ports that strangers reach (or, of egress rules, that are reached at strangers). rules: their places in the list.
+
+    sources: the blocks that let them in, as they were written.
+    """
+
+    protocol: str
+    port_from: int
+    port_to: int
+    sources: tuple[str, ...]
+    rules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    place: int
+    allows: bool
+    protocol: str
+    port_from: int
+    port_to: int
+    priority: int
+    cidr: str
+    addresses: Addresses
+
+    def covers(self, protocol: str, port: int) -> bool:
+        if self.protocol == "any":
+            return True
+        return self.protocol == protocol and self.port_from <= port <= self.port_to
+
+
+def openings(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[str, Sequence[str]]) -> list[Opening]:
+    """Everything that the rules of that direction open to strangers.
+
+    lists: blocks by the name of their prefix list. A rule whose values are not known lets nobody in, and where it may
+    be a denial, what comes after it in the order is not certain either, and left out.
+    """
+    known = _known(rules, direction, lists)
+    found: list[Opening] = []
+    for protocol in PROTOCOLS:
+        for low, high in _segments(known, protocol):
+            opening = _judged(known, protocol, low, high)
+            if opening is not None:
+                _append(found, opening)
+    return found
+
+
+def _append(found: list[Opening], new: Opening) -> None:
+    """Neighbouring ports that are open in the same way are one opening."""
+    last = found[-1] if found else None
+    if last and last.protocol == new.protocol and last.rules == new.rules and last.port_to + 1 == new.port_from:
+        found[-1] = Opening(last.protocol, last.port_from, new.port_to, last.sources, last.rules)
+    else:
+        found.append(new)
+
+
+def _judged(rules: Sequence[_Rule], protocol: str, port: int, high: int) -> Opening | None:
+    """Rules in their order; each decides the addresses that none before it has decided."""
+    decided, let_in = Addresses(), Addresses()
+    by: list[tuple[_Rule, Addresses]] = []
+    for rule in rules:
+        if not rule.covers(protocol, port):
+            continue
+        new = rule.addresses.without(decided)
+        decided = decided.joined(rule.addresses)
+        if rule.allows and (new.v4 or new.v6):
+            let_in = let_in.joined(new)
+            by.append((rule, new))
+    if not let_in.strangers():
+        return None
+    wide = [rule for rule, new in by if new.strangers()] or [rule for rule, _ in by]
+    return Opening(protocol, port, high, tuple(dict.fromkeys(r.cidr for r in wide)), tuple(r.place for r in wide))
+
+
+def _segments(rules: Sequence[_Rule], protocol: str) -> Iterator[tuple[int, int]]:
+    """Stretches of ports over which no rule begins or ends."""
+    edges = {FIRST_PORT, LAST_PORT + 1}
+    for rule in rules:
+        if rule.protocol == protocol:
+            edges |= {max(rule.port_from, FIRST_PORT), min(rule.port_to, LAST_PORT) + 1}
+    ordered = sorted(e for e in edges if FIRST_PORT <= e <= LAST_PORT + 1)
+    for low, following in itertools.pairwise(ordered):
+        yield low, following - 1
+
+
+def _known(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[str, Sequence[str]]) -> list[_Rule]:
+    """In order: the lower priority first; of the same priority, denials first (as Alibaba's manual has it)."""
+    doubtful = [r for r in rules if _may_deny(r, direction)]
+    found = []
+    for place, rule in enumerate(rules):
+        if rule.get("direction") != direction or not _settled(rule):
+            continue
+        allows = rule["action"] == "allow"
+        if allows and any(not _goes_before(rule, other) for other in doubtful):
+            continue
+        blocks = [rule["cidr"]] if rule["cidr"] else list(lists.get(rule.get("prefix_list") or "", ()))
+        try:
+            where = addresses(blocks)
+        except ValueError:
+            continue  # a block that nobody can read is a finding of its own
+        written = rule["cidr"] or str(rule.get("prefix_list", ""))
+        ports = (rule["port_from"], rule["port_to"])
+        found.append(_Rule(place, allows, rule["protocol"], *ports, rule.get("priority", 0), written, where))
+    return sorted(found, key=lambda r: (r.priority, r.allows, r.place))
+
+
+def _settled(rule: Mapping[str, Any]) -> bool:
+    texts = all(isinstance(rule.get(f), str) for f in ("action", "protocol", "cidr"))
+    return texts and all(isinstance(rule.get(f, 0), int) for f in ("port_from", "port_to", "priority"))
+
+
+def _may_deny(rule: Mapping[str, Any], direction: str) -> bool:
+    """Whether it is not certain that the rule denies nothing."""
+    unsettled = not _settled(rule) or not isinstance(rule.get("direction"), str)
+    return unsettled and rule.get("action") != "allow" and rule.get("direction") in (direction, {"$unknown": True})
+
+
+def _goes_before(rule: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return isinstance(other.get("priority"), int) and rule.get("priority", 0) < other["priority"]

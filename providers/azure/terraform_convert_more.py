@@ -1,0 +1,194 @@
+"""More converters of this cloud's Terraform types: entries, servers, rights.
+
+Callers and facts as in terraform_convert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from model.native import Pending, render, unknown
+from model.terraform import Context, Converter
+from providers.azure.terraform_convert import TRUE, first, listed, raw_min_tls, yes
+
+
+def at_least_two(value: Any, _context: Context) -> Any:
+    return len(listed(value)) > 1
+
+
+def raw_true_if(value: Any, _context: Context, *wanted: str) -> Any:
+    """True, or nothing: for a field that several parts may make true."""
+    return True if isinstance(value, str) and value in wanted else None
+
+
+def raw_scheme(value: Any, _context: Context) -> Any:
+    """The scheme of a URL, though the rest of it is not known."""
+    text = value.text if isinstance(value, Pending) and value.partial else value
+    if not isinstance(text, str):
+        return unknown() if value is not None else None
+    scheme, found, _ = text.partition("://")
+    return scheme.lower() if found else unknown()
+
+
+def raw_only_https(value: Any, _context: Context) -> Any:
+    if value is None:
+        return True
+    return unknown() if isinstance(value, Pending) else all(render(v) in ("https", "wss") for v in listed(value))
+
+
+def raw_client_certificate(value: Any, _context: Context) -> Any:
+    """A switch, or a mode in which only `Required` demands one."""
+    if value is None:
+        return None
+    return unknown() if isinstance(value, Pending) else render(value).lower() in ("true", "required")
+
+
+def raw_registry_cleans(value: Any, _context: Context) -> Any:
+    """A switch, or days."""
+    if value is None:
+        return None
+    return unknown() if isinstance(value, Pending) else render(value).lower() not in ("false", "0", "")
+
+
+def raw_days(value: Any, _context: Context) -> Any:
+    """0: for ever, which reads None."""
+    if value is None:
+        return None
+    if isinstance(value, Pending):
+        return unknown()
+    return int(value) if str(value).isdigit() and int(value) else None
+
+
+def raw_backup_flag(value: Any, _context: Context) -> Any:
+    """1 where backups are on: how long they are kept is not a setting."""
+    found = yes(value)
+    return found if isinstance(found, dict) else int(found)
+
+
+def raw_flag_as_key(value: Any, context: Context) -> Any:
+    """A switch that says that a key of the user's is used."""
+    found = yes(value)
+    return found if isinstance(found, dict) else context.native.address if found else ""
+
+
+def raw_sse_word(value: Any, _context: Context) -> Any:
+    return "key" if value else "cloud"
+
+
+def raw_soft_delete(values: Any, _context: Context) -> Any:
+    block = first(first(values.get("blob_properties")).get("delete_retention_policy"))
+    if not values.get("blob_properties"):
+        return 0
+    found = block.get("days", 7) if "delete_retention_policy" in first(values.get("blob_properties")) else 0
+    return unknown() if isinstance(found, Pending) else int(found)
+
+
+def raw_queue_logging_alone(values: Any, _context: Context) -> Any:
+    block = first(values.get("logging"))
+    return all(block.get(n) in TRUE for n in ("read", "write", "delete"))
+
+
+def raw_flexible_public(values: Any, _context: Context) -> Any:
+    """In a network of its own it has no public endpoint."""
+    if values.get("delegated_subnet_id") is not None:
+        return False
+    return yes(values.get("public_network_access_enabled", True))
+
+
+def raw_api_tls(values: Any, _context: Context) -> Any:
+    """Old versions are off unless they are switched on."""
+    block = first(values.get("security"))
+    olds = (("enable_frontend_ssl30", "1.0"), ("enable_frontend_tls10", "1.0"), ("enable_frontend_tls11", "1.1"))
+    for name, version in olds:
+        found = block.get(name, block.get(name.removeprefix("enable_") + "_enabled", False))
+        if isinstance(found, Pending):
+            return unknown()
+        if found in TRUE:
+            return version
+    return "1.2"
+
+
+def raw_gateway_listeners(values: Any, context: Context) -> Any:
+    """Listeners with the port that they name, and whether their rule does nothing but send on to HTTPS."""
+    ports = {
+        render(p.get("name")): p.get("port") for p in listed(values.get("frontend_port")) if isinstance(p, Mapping)
+    }
+    policy = first(values.get("ssl_policy"))
+    lowest = raw_min_tls(policy.get("min_protocol_version"), context) or ("1.0" if not policy else _named(policy))
+    redirects = _redirecting(values)
+    found = []
+    for block in listed(values.get("http_listener")):
+        if not isinstance(block, Mapping):
+            continue
+        protocol = block.get("protocol", "Http")
+        spoken = unknown() if isinstance(protocol, Pending) else render(protocol).lower()
+        port = ports.get(render(block.get("frontend_port_name")))
+        found.append(
+            {
+                "protocol": spoken,
+                "port": port if isinstance(port, int) else None,
+                "target_port": None,
+                "certificate": "",
+                "tls_policy": lowest if spoken == "https" else "",
+                "redirect_to_https": render(block.get("name")) in redirects,
+                "$source": (block.where("protocol"), context.native.address),  # type: ignore[attr-defined]
+            }
+        )
+    return found
+
+
+def _named(policy: Mapping[str, Any]) -> str:
+    """Lowest version of a predefined policy.
+
+    https://learn.microsoft.com/azure/application-gateway/application-gateway-ssl-policy-overview
+    """
+    name = render(policy.get("policy_name", ""))
+    return "1.2" if name in ("AppGwSslPolicy20170401S", "AppGwSslPolicy20220101", "AppGwSslPolicy20220101S") else "1.0"
+
+
+def _redirecting(values: Any) -> set[str]:
+    targets = {render(r.get("name")) for r in listed(values.get("redirect_configuration")) if isinstance(r, Mapping)}
+    rules = [r for r in listed(values.get("request_routing_rule")) if isinstance(r, Mapping)]
+    return {
+        render(r.get("http_listener_name")) for r in rules if render(r.get("redirect_configuration_name")) in targets
+    }
+
+
+def raw_receivers(value: Any, _context: Context) -> Any:
+    found = [b.get("email_address") for b in listed(value) if isinstance(b, Mapping)]
+    return [unknown() if isinstance(f, Pending) else render(f) for f in found]
+
+
+def _grant(actions: Any, excluded: Any = None) -> dict[str, Any]:
+    texts = [render(a) for a in listed(actions)]
+    rest: dict[str, Any] = {"resources": ["*"], "principals": [], "conditions": [], "claims": []}
+    return {
+        "effect": "allow",
+        "actions": texts,
+        "not_actions": [],
+        **rest,
+        "excluded": [render(e) for e in listed(excluded)],
+    }
+
+
+def raw_permissions(value: Any, _context: Context) -> Any:
+    """Actions of a role of one's own, over everything in its scope."""
+    blocks = [b for b in listed(value) if isinstance(b, Mapping)]
+    return [
+        _grant([*listed(b.get("actions")), *listed(b.get("data_actions"))], b.get("not_actions"))
+        for b in blocks
+        if not isinstance(b.get("actions"), Pending)
+    ]
+
+
+def raw_builtin_role(value: Any, _context: Context) -> Any:
+    """Owner, and nothing else, may do everything: rights over rights included."""
+    return [_grant(["*"])] if value == "Owner" else []
+
+
+CONVERTERS: Final[Mapping[str, Converter]] = {
+    name: function
+    for name, function in list(globals().items())
+    if (name.startswith("raw_") or name == "at_least_two") and isinstance(function, Callable)  # type: ignore[arg-type]
+}
