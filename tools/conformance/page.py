@@ -19,11 +19,14 @@ from tools.conformance.wire import Exchange
 
 NO_SDK = "nothing in the reference data, and no SDK of it is a dependency"
 AZURE_REASONS = {
-    "Microsoft.Insights/": NO_SDK,
-    "Microsoft.OperationalInsights/": NO_SDK,
-    "Microsoft.Resources/subscriptions": NO_SDK,
-    "Microsoft.Resources/locations": NO_SDK,
-}
+    f"Microsoft.{name}": NO_SDK
+    for name in (
+        "Authorization/", "Cache/", "ContainerRegistry/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/",
+        "Insights/", "KeyVault/", "ManagedIdentity/", "Network/dnsZones", "Network/trafficManagerProfiles",
+        "OperationalInsights/", "Resources/subscriptions", "Resources/locations", "ServiceBus/", "Sql/", "Storage/",
+        "Web/",
+    )
+}  # fmt: skip
 """Beginning of a type -> why an operation on it was judged by nothing."""
 ALIBABA_REASONS = {
     "Ecs.CreateLaunchTemplate": "duoyun makes no launch templates",
@@ -34,7 +37,6 @@ ALIBABA_REASONS = {
     "slb.": "duoyun has no load balancers of its own; Kubernetes services have theirs",
 }
 AZURE_RECORDED_REASONS = {
-    "Microsoft.Network/loadBalancers": "duoyun has no load balancers of its own; Kubernetes services have theirs",
     "Microsoft.Network/routeTables": "duoyun's networks use the routes that Azure makes",
 }
 
@@ -90,7 +92,7 @@ def _azure(lives: Lives, data: Path) -> Judged:
     rows, missing = {}, {}
     for name in sorted(seen):
         bodyless = name.split()[0] in ("GET", "POST")
-        request = "-" if bodyless else checker.requests.get(name, "")
+        request = checker.requests.get(name, "-" if bodyless else "")
         answer = checker.answers.get(name, "")
         if name not in checker.answers and name.startswith("POST "):
             answer = "-"  # start and the like answer nothing
