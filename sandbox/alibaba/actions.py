@@ -200,6 +200,7 @@ RPC: Mapping[tuple[str, str], Action] = {
             "DetachLoadBalancers": ess.detach_load_balancers,
             "DescribeScalingGroups": ess.describe_scaling_groups,
             "DescribeScalingConfigurations": ess.describe_scaling_configurations,
+            "DescribeScalingActivities": ess.describe_scaling_activities,
             "DescribeScalingInstances": ess.describe_scaling_instances,
             "TagResources": ess.tag_resources,
         },
