@@ -2,8 +2,8 @@
 
 Callers: session.py, for every failed request. RPC services answer `Code`/`Message`, ACK lower-case `code`/`message`,
 which aliyun-python-sdk-core reports as SDK.UnknownServerError with the JSON in its message; both are understood.
-Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [kms], [oss], [sts], [actiontrail], [gateway]: the products' error tables in
-the documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
+Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [kms], [oss], [sts], [actiontrail], [gateway]: the products' error
+tables in the documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
 yunionio/cloudpods act upon; [sdk]: aliyun-python-sdk-core; [family]: the documented meaning of the code's first or last
 word.
 """
