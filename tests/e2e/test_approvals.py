@@ -1,4 +1,4 @@
-"""An approval by hand with two SSH keys: asked for, not given by the requester, given, and lost where the plan changes."""
+"""An approval by hand with two SSH keys: asked for, given by somebody else, and lost where the plan changes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ def _key(folder: Path, name: str) -> tuple[str, str]:
     return str(path), path.with_suffix(".pub").read_text().strip()
 
 
-def test_a_release_waits_for_somebody_else_and_a_changed_plan_waits_again(duoyun: Any, tmp_path: Path, sandbox: Any) -> None:
+def test_a_release_waits_for_somebody_else_and_a_changed_plan_waits_again(
+    duoyun: Any, tmp_path: Path, sandbox: Any
+) -> None:
     anna, anna_public = _key(tmp_path, "anna")
     bert, bert_public = _key(tmp_path, "bert")
-    people = f'  approvers:\n  - {{name: anna, ssh_keys: ["{anna_public}"]}}\n  - {{name: bert, ssh_keys: ["{bert_public}"]}}\n'
+    rows = [f'  - {{name: {n}, ssh_keys: ["{k}"]}}\n' for n, k in (("anna", anna_public), ("bert", bert_public))]
+    people = "  approvers:\n" + "".join(rows)
     duoyun.edit(duoyun.fleet, ("\nspec:\n", f"\nspec:\n{people}  approvals: {{always: true}}\n"))
     asked = duoyun.plan()["approval"]
     assert asked["state"] == "pending"
@@ -48,5 +51,7 @@ def test_a_release_waits_for_somebody_else_and_a_changed_plan_waits_again(duoyun
     told = duoyun("policy", "report", "mlps3", str(duoyun.app), "--save", str(report), "-o", "json").ended(0).json
     assert [c["approvals"][0]["by"] for c in told["changes"]] == ["bert"]
     assert duoyun("policy", "verify", str(report)).ended(0)
-    report.write_text(report.read_text().replace('"by": "bert"', '"by": "anna"').replace("approval_given", "approval_giveN"))
+    report.write_text(
+        report.read_text().replace('"by": "bert"', '"by": "anna"').replace("approval_given", "approval_giveN")
+    )
     duoyun("policy", "verify", str(report)).ended(1)
