@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -23,7 +24,9 @@ import time
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
+from benchmarks.probing import blackbox
 from benchmarks.probing.tally import percentile
+from probes.loop import run
 from probes.policy import Outcome
 from probes.wheel import Spoke, Wheel
 
@@ -174,6 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prober", description=__doc__)
     parser.add_argument("--targets", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--blackbox-per-s", type=int, default=500, help="probes a second asked of it, if installed")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     options = parser.parse_args(arguments)
     if enough_files(options.targets + 200) < options.targets + 100:
@@ -185,9 +189,21 @@ def main(arguments: list[str] | None = None) -> int:
     there.close()
     addresses = [(str(host), int(port)) for host, port in here.recv()]
     gc.freeze()
-    found: dict[str, Any] = {"python": sys.version.split()[0], "processors": os.cpu_count(), "load": os.getloadavg()[0]}
+    loop = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
+    found: dict[str, Any] = {
+        "python": sys.version.split()[0],
+        "loop": loop,
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+    }
     for name, busy in (("idle", False), ("busy", True)):
-        found[name] = asyncio.run(measure(addresses, options.targets, options.seconds, busy=busy))
+        found[name] = run(measure(addresses, options.targets, options.seconds, busy=busy))
+    program = blackbox.found()
+    found["blackbox_exporter"] = (
+        run(blackbox.measure(program, addresses, options.blackbox_per_s, min(options.seconds, 10.0)))
+        if program
+        else "not measured: it is not installed (Debian: prometheus-blackbox-exporter)"
+    )
     here.close()
     server.join(5)
     if server.is_alive():
@@ -199,9 +215,8 @@ def main(arguments: list[str] | None = None) -> int:
 def table(found: dict[str, Any]) -> str:
     """Both runs side by side."""
     width = max(map(len, found["idle"]))
-    return "\n".join(
-        f"{key.ljust(width)}  {found['idle'][key]!s:>24}  {found['busy'][key]!s:>24}" for key in found["idle"]
-    )
+    rows = [f"{key.ljust(width)}  {found['idle'][key]!s:>24}  {found['busy'][key]!s:>24}" for key in found["idle"]]
+    return "\n".join([*rows, f"blackbox exporter: {found['blackbox_exporter']}"])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from cli.options import (
     DEFAULT_APP,
     AppArgument,
     FleetOption,
+    IdentityOption,
     LocalStateOption,
     LockTimeoutOption,
     StoreOption,
@@ -64,6 +65,7 @@ def scan(
     ] = False,
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "60s",
+    identity: IdentityOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -76,7 +78,7 @@ def scan(
     out: Output = ctx.obj
     interval_s = _interval_s(every)
     limit = timeout if interval_s is None else "36500d"
-    with context_for(application, fleet, store, local_state, limit) as context:
+    with context_for(application, fleet, store, local_state, limit, identity) as context:
         if interval_s is None:
             raise typer.Exit(int(_once(context, out, remediate=remediate, foreign=foreign, lock_timeout=lock_timeout)))
         _forever(context, out, interval_s, remediate=remediate, foreign=foreign, lock_timeout=lock_timeout)

@@ -37,6 +37,15 @@ LockTimeoutOption = Annotated[
     str,
     typer.Option("--lock-timeout", help="Wait this long for another release to end.", envvar="DUOYUN_LOCK_TIMEOUT"),
 ]
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity",
+        help="An SSH key that proves who asks, where an approval is asked for. A CI job's token in "
+        "DUOYUN_IDENTITY_TOKEN does so too.",
+        envvar="DUOYUN_IDENTITY",
+    ),
+]
 DEFAULT_APP = Path("app.yaml")
 
 

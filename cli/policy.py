@@ -31,10 +31,11 @@ _SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
 def register(app: typer.Typer) -> None:
-    from cli import policy_rules
+    from cli import policy_report, policy_rules
 
     group.command()(check)
     policy_rules.register(group)
+    policy_report.register(group)
     app.add_typer(group, name="policy")
 
 

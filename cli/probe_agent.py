@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import Output
+from cli.probe_metrics import MetricsOption, metrics_at
 from cli.probe_targets import parse_targets
 from model.errors import UsageError
 
 if TYPE_CHECKING:
+    from probes.metrics import ProbeMetrics
     from probes.policy import Verdict
 
 CaFile = Annotated[
@@ -38,6 +40,7 @@ def agent(
         list[str] | None,
         typer.Argument(help="URLs to watch while nobody asks us: http(s), tcp, tls, grpc(s).", metavar="[TARGET...]"),
     ] = None,
+    metrics: MetricsOption = "",
     for_s: Annotated[
         float, typer.Option("--for", help="Stop after so many seconds; 0: go on.", envvar="DUOYUN_FOR")
     ] = 0.0,
@@ -50,6 +53,7 @@ def agent(
 
     from orchestrator.vantages import host_and_port
     from probes.agent import Agent
+    from probes.loop import run
     from probes.mutual_tls import MutualTls
     from probes.policy import Vantage
 
@@ -70,12 +74,14 @@ def agent(
         counts["verdicts"] += 1
         console.print(f"{verdict.target}  {verdict.status}: {verdict.evidence}", markup=False)
 
-    async def scene() -> None:
+    async def scene(counted: ProbeMetrics | None) -> None:
         stop = asyncio.Event()
         if for_s > 0:
             asyncio.get_running_loop().call_later(for_s, stop.set)
         told = lambda line: console.print(line, markup=False)  # noqa: E731
-        await Agent(Vantage(vantage, site), at, tls, found, tell=told, on_verdict=on_verdict).run(stop)
+        looks = counted.on_look if counted is not None else None
+        await Agent(Vantage(vantage, site), at, tls, found, tell=told, on_verdict=on_verdict, on_look=looks).run(stop)
 
-    asyncio.run(scene())
+    with metrics_at(metrics) as counted:
+        run(scene(counted))
     out.result({"vantage": vantage, "site": site, "local_verdicts": counts["verdicts"]})

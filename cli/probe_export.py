@@ -82,6 +82,7 @@ def _measure(target: ProbeTarget, samples: int) -> tuple[list[float], str]:
     """Response times on a connection that is kept, and why the last failure failed."""
     import asyncio
 
+    from probes.loop import run
     from probes.policy import Outcome, Send
     from probes.prober import Prober
 
@@ -100,4 +101,4 @@ def _measure(target: ProbeTarget, samples: int) -> tuple[list[float], str]:
                 await asyncio.sleep(_ASK_EVERY_S)
         return times, reason
 
-    return asyncio.run(scene())
+    return run(scene())

@@ -1,4 +1,4 @@
-"""A target as users write it: http(s)://host:port/path, tcp://host:port, tls://host:port, grpc(s)://host:port/service."""
+"""A target as users write it: http(s)://host:port/path, h2(c)://host:port/path, tcp://host:port, tls://host:port, grpc(s)://host:port/service."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from model.errors import UsageError
 if TYPE_CHECKING:
     from probes.targets import ProbeTarget
 
-_PORTS = {"http": 80, "https": 443, "tls": 443, "grpc": 50051, "grpcs": 443}
-_MEND = "write http://HOST:PORT/PATH, https://..., tcp://HOST:PORT, tls://HOST:PORT or grpc://HOST:PORT/SERVICE"
+_PORTS = {"h2": 443, "h2c": 80, "http": 80, "https": 443, "tls": 443, "grpc": 50051, "grpcs": 443}
+_MEND = (
+    "write http://HOST:PORT/PATH, https://..., h2://..., tcp://HOST:PORT, tls://HOST:PORT or grpc://HOST:PORT/SERVICE"
+)
 
 
 def parse_targets(texts: list[str], ca_file: str = "") -> list[ProbeTarget]:
@@ -34,17 +36,25 @@ def parse_targets(texts: list[str], ca_file: str = "") -> list[ProbeTarget]:
 def _target(text: str, scheme: str, host: str, port: int | None, path: str, query: str, ca_file: str) -> ProbeTarget:
     from probes.targets import Kind, ProbeTarget
 
-    kinds = {"http": Kind.HTTP, "https": Kind.HTTP, "tcp": Kind.TCP, "tls": Kind.TLS, "grpc": Kind.GRPC}
+    kinds = {
+        "http": Kind.HTTP,
+        "https": Kind.HTTP,
+        "h2": Kind.HTTP2,
+        "h2c": Kind.HTTP2,
+        "tcp": Kind.TCP,
+        "tls": Kind.TLS,
+        "grpc": Kind.GRPC,
+    }
     kind = kinds.get(scheme.removesuffix("s") if scheme == "grpcs" else scheme)
     if kind is None:
         raise ValueError(f"unknown scheme {scheme!r}")
     number = port if port is not None else _PORTS.get(scheme, 0)
     if not host:
         raise ValueError("it has no host")
-    if kind is not Kind.HTTP:
+    if kind not in (Kind.HTTP, Kind.HTTP2):
         service = path.strip("/") if kind is Kind.GRPC else ""
         return ProbeTarget(
             text, host, number, "", kind=kind, tls=scheme == "grpcs", ca_file=ca_file, grpc_service=service
         )
     asked = (path or "/") + (f"?{query}" if query else "")
-    return ProbeTarget(text, host, number, asked, kind=kind, tls=scheme == "https", ca_file=ca_file)
+    return ProbeTarget(text, host, number, asked, kind=kind, tls=scheme in ("https", "h2"), ca_file=ca_file)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.output import Output
+from cli.probe_metrics import MetricsOption, metrics_at
 from cli.probe_targets import parse_targets
 from model.errors import Unreachable, UsageError
 from model.exit_codes import ExitCode
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from orchestrator.vantages import HubSettings
     from probes.hub import Hub
+    from probes.metrics import ProbeMetrics
     from probes.policy import ProbePolicy, Verdict
     from probes.targets import Look, ProbeTarget
 
@@ -47,6 +49,15 @@ class _Row:
     seen: dict[str, _Seen] = field(default_factory=lambda: {HERE: _Seen()})
     certificate_days: float | None = None
 
+    def add(self, look: Look) -> None:
+        """Counts a probe."""
+        seen = self.seen[look.result.vantage]
+        seen.probes += 1
+        seen.times_s.append(look.result.elapsed_s if look.result.outcome == "ok" else None)
+        seen.reason = look.reason
+        if look.certificate_days is not None:
+            self.certificate_days = look.certificate_days
+
     @property
     def reason(self) -> str:
         """Of a vantage whose last probe did not go well; "" where all did."""
@@ -69,6 +80,7 @@ def watch(
         list[str] | None,
         typer.Option("--agent", help="A vantage to look from, too. Repeatable.", envvar="DUOYUN_PROBE_AGENTS"),
     ] = None,
+    metrics: MetricsOption = "",
 ) -> None:
     """Watch targets: response times, the verdict and why. Exit 0 all up, 9 one is down or unreachable.
 
@@ -89,7 +101,8 @@ def watch(
         raise UsageError("an agent stands there twice, or is called here", mend="name each once")
     rows = {t.name: _Row(seen={name: _Seen() for name in names}) for t in found}
     try:
-        _run(found, policy, rows, out, for_s)
+        with metrics_at(metrics) as counted:
+            _run(found, policy, rows, out, for_s, counted)
     except KeyboardInterrupt:
         _summary(out, rows)
         raise
@@ -100,14 +113,22 @@ def watch(
     raise typer.Exit(int(code))
 
 
-def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], out: Output, for_s: float) -> None:
+def _run(
+    found: list[ProbeTarget],
+    policy: ProbePolicy,
+    rows: dict[str, _Row],
+    out: Output,
+    for_s: float,
+    metrics: ProbeMetrics | None,
+) -> None:
     import asyncio
     from contextlib import AsyncExitStack, nullcontext
 
     from rich.live import Live
 
     from probes.detector import Detector
-    from probes.policy import Outcome, Vantage
+    from probes.loop import run
+    from probes.policy import Vantage
     from probes.prober import Looks, Prober
     from probes.prober import watch as drive
 
@@ -120,6 +141,8 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
 
     def on_verdict(verdict: Verdict) -> None:
         row = rows[verdict.target]
+        if metrics is not None:
+            metrics.on_verdict(verdict)
         row.status, row.why, row.since_s = verdict.status.value, verdict.evidence, time.monotonic()
         if not drawing:
             because = f" ({row.reason})" if row.reason and verdict.status.value != "up" else ""
@@ -127,13 +150,9 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
             console.print(f"{at_s:8.1f} s  {verdict.target}  {row.status}: {row.why}{because}", markup=False)
 
     def on_look(look: Look) -> None:
-        row = rows[look.result.target]
-        seen = row.seen[look.result.vantage]
-        seen.probes += 1
-        seen.times_s.append(look.result.elapsed_s if look.result.outcome is Outcome.OK else None)
-        seen.reason = look.reason
-        if look.certificate_days is not None:
-            row.certificate_days = look.certificate_days
+        rows[look.result.target].add(look)
+        if metrics is not None:
+            metrics.on_look(look)
 
     async def scene() -> None:
         stop = asyncio.Event()
@@ -157,7 +176,7 @@ def _run(found: list[ProbeTarget], policy: ProbePolicy, rows: dict[str, _Row], o
             with live or nullcontext():
                 await drive(detector, found, probers, on_verdict, stop, on_look)
 
-    asyncio.run(scene())
+    run(scene())
 
 
 def _hub_settings(agents: list[str]) -> HubSettings | None:

@@ -14,6 +14,7 @@ from cli.options import (
     DEFAULT_APP,
     AppArgument,
     FleetOption,
+    IdentityOption,
     LocalStateOption,
     LockTimeoutOption,
     StoreOption,
@@ -62,15 +63,22 @@ OBSERVE_TIMEOUT_S = 60.0
 
 @contextmanager
 def context_for(
-    application: Path, fleet: Path | None, store: str | None, local_state: bool, timeout: str = "45m"
+    application: Path,
+    fleet: Path | None,
+    store: str | None,
+    local_state: bool,
+    timeout: str = "45m",
+    identity: Path | None = None,
 ) -> Iterator[Context]:
     """Files, store and accounts of a command; Ctrl-C is turned into a clean stop while it runs."""
     from cli.interrupt import Stop
+    from orchestrator.approvals.prove import from_environment
     from orchestrator.workspace import Options, opened
 
     limit_s = seconds_of("--timeout", timeout)
     # Accounts are asked first, clusters after them; what does not answer is given up in time to say so.
-    options = Options(store, local_state, timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s))
+    who = identity or from_environment("DUOYUN_IDENTITY_TOKEN")
+    options = Options(store, local_state, timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s), identity=who)
     with (
         Stop(limit_s) as stop,
         opened(*files(application, fleet), options, cancelled=stop.asked) as context,
@@ -123,6 +131,7 @@ def plan(
     duoyun plan examples/miniprogram
     duoyun plan examples/miniprogram --save plan.json --detailed-exitcode
     """
+    from cli.approvals import approval_summary, show_approval
     from cli.plan_view import plan_summary, show_plan
     from cli.saved_plans import save_plan
     from orchestrator.planning import make_plan
@@ -134,9 +143,11 @@ def plan(
         code = plan_exit_code(planned, detailed=detailed_exitcode)
         if save:
             save_plan(planned.plan, save)
-        out.result({"command": "plan", **plan_summary(planned.plan)}, code)
+        asked = approval_summary(context, planned.plan)
+        out.result({"command": "plan", **plan_summary(planned.plan), "approval": asked}, code)
         if not out.is_json:
             show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+            show_approval(out.console(), asked)
             out.mends(planned.world.unobserved.values())
             if save:
                 out.console().print(f"saved to {save}; to release it: duoyun deploy {application} --plan {save}")
@@ -172,6 +183,7 @@ def deploy(
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "0s",
+    identity: IdentityOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -186,7 +198,7 @@ def deploy(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout) as context,
+        context_for(application, fleet, store, local_state, timeout, identity) as context,
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
         with working(out, "observing and placing"):
@@ -283,6 +295,7 @@ def rollback(
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "0s",
+    identity: IdentityOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -299,7 +312,7 @@ def rollback(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout) as context,
+        context_for(application, fleet, store, local_state, timeout, identity) as context,
         executing(context, out, lock_timeout) as (runner, view),
     ):
         number = to if to is not None else previous_number(context)
@@ -345,6 +358,7 @@ def destroy(
     confirm: Annotated[str, typer.Option("--confirm", help="The application's name, typed out.")] = "",
     timeout: TimeoutOption = "60m",
     lock_timeout: LockTimeoutOption = "0s",
+    identity: IdentityOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -358,7 +372,7 @@ def destroy(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout) as context,
+        context_for(application, fleet, store, local_state, timeout, identity) as context,
         executing(context, out, lock_timeout) as (runner, view),
     ):
         planned = plan_destroy(context)

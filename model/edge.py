@@ -72,7 +72,9 @@ class TrafficWeight:
 class DnsRecord(Resource):
     """One name and type in a zone; name is `TYPE fqdn`, such as `A api.example.com`.
 
-    answers are sorted by value; one with weight 1 where the record is not weighted.
+    answers are sorted by value, each with weight 1 where the record is not weighted. Where a cloud's records have no
+    tags, whose it is stands beside it (docs of that cloud), and tags are not wanted of it. A global service shows it in
+    every region that is asked; its region is the fleet's to choose.
     """
 
     KIND = Kind.DNS_RECORD
@@ -81,6 +83,11 @@ class DnsRecord(Resource):
     record_type: str
     answers: tuple[TrafficWeight, ...]
     ttl_s: int = 60
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its answers have shares: with weight 1 and no label each, it is a plain record of several values."""
+        return any(answer.weight != 1 or answer.label for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,19 @@ class DeniedByPolicy(DuoyunError):
     exit_code = ExitCode.DENIED
 
 
+class ApprovalPending(DuoyunError):
+    """Somebody has to agree first; the same command goes on once they have."""
+
+    exit_code = ExitCode.APPROVAL_PENDING
+    retryable = True
+
+
+class ApprovalRefused(DuoyunError):
+    """Somebody who may has said no, the approval has expired, or whoever wants to give one may not."""
+
+    exit_code = ExitCode.APPROVAL_REFUSED
+
+
 class Infeasible(DuoyunError):
     """No placement satisfies the constraints; detail names an irreducible set of them."""
 

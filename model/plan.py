@@ -148,7 +148,7 @@ class Finding:
     """One broken rule at one place. position: file:line:column or an address. waived_by: a waiver's id.
 
     unknown: a value that the rule reads is known only after apply. fault: the rule could not be evaluated, which denies
-    whatever its severity.
+    whatever its severity. approval: it does not deny, and asks for somebody's approval.
     """
 
     rule_id: str
@@ -161,6 +161,7 @@ class Finding:
     waived_by: str = ""
     unknown: bool = False
     fault: bool = False
+    approval: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,12 @@ class GateReport:
 
     @property
     def passed(self) -> bool:
-        return all(self.stages.values())
+        """Whether nothing denies. An approval that is asked for is another matter: `asks_approval`."""
+        return all(passed for stage, passed in self.stages.items() if stage != "approval")
+
+    @property
+    def asks_approval(self) -> bool:
+        return not self.stages.get("approval", True)
 
 
 # -- plan and revision -----------------------------------------------------------------------------------------

@@ -269,6 +269,7 @@ class InstanceGroup(Resource):
 
     zones and subnets: where its members may be. load_balancers: those whose targets its members are.
     size is what is wanted now; where an autoscaler owns it, the field is delegated between smallest and largest.
+    largest 0: no more than size.
     """
 
     KIND = Kind.INSTANCE_GROUP

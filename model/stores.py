@@ -18,7 +18,10 @@ Number = int | Unknown | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk(Resource):
-    """A block volume. key: the key that a user chose for it, "" for the cloud's own. attached_to: an instance."""
+    """A block volume. key: the key that a user chose for it, "" for the cloud's own. attached_to: an instance.
+
+    disk_type "": the adapter's choice. It grows in place and never shrinks.
+    """
 
     KIND = Kind.DISK
     zone: str

@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 
 from model.errors import Diagnostic, DuoyunError
 from model.plan import Action, Op
-from model.resources import Address, AnyResource, Kind
+from model.resources import Address, AnyResource, DnsRecord, Kind
 from orchestrator.registry import CLOUDS
 from providers.base import OPTIONAL_FIELDS, Capability, Provider
 
@@ -63,7 +63,8 @@ def _asked(desired: AnyResource | None) -> frozenset[str]:
     if desired is None:
         return frozenset()
     optional = OPTIONAL_FIELDS.get(desired.KIND, frozenset())
-    return frozenset(
+    weights = frozenset({"weights"} if isinstance(desired, DnsRecord) and desired.weighted else ())
+    return weights | frozenset(
         f.name
         for f in fields(desired)
         if f.name in optional and f.default is not MISSING and getattr(desired, f.name) != f.default

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import datetime
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.plan import GateReport, Severity
 from model.spec.fleet import Fleet, PoliciesSpec
 from model.spec.yaml_source import read_documents
-from orchestrator.gating import modules_in, read_text, read_waivers
+from orchestrator.gating import evaluator_of, modules_in, read_text, read_waivers
 from orchestrator.inputs import Inputs, read_inputs
 from policies.baseline import baseline_text, fingerprints, read_baseline
 from policies.gate import judge
@@ -58,7 +57,7 @@ def check(paths: Sequence[str], options: Options, *, stdin: bytes | None = None)
         baseline=_baseline(options.baseline),
         changed=changed_files(options.changed_since) if options.changed_since else None,
     )
-    report = _judged(found, policies.parameters, waivers, bundle, options)
+    report = _judged(found, policies, folder, waivers, bundle, options)
     return weigh(
         report,
         terms,
@@ -72,18 +71,20 @@ def check(paths: Sequence[str], options: Options, *, stdin: bytes | None = None)
 
 def _judged(
     found: Inputs,
-    parameters: Mapping[str, Mapping[str, Any]],
+    policies: PoliciesSpec,
+    folder: Path,
     waivers: Sequence[Waiver],
     bundle: Bundle,
     options: Options,
 ) -> GateReport:
     return judge(
         found.documents,
-        parameters,
+        policies.parameters,
         waivers,
         today=options.today,
         bundle=bundle,
         min_severity_to_deny=options.fail_on,
+        evaluator=evaluator_of(policies, bundle, folder),
     )
 
 

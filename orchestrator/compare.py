@@ -8,7 +8,7 @@ is compared with what was recorded when it was last applied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from model.resources import (
@@ -19,13 +19,22 @@ from model.resources import (
     FirewallRule,
     Kind,
     KubernetesObject,
+    Listener,
+    LoadBalancer,
     Observed,
 )
 
 # Fields that no cloud gives back as they were asked for.
 WRITE_ONLY: dict[Kind, frozenset[str]] = {
     Kind.INSTANCE: frozenset({"user_data", "machine_image"}),
+    Kind.INSTANCE_GROUP: frozenset({"user_data", "machine_image"}),
     Kind.FIREWALL_GROUP: frozenset({"description"}),
+}
+# Fields whose empty wish leaves the choice, or the knowledge, to the cloud.
+LEFT_TO_THE_CLOUD: dict[Kind, frozenset[str]] = {
+    Kind.DISK: frozenset({"disk_type"}),
+    Kind.INSTANCE_GROUP: frozenset({"largest"}),
+    Kind.REGISTRY: frozenset({"url", "pull_identity"}),
 }
 # Nodes belong to node pools, and an autoscaler or the cloud itself adds labels of its own.
 SUBSET_MAPPINGS = frozenset({"tags", "labels"})
@@ -74,12 +83,23 @@ def _field_diffs(current: AnyResource, desired: AnyResource, recorded: AnyResour
                     yield FieldDiff(f"{name}.{key}", before.get(key), after[key])
         elif isinstance(desired, FirewallGroup) and name == "rules":
             yield from _rule_diffs(before, after)
+        elif isinstance(desired, LoadBalancer) and name == "listeners":
+            if _normal(_as_wanted(before, after)) != _normal(after):
+                yield FieldDiff(name, before, after)
         elif name == "zone" and not before:
             continue  # a cloud whose subnets span the region
+        elif after is None or (not after and name in LEFT_TO_THE_CLOUD.get(desired.KIND, ())):
+            continue  # a flag that nobody set, or what is the cloud's to say
         elif before is UNKNOWN or _normal(before) == _normal(after):
             continue
         else:
             yield FieldDiff(name, before, after)
+
+
+def _as_wanted(before: tuple[Listener, ...], after: tuple[Listener, ...]) -> tuple[Listener, ...]:
+    """The listeners that are there, with the cloud's own TLS version left out where none is wanted."""
+    free = {listener.port for listener in after if not listener.tls_policy}
+    return tuple(replace(one, tls_policy="") if one.port in free else one for one in before)
 
 
 def _normal(value: Any) -> Any:

@@ -6,15 +6,17 @@ Callers: planning (every plan is judged) and drift (which policy a change breaks
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 
 from model.errors import Diagnostic, InvalidInput
 from model.plan import Finding, GateReport, Plan
 from model.resources import AnyResource, Observed
-from model.spec.fleet import Fleet
+from model.spec.fleet import Fleet, PoliciesSpec
 from model.spec.yaml_source import read_documents
 from orchestrator.load import Loaded
 from policies.documents import Place, Surroundings, of_observed, of_plan, of_resource
+from policies.evaluation import Evaluator
 from policies.gate import judge
 from policies.rules import Bundle, default_bundle
 from policies.waivers import Waiver, waivers_from_data
@@ -30,8 +32,31 @@ def gate_plan(loaded: Loaded, plan: Plan) -> GateReport:
         loaded.fleet.spec.policies.parameters,
         waivers_of(loaded),
         today=_today(),
-        bundle=bundle_of(loaded),
+        bundle=(bundle := bundle_of(loaded)),
+        evaluator=evaluator_of(loaded.fleet.spec.policies, bundle, loaded.fleet_path.parent),
     )
+
+
+def evaluator_of(policies: PoliciesSpec, bundle: Bundle, folder: Path) -> Evaluator:
+    """The server that the fleet names, else the bundle's own processes. folder: where the fleet lies."""
+    spec = policies.server
+    if spec is None:
+        return bundle.evaluator
+    from policies.server import OpaServer, Server
+
+    certificate = None
+    if spec.client_certificate and spec.client_key:
+        certificate = (str(folder / spec.client_certificate), str(folder / spec.client_key))
+    server = Server(
+        url=spec.url,
+        token=os.environ.get(spec.token_env, "") if spec.token_env else "",
+        ca_bundle=str(folder / spec.ca_bundle) if spec.ca_bundle else "",
+        certificate=certificate,
+        timeout_s=spec.timeout,
+        retries=spec.retries,
+        upload=spec.upload,
+    )
+    return OpaServer(server, bundle.modules, bundle.evaluator if spec.when_down == "embedded" else None)
 
 
 def judge_live(loaded: Loaded, seen: Observed, recorded: AnyResource) -> tuple[Finding, ...]:
@@ -43,8 +68,14 @@ def judge_live(loaded: Loaded, seen: Observed, recorded: AnyResource) -> tuple[F
 
 
 def _findings(loaded: Loaded, document: dict[str, object]) -> tuple[Finding, ...]:
+    bundle = bundle_of(loaded)
     report = judge(
-        [document], loaded.fleet.spec.policies.parameters, waivers_of(loaded), today=_today(), bundle=bundle_of(loaded)
+        [document],
+        loaded.fleet.spec.policies.parameters,
+        waivers_of(loaded),
+        today=_today(),
+        bundle=bundle,
+        evaluator=evaluator_of(loaded.fleet.spec.policies, bundle, loaded.fleet_path.parent),
     )
     return tuple(f for f in report.findings if f.address == document["address"])
 

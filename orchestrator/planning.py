@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from model.codec import digest
 from model.errors import Diagnostic, DuoyunError, InvalidInput, Unreachable
@@ -22,6 +23,8 @@ from model.resources import (
     Ownership,
 )
 from orchestrator.abilities import lacking
+from orchestrator.approvals.flow import Asking
+from orchestrator.approvals.prove import Proof
 from orchestrator.compare import diff_resource
 from orchestrator.desired import desired_items
 from orchestrator.gating import gate_plan
@@ -60,13 +63,19 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every command on an application works with."""
+    """What every command on an application works with. identity: proves who asks, where an approval is asked for."""
 
     loaded: Loaded
     store: Store
     targets: Targets
     cancelled: Callable[[], bool] = lambda: False
     timeout_s: float = 120.0
+    identity: Path | Proof | None = None
+
+    @property
+    def asking(self) -> Asking:
+        """The approvals of this fleet."""
+        return Asking(self.store, self.loaded.fleet, self.loaded.fleet_path.parent)
 
     @property
     def scope(self) -> Scope:

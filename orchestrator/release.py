@@ -28,6 +28,7 @@ from model.errors import (
 from model.plan import GateReport, Plan, Revision, RevisionState
 from model.ports import Clock, Event, EventSink
 from model.resources import Kind
+from orchestrator.approvals.flow import require, settle
 from orchestrator.bake import watch, watched
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
@@ -82,11 +83,11 @@ def require_gate(report: GateReport | None) -> None:
     """Raises DeniedByPolicy with every finding that denies."""
     if report is None or report.passed:
         return
-    stages = [name for name, passed in report.stages.items() if not passed]
+    stages = [name for name, passed in report.stages.items() if not passed and name != "approval"]
     rows = [
         f"{f.rule_id} {f.severity.name.lower()}: {f.address}: {f.message}" + (f" (mend: {f.mend})" if f.mend else "")
         for f in sorted(report.findings, key=lambda f: (-f.severity, f.rule_id, f.address))
-        if not f.waived_by
+        if not f.waived_by and not f.approval
     ]
     raise DeniedByPolicy(
         f"refused by the gate, stage {', '.join(stages)}: nothing was touched",
@@ -98,7 +99,8 @@ def require_gate(report: GateReport | None) -> None:
 def release(runner: Runner, planned: Planned, *, message: str = "", auto_rollback: bool = True) -> Released:
     """Executes a plan that a person has seen.
 
-    Raises PlanStale, DeniedByPolicy, Unreachable before anything is touched; ReleaseRolledBack, ReleaseFailed or
+    Raises PlanStale, DeniedByPolicy, ApprovalPending, ApprovalRefused, Unreachable before anything is touched;
+    ReleaseRolledBack, ReleaseFailed or
     Interrupted afterwards, with the evidence.
     """
     plan = planned.plan
@@ -111,6 +113,9 @@ def release(runner: Runner, planned: Planned, *, message: str = "", auto_rollbac
         )
     planned.require_observed()
     require_gate(plan.gate)
+    asking = runner.context.asking
+    runner = replace(runner, actor=require(asking, plan, actor=runner.actor, identity=runner.context.identity))
+    settle(asking, plan, actor=runner.actor)
     revision = _start(runner, plan, message)
     return _finish(runner, plan, revision, auto_rollback=auto_rollback)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from model.errors import InvalidInput
 from model.ports import Clock
 from model.spec.fleet import SANDBOX, Fleet
+from orchestrator.approvals.prove import Proof
 from orchestrator.late import instance_addresses
 from orchestrator.load import Loaded, load
 from orchestrator.planning import Context
@@ -23,13 +24,14 @@ class Options:
     """store_url: --store or DUOYUN_STORE. local_state: consent to SQLite for real accounts.
 
     timeout_s: for each question while observing; what has not answered by then is unknown. clock: of everything that
-    is recorded, and of the lease.
+    is recorded, and of the lease. identity: a key or a proof of who asks, for approvals.
     """
 
     store_url: str | None = None
     local_state: bool = False
     timeout_s: float = 60.0
     clock: Clock = field(default_factory=SystemClock)
+    identity: Path | Proof | None = None
 
 
 def default_store_url(environ: Mapping[str, str] | None = None) -> str:
@@ -72,7 +74,14 @@ def opened(
 def opened_for(loaded: Loaded, options: Options, *, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Context]:
     """The same for files that are already loaded (or were changed in memory)."""
     with open_store(store_url(loaded.fleet, options), options.clock) as store:
-        yield Context(loaded, store, Targets(loaded.fleet), cancelled=cancelled, timeout_s=options.timeout_s)
+        yield Context(
+            loaded,
+            store,
+            Targets(loaded.fleet),
+            cancelled=cancelled,
+            timeout_s=options.timeout_s,
+            identity=options.identity,
+        )
 
 
 def known_addresses(store: Store, scope: Scope) -> Mapping[tuple[str, str, str, str], tuple[str, ...]]:

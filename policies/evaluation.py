@@ -24,13 +24,17 @@ class RuleError(DuoyunError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One rule to evaluate: `data.<package>.violations` over the documents of its kinds (`*`: all)."""
+    """One rule to evaluate: `data.<package>.violations` over the documents of its kinds (`*`: all).
+
+    apart: it says of documents of one kind what it says of them beside those of its other kinds.
+    """
 
     rule_id: str
     package: str
     source: str
     kinds: tuple[str, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 from model.plan import Finding, GateReport, Severity
 from policies.evaluation import Answer, Document, Evaluator, Fault, Task
 from policies.network import with_reach
+from policies.places import source_of
 from policies.rules import NETWORK, POLICIES, Bundle, Rule, default_bundle
 from policies.waivers import Waiver
 
@@ -55,9 +56,10 @@ def judge(
     syntax += _waiver_mistakes(bundle, waivers, today)
     by_stage: dict[str, list[_Judgement]] = {NETWORK: [], POLICIES: []}
     tasks = [_task(rule, given.get(rule.id, {})) for rule in bundle.rules]
-    answers = (evaluator or bundle.evaluator).answers(tasks, documents)
+    answers = (evaluator or bundle.evaluator).answers(tasks, [_read_by_rules(d) for d in documents])
+    index = _Index.of(documents)
     for rule, answer in zip(bundle.rules, answers, strict=True):
-        by_stage[rule.stage].append(_judgement(rule, documents, answer))
+        by_stage[rule.stage].append(_judgement(rule, index, answer))
     live = [w for w in waivers if not w.expired(today)]
     findings = list(syntax)
     verdicts = {SYNTAX: not syntax}
@@ -94,28 +96,53 @@ def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
 
 
 def _task(rule: Rule, given: Mapping[str, Any]) -> Task:
-    return Task(rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **given})
+    return Task(rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **given}, rule.apart)
 
 
-def _judgement(rule: Rule, documents: Sequence[Document], answer: Answer) -> _Judgement:
-    chosen = [d for d in documents if "*" in rule.kinds or d.get("kind") in rule.kinds]
+def _read_by_rules(document: Document) -> Document:
+    """A document without what only findings need, since the engine has to read it all."""
+    return {k: v for k, v in document.items() if k != "sources"} if "sources" in document else document
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Documents by address, and by kind those that hold a value which is not known yet."""
+
+    by_address: Mapping[str, Document]
+    unsettled: Mapping[str, Sequence[Document]]
+
+    @classmethod
+    def of(cls, documents: Sequence[Document]) -> _Index:
+        unsettled: dict[str, list[Document]] = {}
+        for document in documents:
+            if _holds_unknown(_read_by_rules(document)):
+                unsettled.setdefault(str(document.get("kind")), []).append(document)
+        return cls({_address(d): d for d in documents}, unsettled)
+
+    def unsettled_of(self, rule: Rule) -> Iterator[Document]:
+        for kind in self.unsettled if "*" in rule.kinds else rule.kinds:
+            yield from self.unsettled.get(kind, ())
+
+
+def _judgement(rule: Rule, index: _Index, answer: Answer) -> _Judgement:
     judgement = _Judgement(denied=bool(answer.faults))
-    positions = {_address(d): str(d.get("position", "")) for d in chosen}
     for row in answer.rows:
-        position = str(row.get("position") or positions.get(row["address"], ""))
+        position = str(row.get("position") or _position(index.by_address.get(row["address"]), row))
         finding = _finding(rule, row["address"], row["message"], position)
         if row.get("approval"):
-            judgement.approvals.append(
-                replace(
-                    finding, mend="approvals are not built yet in this version: change what asks for one, or the rule"
-                )
-            )
+            judgement.approvals.append(replace(finding, mend="", approval=True))
         else:
             judgement.findings.append(finding)
-    judgement.findings += [_fault(rule, f, positions) for f in answer.faults]
+    judgement.findings += [_fault(rule, f, index) for f in answer.faults]
     certain = {f.address for f in judgement.findings}
-    judgement.findings += [_unknown(rule, d) for d in chosen if _address(d) not in certain and _reads_unknown(rule, d)]
+    doubtful = (d for d in index.unsettled_of(rule) if _address(d) not in certain)
+    judgement.findings += [_unknown(rule, d) for d in doubtful if _reads_unknown(rule, d)]
     return judgement
+
+
+def _position(document: Document | None, row: Mapping[str, Any]) -> str:
+    """Where the field that the rule names was written, else where the document is."""
+    return source_of(document, str(row.get("field", "")))[1] if document is not None else ""
 
 
 def _finding(rule: Rule, address: str, message: str, position: str) -> Finding:
@@ -130,11 +157,10 @@ def _finding(rule: Rule, address: str, message: str, position: str) -> Finding:
     )
 
 
-def _fault(rule: Rule, fault: Fault, positions: Mapping[str, str]) -> Finding:
+def _fault(rule: Rule, fault: Fault, index: _Index) -> Finding:
     address = fault.address or f"policies/{rule.id}"
-    found = _finding(
-        rule, address, f"could not be judged, which counts as denied: {fault.why}", positions.get(address, "")
-    )
+    position = str(index.by_address.get(address, {}).get("position", ""))
+    found = _finding(rule, address, f"could not be judged, which counts as denied: {fault.why}", position)
     mend = "mend the value that the message names; where the rule itself is wrong, mend the rule"
     return replace(found, severity=max(rule.severity, Severity.HIGH), mend=mend, fault=True)
 

@@ -33,7 +33,8 @@ class Rule:
 
     unknown: `report` (a value known only after apply is shown and does not deny) or `fail`. reads: the fields whose
     UNKNOWN matters (`rules.cidr`; a list is looked into); empty means all. examples: `pass` and `fail`, each a list of
-    cases, a case being a list of documents or {documents, parameters}.
+    cases, a case being a list of documents or {documents, parameters}. apart: documents of one kind may be judged
+    without those of its other kinds, so that each kind has to be read by the engine only once.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Rule:
     reads: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     source: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ def parse_rule(name: str, text: str) -> Rule | None:
         reads=tuple(custom.get("reads") or ()),
         controls=tuple(custom.get("controls") or ()),
         source=name,
+        apart=custom.get("apart", False) is True,
     )
 
 
@@ -199,7 +202,7 @@ def _yaml(name: str, block: str) -> Mapping[str, Any]:
 
 
 def _mistakes(name: str, data: Mapping[str, Any], custom: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    known = {"id", "severity", "mend", "kinds", "stage", "parameters", "unknown", "reads", "controls"}
+    known = {"id", "severity", "mend", "kinds", "stage", "parameters", "unknown", "reads", "controls", "apart"}
     for key in sorted(set(custom) - known):
         yield Diagnostic(name, f"METADATA: custom.{key} means nothing here", f"known: {', '.join(sorted(known))}")
     if not isinstance(data.get("title"), str):

@@ -146,4 +146,6 @@ def _standing(finding: Finding, fingerprint: str, terms: Terms, *, fails_unknown
         return Standing.UNCHANGED
     if finding.unknown and not fails_unknown:
         return Standing.UNKNOWN
+    if finding.approval:
+        return Standing.SHOWN  # a release will ask for it; a file cannot have it yet
     return Standing.DENIES if finding.severity >= terms.fail_on else Standing.SHOWN

@@ -19,7 +19,7 @@ import weakref
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -145,8 +145,9 @@ class Workers:
             self._after_fork()
             self._turn += 1
             texts = {kind: [json.dumps(d) for d in rows] for kind, rows in by_kind(documents).items()}
-            job = _Job(self._turn, self.limits.of(len(documents)), tasks, texts)
-            count = min(self._most, len(tasks)) if len(documents) >= _FEW_DOCUMENTS else 1
+            parts = [(n, part) for n, task in enumerate(tasks) for part in _parts(task, texts)]
+            job = _Job(self._turn, self.limits.of(len(documents)), [part for _, part in parts], texts)
+            count = min(self._most, len(parts)) if len(documents) >= _FEW_DOCUMENTS else 1
             threads = [threading.Thread(target=self._serve, args=(job,), daemon=True) for _ in range(count - 1)]
             for thread in threads:
                 thread.start()
@@ -155,7 +156,10 @@ class Workers:
                 thread.join()
             if job.broken is not None:
                 raise job.broken
-            return [job.done[i] for i in range(len(tasks))]
+            whole = [Answer() for _ in tasks]
+            for i, (n, _) in enumerate(parts):
+                whole[n] = Answer(whole[n].rows + job.done[i].rows, whole[n].faults + job.done[i].faults)
+            return whole
 
     def close(self) -> None:
         """Ends the processes. Another judgement starts new ones."""
@@ -218,6 +222,14 @@ class Workers:
             job.left.extendleft(reversed(chunk[done + 1 :]))
             return None
         return worker
+
+
+def _parts(task: Task, kinds: Collection[str]) -> list[Task]:
+    """A task for each kind there is, where the rule bears that; itself, where it does not; nothing for no documents."""
+    there = sorted(kinds) if "*" in task.kinds else [k for k in task.kinds if k in kinds]
+    if not there:
+        return []
+    return [replace(task, kinds=(kind,)) for kind in there] if task.apart else [task]
 
 
 class _Job:

@@ -2,7 +2,8 @@
 
 Callers: `duoyun probe agent`. It connects out, so that a site needs no way in. What it was last ordered to look at, and
 what it was given at its start, it goes on watching with a detector of its own while nobody is there; its verdicts are
-handed over when somebody is again. Bounds: KNOWN_MOST targets, UNDER_WAY_MOST probes at once, KEPT_MOST verdicts.
+handed over when somebody is again. After FORGET_S it goes on with what it was given at its start only: pods that were
+ordered come and go. Bounds: KNOWN_MOST targets, UNDER_WAY_MOST probes at once, KEPT_MOST verdicts.
 Non-goals: acting on a verdict; deciding what to look at.
 """
 
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -33,11 +34,12 @@ from probes.messages import (
 from probes.mutual_tls import MutualTls
 from probes.policy import ProbePolicy, Send, Vantage, Verdict
 from probes.prober import Prober, watch
-from probes.targets import ProbeTarget
+from probes.targets import Look, ProbeTarget
 
 KNOWN_MOST: Final = 10_000
 UNDER_WAY_MOST: Final = 1_000
 KEPT_MOST: Final = 1_000
+FORGET_S: Final = 3600.0
 CONNECT_TIMEOUT_S: Final = 10.0
 SILENT_MOST_S: Final = 90.0  # the orchestrator sends a word at least every 30 s: after three without, it is gone
 Tell = Callable[[str], None]
@@ -53,7 +55,7 @@ class AgentPolicy:
 
 
 class Agent:
-    """Run it once. tell: a line for the log at each change; on_verdict: each local verdict as it is made."""
+    """Run it once. tell: a line for the log at each change; on_verdict, on_look: told of local verdicts and probes."""
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class Agent:
         *,
         tell: Tell = lambda _: None,
         on_verdict: Callable[[Verdict], None] = lambda _: None,
+        on_look: Callable[[Look], None] | None = None,
         policy: AgentPolicy | None = None,
     ) -> None:
         self._vantage = vantage
@@ -71,8 +74,11 @@ class Agent:
         self._tls = tls
         self._tell = tell
         self._on_verdict = on_verdict
+        self._on_look = on_look
         self._policy = policy or AgentPolicy()
-        self._targets: OrderedDict[str, ProbeTarget] = OrderedDict((t.name, t) for t in targets)
+        self._own = {t.name: t for t in targets}
+        self._ordered: OrderedDict[str, ProbeTarget] = OrderedDict()
+        self._why_not = ""  # the last attempt's failure: it is told when it changes
         self._kept: deque[tuple[float, Verdict]] = deque(maxlen=KEPT_MOST)
         self._under_way: set[asyncio.Task[None]] = set()
         self.refused = 0  # orders beyond UNDER_WAY_MOST
@@ -91,7 +97,8 @@ class Agent:
                         await self._serve(prober, *connected, stop)
                         alone = asyncio.create_task(self._alone(prober))
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), wait_s * rng.uniform(0.5, 1.0))
+                        async with asyncio.timeout(wait_s * rng.uniform(0.5, 1.0)):
+                            await stop.wait()
                     wait_s = min(self._policy.most_s, wait_s * 2)
             finally:
                 await _ended(alone, *self._under_way)
@@ -101,33 +108,35 @@ class Agent:
         stopping = asyncio.create_task(stop.wait())
         try:
             opening = asyncio.create_task(
-                asyncio.wait_for(
-                    asyncio.open_connection(host, port, ssl=self._tls.client(), limit=MAX_LINE_BYTES), CONNECT_TIMEOUT_S
-                )
+                asyncio.open_connection(host, port, ssl=self._tls.client(), limit=MAX_LINE_BYTES)
             )
-            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not opening.done():
-                await _ended(opening)
-                return None
-            return opening.result()
-        except (OSError, TimeoutError, UnicodeError) as exc:
-            why = str(exc) or "no connection in time"
-            self._tell(f"{host}:{port} cannot be reached: {why}; judging by myself")
-            return None
+            waiting = {opening, stopping}
+            await asyncio.wait(waiting, timeout=CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                return opening.result()
+            await _ended(opening)
+            why = "no connection in time"
+        except (OSError, UnicodeError) as exc:
+            why = str(exc)
         finally:
             await _ended(stopping)
+        if why != self._why_not and not stop.is_set():
+            self._tell(f"{host}:{port} cannot be reached: {why}; judging by myself")
+        self._why_not = why
+        return None
 
     async def _serve(
         self, prober: Prober, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stop: asyncio.Event
     ) -> None:
         self._tell(f"connected to {self._hub[0]}:{self._hub[1]}")
+        self._why_not = ""
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: writer.transport.abort())
         try:
             writer.write(encode(Hello(self._vantage.name, self._vantage.failure_domain)))
             self._hand_over(writer)
             why = "it closed the connection"
-            while line := await asyncio.wait_for(reader.readline(), SILENT_MOST_S):
+            while line := await _line(reader):
                 if line.strip():
                     self._obey(prober, decode_from_hub(line), writer)
         except (OSError, TimeoutError, ValueError, BadMessageError) as exc:
@@ -149,10 +158,10 @@ class Agent:
         if len(self._under_way) >= UNDER_WAY_MOST:
             self.refused += 1
             return
-        self._targets[order.target.name] = order.target
-        self._targets.move_to_end(order.target.name)
-        while len(self._targets) > KNOWN_MOST:
-            self._targets.popitem(last=False)
+        self._ordered[order.target.name] = order.target
+        self._ordered.move_to_end(order.target.name)
+        while len(self._ordered) > KNOWN_MOST:
+            self._ordered.popitem(last=False)
         task = asyncio.create_task(self._probe(prober, order, writer))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -160,6 +169,8 @@ class Agent:
     async def _probe(self, prober: Prober, order: Order, writer: asyncio.StreamWriter) -> None:
         send = Send(0.0, order.target.name, self._vantage.name, order.fresh, order.timeout_s)
         look = await prober.look(order.target, send)
+        if self._on_look is not None:
+            self._on_look(look)
         found = look.result
         report = Report(
             order.number, found.outcome, found.elapsed_s, found.loop_lag_s, look.reason[:MAX_NAME], look.http_status
@@ -171,9 +182,16 @@ class Agent:
 
     async def _alone(self, prober: Prober) -> None:
         """Watches what is known until cancelled. Verdicts are kept, and told."""
-        if not self._targets:
+        if self._ordered:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FORGET_S):
+                    await self._watch({**self._own, **self._ordered}, prober)
+            self._ordered.clear()
+        await self._watch(self._own, prober)
+
+    async def _watch(self, targets: Mapping[str, ProbeTarget], prober: Prober) -> None:
+        if not targets:
             return
-        targets = list(self._targets.values())
         # One vantage sees one vantage's share: the quorum is what it is, the gate that acts is not here.
         detector = Detector(replace(self._policy.probes, down_vantages=1), [self._vantage], self._vantage.name)
 
@@ -181,7 +199,14 @@ class Agent:
             self._kept.append((time.monotonic(), verdict))
             self._on_verdict(verdict)
 
-        await watch(detector, targets, {self._vantage.name: prober}, on_verdict, asyncio.Event())
+        await watch(
+            detector, targets.values(), {self._vantage.name: prober}, on_verdict, asyncio.Event(), self._on_look
+        )
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(SILENT_MOST_S):
+        return await reader.readline()
 
 
 async def _ended(*tasks: asyncio.Task[object]) -> None:

@@ -20,7 +20,7 @@ from math import isfinite
 from model.rng import stream
 from probes.budget import Budget
 from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
-from probes.samples import Samples
+from probes.samples import MAX_IN_FLIGHT, Samples
 
 _EVER = float("-inf")
 _GRAVE = (Status.DOWN, Status.UNREACHABLE)
@@ -67,7 +67,7 @@ class Detector:
         self._budget = Budget(policy.global_budget_per_min)
         self._now_s: float | None = None
         self._expected_s = float("inf")
-        self.ignored = 0  # results that made no sense: unknown vantage or target, times that are no numbers
+        self.ignored = 0  # results that made no sense: unknown vantage or target, no numbers, too many
 
     # -- what is watched -----------------------------------------------------------------------------------
 
@@ -123,6 +123,11 @@ class Detector:
         sane = isfinite(result.sent_s) and isfinite(result.elapsed_s) and result.elapsed_s >= 0
         if target is None or result.vantage not in target.samples or not sane or not result.loop_lag_s >= 0:
             self.ignored += 1
+            return
+        if len(target.pending) >= 2 * MAX_IN_FLIGHT * len(self._vantages):
+            self.ignored += (
+                1  # more than there can be answers to what was sent: nobody polls, or somebody makes them up
+            )
             return
         target.pending.append(result)
         if target.wake_s > _EVER:
@@ -237,6 +242,8 @@ class Detector:
             return None
         if target.status is Status.UP:
             target.due_s = min(target.due_s, now_s)  # ask from everywhere at once
+        if status is Status.UP:  # a policy that asks a healthy target often asks it so from now on
+            target.due_s = min(target.due_s, now_s + self._policy.stable_interval_s)
         target.status, target.since_s = status, now_s
         since = {vantage: since_s for vantage, (since_s, _) in failing.items()}
         return Verdict(target.name, status, now_s, *self._evidence(target, status, since, refusing, silent, now_s))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, cast
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
         self.open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport if isinstance(transport, asyncio.Transport) else None
+        self.transport = cast(asyncio.Transport, transport)  # of a stream; uvloop's is no subclass
         self.open = True
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -110,7 +110,8 @@ class Hub:
         agent.waiting[number] = answer
         try:
             agent.writer.write(line)
-            report = await asyncio.wait_for(answer, send.timeout_s + GRACE_S)
+            async with asyncio.timeout(send.timeout_s + GRACE_S):
+                report = await answer
         except TimeoutError as exc:
             raise VantageGoneError(f"{vantage} did not report") from exc
         finally:
@@ -123,10 +124,13 @@ class Hub:
 
     # -- connections -------------------------------------------------------------------------------------------
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._serving.add(task)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves it in a task of ours: one of asyncio's own says so loudly when it is cancelled."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         agent: _Agent | None = None
         try:
             agent = await self._greet(reader, writer)
@@ -136,12 +140,11 @@ class Hub:
             who = agent.vantage.name if agent else "somebody"
             self._tell(f"agent {who} is gone: {str(exc) or 'it said nothing'}")
         finally:
-            if task is not None:
-                self._serving.discard(task)
-            await self._forget(agent, writer)
+            self._forget(agent, writer)
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Agent:
-        hello = decode_from_agent(await asyncio.wait_for(reader.readline(), HELLO_WITHIN_S))
+        async with asyncio.timeout(HELLO_WITHIN_S):
+            hello = decode_from_agent(await reader.readline())
         if not isinstance(hello, Hello):
             raise BadMessageError("its first word is no hello")
         names = names_of(writer.get_extra_info("peercert"))
@@ -178,7 +181,7 @@ class Hub:
         finally:
             words.cancel()
 
-    async def _forget(self, agent: _Agent | None, writer: asyncio.StreamWriter) -> None:
+    def _forget(self, agent: _Agent | None, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
         if agent is None:
             return

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from probes.detector import Detector
@@ -138,6 +138,8 @@ class Prober:
         match target.how:
             case Kind.HTTP:
                 await self._http(target, send, look, limit)
+            case Kind.HTTP2:
+                await self._http2(target, look, limit)
             case Kind.TCP:
                 (await self._open(target, look.timings, limit, encrypted=target.tls)).close()
             case Kind.TLS:
@@ -221,14 +223,36 @@ class Prober:
             if look.certificate_days < target.min_days:
                 raise _Unwell(f"the certificate ends in {look.certificate_days:.1f} days")
 
-    async def _grpc(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+    async def _line(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> _Line:
+        """A connection that speaks HTTP/2."""
         addresses = await self._addresses(target, look.timings, limit)
         context = None
         if target.tls:
             context = ssl.create_default_context(cafile=target.ca_file or None)
             context.set_alpn_protocols(["h2"])
-        server_name = _name(target.host_header) or target.host
-        line = await dial(_Line, addresses, look.timings, context, server_name)
+        return await dial(_Line, addresses, look.timings, context, _name(target.host_header) or target.host)
+
+    async def _http2(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        try:
+            from probes.http2 import Question
+        except ModuleNotFoundError as exc:
+            raise OSError("HTTP/2 needs the package h2: pip install 'duoyun[probes]'") from exc
+        line = await self._line(target, look, limit)
+        began_s = time.monotonic()
+        try:
+            question = Question(target.host_header or target.authority, target.path, tls=target.tls)
+            line.write(question.first)
+            while question.status is None:
+                line.write(question.feed(await line.read()))
+        finally:
+            line.close()
+        look.timings.answer_s = time.monotonic() - began_s
+        look.http_status = question.status
+        if not 200 <= question.status < 400:
+            raise _Unwell(f"HTTP {question.status}")
+
+    async def _grpc(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
+        line = await self._line(target, look, limit)
         began_s = time.monotonic()
         try:
             line.write(check_request(target.host_header or target.authority, target.grpc_service, tls=target.tls))
@@ -251,7 +275,7 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = cast(asyncio.Transport, transport)  # of a stream; uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         self._came.put_nowait(data)
@@ -325,8 +349,10 @@ async def watch(
                     running.add(task)
                     task.add_done_callback(running.discard)
             wait_s = min(TICK_S, max(0.001, detector.next_wake_s - time.monotonic()))
+            # Not wait_for: before Python 3.12 it may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await news.wait()
     finally:
         stopping.cancel()
         for task in running:

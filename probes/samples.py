@@ -13,6 +13,7 @@ from probes.policy import Outcome, ProbePolicy, Result
 
 MAD_TO_SIGMA = 1.4826  # a normal distribution's sigma over its median absolute deviation
 MAX_IN_FLIGHT = 64
+MAX_ROUNDS = 64  # refusals kept of a target that stays dead
 FRESH_ROUND_TRIPS = 2  # connecting takes one, asking another
 
 
@@ -84,6 +85,8 @@ class Samples:
         if result.outcome in (Outcome.REFUSED, Outcome.UNHEALTHY):
             self.refused[round_number] = max(result.sent_s, self.refused.get(round_number, result.sent_s))
             self.refused_in_a_row += 1
+            if len(self.refused) > MAX_ROUNDS:
+                del self.refused[next(iter(self.refused))]
         elif result.outcome is Outcome.OK:
             self.refused_in_a_row = 0
         if result.outcome is not Outcome.OK and len(self.failed) < MAX_IN_FLIGHT:

@@ -14,11 +14,13 @@ from probes.policy import Result
 class Kind(StrEnum):
     """How a target is asked.
 
-    http: one GET, 200 to 399 is well. tcp: it takes connections. tls: its certificate holds, and for how long. grpc:
-    grpc.health.v1.Health/Check says SERVING. exec: a command in its pod ends with 0, through a port handed in.
+    http: one GET, 200 to 399 is well. http2: the same over HTTP/2. tcp: it takes connections. tls: its certificate
+    holds, and for how long. grpc: grpc.health.v1.Health/Check says SERVING. exec: a command in its pod ends with 0,
+    through a port handed in.
     """
 
     HTTP = "http"
+    HTTP2 = "http2"
     TCP = "tcp"
     TLS = "tls"
     GRPC = "grpc"

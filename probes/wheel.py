@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from probes.http1 import Exchange, NotHttpError
 from probes.policy import Outcome
@@ -42,7 +42,7 @@ class Spoke(asyncio.Protocol):
         self._tail = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport if isinstance(transport, asyncio.Transport) else None
+        self.transport = cast(asyncio.Transport, transport)  # of a stream; uvloop's is no subclass
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.transport = None

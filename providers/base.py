@@ -72,15 +72,26 @@ class Account:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {Kind.CLUSTER: frozenset({"public_access_cidrs"})}
-"""Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere."""
+OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {
+    Kind.CLUSTER: frozenset({"public_access_cidrs"}),
+    Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
+    Kind.DISK: frozenset({"attached_to", "key"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "access_logs"}),
+    Kind.DNS_RECORD: frozenset({"weights"}),
+    Kind.REGISTRY: frozenset({"immutable_tags", "scan_on_push", "encrypted", "key", "public"}),
+}
+"""Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere.
+
+`weights` of a DNS record are no field of their own: they are asked for where `DnsRecord.weighted`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
     """What an adapter can do with a kind. What is not listed is refused while planning (orchestrator.abilities).
 
-    verbs: of list, get, create, update, delete, changes. fields: those of OPTIONAL_FIELDS that can be set.
+    verbs: of list, get, create, update, delete, changes; image for registries whose adapter keeps ImageSource. fields:
+    those of OPTIONAL_FIELDS that can be set.
     """
 
     kind: Kind
@@ -94,6 +105,16 @@ class Identity:
 
     principal: str
     account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What a registry says of an image. digest: `sha256:...`, of the index where there is one. architectures: as the
+    OCI names them (`amd64`, `arm64`); () where the registry does not say. pull_identity: as Registry.pull_identity."""
+
+    digest: str
+    architectures: tuple[str, ...] = ()
+    pull_identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,4 +183,13 @@ class CloudProvider(Provider, Protocol):
 
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         """Credentials for a cluster from the cloud's API, without a CLI."""
+        ...
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """An adapter whose registries tell what an image's tag means (verb `image` of its registries' capability)."""
+
+    def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
+        """observed: a registry; reference: a tag, or `sha256:...`. Raises NotFound where there is no such image."""
         ...

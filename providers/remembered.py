@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from model.resources import Instance
+from model.resources import Instance, InstanceGroup
+
+Machine = Instance | InstanceGroup
 
 TAG_USER_DATA = "duoyun-user-data"
 TAG_IMAGE = "duoyun-image"
@@ -20,7 +22,7 @@ def user_data_digest(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if text else ""
 
 
-def machine_tags(wanted: Instance) -> dict[str, str]:
+def machine_tags(wanted: Machine) -> dict[str, str]:
     """Tags that a new machine gets beside its owner's."""
     tags = {TAG_USER_DATA: user_data_digest(wanted.user_data), TAG_IMAGE: wanted.machine_image}
     return {name: value for name, value in tags.items() if value}
@@ -36,7 +38,7 @@ def image_of(tags: Mapping[str, str], image_id: str) -> str:
     return tags.get(TAG_IMAGE) or image_id
 
 
-def made_differently(before: Instance, desired: Instance) -> tuple[str, ...]:
+def made_differently(before: Machine, desired: Machine) -> tuple[str, ...]:
     """user_data and machine_image where they differ. What is not known of other people's machines does not."""
     changed = []
     if before.user_data and before.user_data not in (desired.user_data, user_data_digest(desired.user_data)):

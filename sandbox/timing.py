@@ -40,6 +40,7 @@ _INSTANT_S = {
     "vm.start": 0.1,
     "vm.stop": 0.05,
     "vm.delete": 0.05,
+    "disk.create": 0.1,
     "node.join": 0.1,
     "image.pull": 0.03,
     "pull.cn": 0.03,

@@ -7,10 +7,11 @@ moves counted.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from model.plan import Placement
-from scheduler.check import broken_rules, cost_of
+from scheduler.check import broken_rules, cost_of, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
 from scheduler.large import Large, LargeAnswer
@@ -46,7 +47,7 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
         kept = place_beside(problem, eligibility, large)
         if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
             candidates.append(kept)
-    gaps = [cost_of(problem, c.assignment, c.pools).total_per_hour / max(large.bound, 1e-12) - 1 for c in candidates]
+    gaps = [weight_of(problem, c.assignment, c.pools) / max(large.bound, 1e-12) - 1 for c in candidates]
     if not gaps or gaps[0] > GOOD_ENOUGH:
         answer: LargeAnswer = large.place()
         done = answer.placement
@@ -56,6 +57,8 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
         what = "no placement was found that keeps every limit and quota, and none was excluded"
         return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.bound), None
     # Of two that are about equally good the one that moves less: it comes first and must be beaten clearly.
+    most = math.inf if problem.max_moves is None else problem.max_moves
+    candidates = [c for c in candidates if arrivals(problem, c) <= most] or candidates
     best = candidates[0]
     if len(candidates) > 1 and moving_cost(problem, candidates[1]) < moving_cost(problem, best) * (1 - WORTH_MOVING):
         best = candidates[1]
@@ -66,7 +69,13 @@ def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:
     """The services of those names alone, without their calls to others."""
     known = names | problem.external_by_name.keys()
     part = tuple(
-        replace(s, edges=tuple(e for e in s.edges if e.callee in known)) for s in problem.services if s.name in names
+        replace(
+            s,
+            edges=tuple(e for e in s.edges if e.callee in known),
+            apart=tuple(a for a in s.apart if a.service in names),
+        )
+        for s in problem.services
+        if s.name in names
     )
     what = f"{len(names)} services cannot be placed, with or without the others"
     return Undecided(what=what, raise_limit_to=0), replace(problem, services=part)
@@ -81,14 +90,14 @@ def unaware(problem: Problem) -> Problem:
 
 def _solved(problem: Problem, eligibility: Eligibility, done: Complete, bound: float) -> Solved:
     cost = cost_of(problem, done.assignment, done.pools)
-    total = cost.total_per_hour
+    total, wishes = cost.total_per_hour, preference_of(problem, done.assignment)
     return Solved(
         placement=Placement(
             services=service_placements(problem, eligibility, done, prices=len(problem.services) <= PRICED_SERVICES),
             pools=done.pools,
             cost=cost,
-            lower_bound_per_hour=min(total, bound * (1 - 1e-9)),
-            proven_optimal=total <= bound * (1 + OPTIMALITY_GAP) + 1e-12,
+            lower_bound_per_hour=max(0.0, min(total, bound * (1 - 1e-9) - wishes)),
+            proven_optimal=total + wishes <= bound * (1 + OPTIMALITY_GAP) + 1e-12,
         ),
         packing=done.packing,
         work=0,

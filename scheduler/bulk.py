@@ -17,8 +17,10 @@ import numpy as np
 
 from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, PlacePrices, mix_prices
+from scheduler.problem import NODE
+from scheduler.sizes import DIMENSIONS, ON_DEMAND, loose_count, node_cap
 
-SPARE = -1  # the pod that stands for a rolling update's extra replica
+SPARE = -1  # the pod that stands for a rolling update's extra replica; below it are pods that may be on spot machines
 REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
 IDLE_REPAIRS = 1_500  # over the number of nodes: trials without success after which it is enough, at least 16
 EMPTIED = 4  # nodes taken apart at once, at most
@@ -49,6 +51,25 @@ class Pods:
     types: Floats  # per type: 1 where planned, more where it costs more, infinite where the pod does not fit
 
 
+def node_strangers(grid: Grid) -> dict[int, frozenset[int]]:
+    """Service -> those that may not share a node with it, whichever says so, as keys of Load.pods."""
+    index = {s.name: i for i, s in enumerate(grid.problem.services)}
+    found: dict[int, set[int]] = {}
+    for i, service in enumerate(grid.problem.services):
+        for rule in service.apart:
+            if rule.over == NODE:
+                j = index[rule.service]
+                for one, other in ((i, j), (j, i)):
+                    for key in (one, loose_key(one)):
+                        found.setdefault(key, set()).update((other, loose_key(other)))
+    return {key: frozenset(others) for key, others in found.items()}
+
+
+def loose_key(service: int) -> int:
+    """Stands for those pods of a service that may be on spot machines; and back."""
+    return -(service + 2)
+
+
 def pack_site(
     grid: Grid, place: Place, kinds: Kinds, counts: Floats, spare: Floats, existing: Sequence[int] = ()
 ) -> list[Load] | None:
@@ -59,13 +80,13 @@ def pack_site(
     here = np.flatnonzero((counts > 0) & ~grid.dedicated)
     if not len(here):
         return []
-    demand = np.zeros((kinds.count, 4))
+    demand = np.zeros((kinds.count, DIMENSIONS))
     np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
-    prices = mix_prices(place, kinds, demand, tidy=True)
+    prices = mix_prices(place, kinds, demand, tidy=True, zones=1)
     if prices is None:
         return None
     packer = Packer(grid, place, kinds, prices)
-    waiting = [packer.pods(int(i), int(counts[i]), int(counts[i])) for i in here]
+    waiting = [pods for i in here for pods in packer.pods(int(i), int(counts[i]))]
     if spare.any():
         waiting.append(packer.spare(spare))
     packer.bulk(waiting, existing)
@@ -86,13 +107,23 @@ class Packer:
         self.grid, self.place, self.kinds, self.prices = grid, place, kinds, prices
         self.scale = np.maximum(place.rooms.max(axis=0), 1.0)
         self.rooms = np.maximum(place.rooms, 1e-9)
+        self.strangers = node_strangers(grid)
         self.known: dict[int, Pods] = {}
         self.loads: list[Load] = []
 
-    def pods(self, service: int, count: int, total: int) -> Pods:
-        replicas = int(self.grid.replicas[service])
-        cap = replicas - 1 if self.grid.problem.survive_node_loss and replicas > 1 else replicas
-        return self._pods(service, self.grid.sizes[service], count, cap, total)
+    def pods(self, service: int, count: int) -> list[Pods]:
+        """Its pods; those that may be on spot machines and those that may not by themselves, sharing what a node may
+        carry of both."""
+        cap = node_cap(self.grid.problem, self.grid.problem.services[service])
+        share = self.grid.problem.services[service].max_spot_share
+        size = self.grid.sizes[service]
+        if not 0 < share < 1:
+            return [self._pods(service, size, count, cap, count)]
+        firm = size.copy()
+        firm[ON_DEMAND] = 1.0
+        loose = loose_count(self.grid.problem.services[service], count) if cap > 1 else 0
+        rows = [(service, firm, count - loose, cap - cap // 2), (loose_key(service), size, loose, cap // 2)]
+        return [self._pods(key, size, n, most, n) for key, size, n, most in rows if n]
 
     def spare(self, size: Floats) -> Pods:
         return self._pods(SPARE, size, 1, 1, 1)
@@ -103,7 +134,7 @@ class Packer:
         least = float(worth.min(initial=np.inf))
         ratio = worth / max(least, 1e-12)
         if service != SPARE:
-            planned = self.prices.shares[self.kinds.kind[service]] > 1e-6
+            planned = self.prices.shares[self.kinds.kind[service if service >= 0 else loose_key(service)]] > 1e-6
             ratio = np.where(fits & planned, 1.0, np.maximum(ratio, 1.0 + 1e-3))
         made = self.known[service] = Pods(service, size, count, cap, total, least, ratio)
         return made
@@ -159,11 +190,20 @@ class Packer:
             if len(rows) > 2 * window:  # a part of many alike nodes is as good as all of them, and quicker
                 first = (turn * window) % len(rows)
                 turn += 1
-                self._fill_one(free, kinds, rows[first : first + window], pods, here, moves)
+                self._fill_one(free, kinds, self._free_of(rows[first : first + window], pods, moves), pods, here, moves)
                 here += [(node, n) for node, _, n in moves[before:]]
             if len(rows) and pods.count:
-                self._fill_one(free, kinds, rows, pods, here, moves)
+                self._fill_one(free, kinds, self._free_of(rows, pods, moves), pods, here, moves)
         return moves
+
+    def _free_of(self, rows: Ints, pods: Pods, moves: Moves) -> Ints:
+        """The nodes that carry no service which may not share a node with this one."""
+        others = self.strangers.get(pods.service)
+        if not others:
+            return rows
+        met = {i for i, load in enumerate(self.loads) if not others.isdisjoint(load.pods)}
+        met |= {node for node, service, _ in moves if service in others}
+        return rows[~np.isin(rows, sorted(met))] if met else rows
 
     def _fill_one(
         self,
@@ -209,8 +249,8 @@ class Packer:
             sizes = np.array([p.size for p in left])
             best: tuple[float, Load, Ints] | None = None
             value = np.array([p.worth for p in left])
-            for t in range(len(self.place.types)):
-                used = self._one_node(t, sizes, np.array([min(p.count, p.cap) for p in left]))
+            for t in np.flatnonzero(np.isinf(self.place.limits)).tolist():  # the others are in the mix already
+                used = self._one_node(t, sizes, np.array([min(p.count, p.cap) for p in left]), left)
                 worth = float(value @ used)
                 if worth > 0 and (best is None or float(self.place.prices[t]) / worth < best[0] - EPSILON):
                     best = float(self.place.prices[t]) / worth, Load(t), used
@@ -226,7 +266,7 @@ class Packer:
             left = [p for p in left if p.count]
         return loads
 
-    def _one_node(self, kind: int, sizes: Floats, available: Ints) -> Ints:
+    def _one_node(self, kind: int, sizes: Floats, available: Ints, left: Sequence[Pods]) -> Ints:
         """What goes on one node of that type: large pods first, and of them what is most like the free room."""
         room = self.rooms[kind]
         free = self.place.rooms[kind].copy()
@@ -247,16 +287,22 @@ class Packer:
             most = min(int(available[pick] - used[pick]), fitting)
             n = max(1, min(most, 1 + most // 4))
             used[pick] += n
+            others = self.strangers.get(left[pick].service)
+            if others:
+                able = np.array([i for i in able.tolist() if left[i].service not in others], np.int64)
             free = free - n * sizes[pick]
 
     def downsize(self, loads: Sequence[Load]) -> None:
         """Each node becomes the cheapest type that still holds what it carries."""
         for load in loads:
-            fits = np.flatnonzero((self.place.rooms >= self.carried(load) - EPSILON).all(axis=1))
+            if np.isfinite(self.place.limits[load.kind]):
+                continue
+            holds = (self.place.rooms >= self.carried(load) - EPSILON).all(axis=1)
+            fits = np.flatnonzero(holds & np.isinf(self.place.limits))
             load.kind = int(fits[int(np.argmin(self.place.prices[fits]))])
 
     def carried(self, load: Load) -> Floats:
-        total = np.zeros(4)
+        total = np.zeros(DIMENSIONS)
         for service, n in load.pods.items():
             total += n * self.known[service].size
         return total

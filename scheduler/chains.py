@@ -17,6 +17,7 @@ import numpy as np
 
 from scheduler.grid import NEVER, Floats, Grid, Ints
 from scheduler.problem import Spread
+from scheduler.sizes import domain_cap
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class SpreadRows:
             found[service.spread].append(i)
         self.rows: dict[Spread | None, Ints] = {k: np.array(v, np.int64) for k, v in found.items()}
         self.rule_of = [s.spread for s in grid.problem.services]
+        caps = ((i, domain_cap(s, "zone")) for i, s in enumerate(grid.problem.services))
+        self.zone_caps = [(i, cap) for i, cap in caps if cap is not None]
         self.domains: dict[str, list[list[int]]] = {
             "zone": [[k] for k in range(len(grid.places))],
             "region": _members([p.region for p in grid.places]),

@@ -11,8 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.plan import Cost, PoolChoice
-from scheduler.eligibility import holds, reject, room
-from scheduler.problem import Problem, ServiceDemand
+from scheduler.eligibility import reject
+from scheduler.problem import LEVELS, Problem, ServiceDemand
+from scheduler.sizes import (
+    NOTHING,
+    ON_DEMAND,
+    Vector,
+    domain_cap,
+    domain_of,
+    holds,
+    loose_count,
+    node_cap,
+    room,
+    size_of,
+)
 from scheduler.traffic import Assignment, edge_costs
 
 
@@ -45,6 +57,17 @@ def cost_of(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoice
     )
 
 
+def preference_of(problem: Problem, assignment: Assignment) -> float:
+    """What the sites that services would rather not be in weigh, per hour; no part of the bill."""
+    rows = [s.dearer.get(i, 0.0) * n for s in problem.services if s.dearer for i, n in assignment[s.name].items()]
+    return math.fsum(rows)
+
+
+def weight_of(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoice]) -> float:
+    """What is minimised: the bill and the preferences."""
+    return cost_of(problem, assignment, pools).total_per_hour + preference_of(problem, assignment)
+
+
 def broken_rules(
     problem: Problem, assignment: Assignment, pools: Sequence[PoolChoice], packing: Sequence[NodeLoad]
 ) -> list[str]:
@@ -52,6 +75,7 @@ def broken_rules(
     found: list[str] = []
     for service in problem.services:
         found += _service(problem, service, assignment)
+    found += team_requests(problem, assignment)
     found += _machines(problem, assignment, pools)
     found += _nodes(problem, assignment, pools, packing)
     return found
@@ -73,16 +97,76 @@ def _service(problem: Problem, service: ServiceDemand, assignment: Assignment) -
         domains: Counter[str] = Counter()
         for site_id, count in mine.items():
             site = problem.site_by_id[site_id]
-            domains[{"zone": site.id, "region": site.region, "cloud": site.cloud}[service.spread.over]] += count
+            domains[domain_of(site, service.spread.over)] += count
         enough = sum(1 for n in domains.values() if n >= service.spread.min_each)
         if enough < service.spread.min_domains:
             found.append(f"{service.name}: only {enough} {service.spread.over}s hold {service.spread.min_each} of it")
+    return found + _shares(problem, service, mine) + _apart(problem, service, assignment)
+
+
+def _shares(problem: Problem, service: ServiceDemand, mine: Mapping[str, int]) -> list[str]:
+    """Too much of it in one place, or too little where it must be."""
+    found: list[str] = []
+    for level in LEVELS:
+        cap = domain_cap(service, level)
+        carried: Counter[str] = Counter()
+        for site_id, count in mine.items():
+            carried[domain_of(problem.site_by_id[site_id], level)] += count
+        found += [
+            f"{service.name}: {n} replicas in the {level} {domain}, at most {cap}"
+            for domain, n in sorted(carried.items())
+            if cap is not None and n > cap
+        ]
+    found += [
+        f"{service.name}: {mine.get(site_id, 0)} replicas in {site_id}, pinned to {least}"
+        for site_id, least in sorted(service.pinned.items())
+        if mine.get(site_id, 0) < least
+    ]
+    for rule in service.users:
+        rtt = problem.population_by_name[rule.population].rtt_ms
+        if not any(rtt.get(problem.site_by_id[s].region, math.inf) <= rule.max_rtt_ms for s in mine):
+            found.append(f"{service.name}: no replica within {rule.max_rtt_ms:g} ms of the users in {rule.population}")
+    return found
+
+
+def _apart(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[str]:
+    found: list[str] = []
+    for rule in service.apart:
+        if rule.over not in LEVELS:
+            continue  # of nodes: judged with the certificate
+        mine, theirs = (
+            {domain_of(problem.site_by_id[s], rule.over) for s in assignment.get(name, {})}
+            for name in (service.name, rule.service)
+        )
+        for domain in sorted(mine & theirs):
+            found.append(f"{service.name} and {rule.service} are both in the {rule.over} {domain}")
+    return found
+
+
+def team_requests(problem: Problem, assignment: Assignment) -> list[str]:
+    """Quotas of teams that are exceeded, in words."""
+    found: list[str] = []
+    for quota in problem.team_quotas:
+        cpu = memory = 0
+        for service in problem.services:
+            if service.team == quota.team:
+                count = sum(
+                    n for site, n in assignment.get(service.name, {}).items()
+                    if quota.region in ("", problem.site_by_id[site].region)
+                )  # fmt: skip
+                cpu += service.cpu_millicores * count
+                memory += service.memory_mib * count
+        for used, most, unit in ((cpu, quota.cpu_millicores, "m cpu"), (memory, quota.memory_mib, " MiB")):
+            if most is not None and used > most:
+                where = f" in {quota.region}" if quota.region else ""
+                found.append(f"team {quota.team} requests {used}{unit}{where}, its quota is {most}")
     return found
 
 
 def _machines(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoice]) -> list[str]:
     found: list[str] = []
     per_site: Counter[str] = Counter()
+    of_type: Counter[tuple[str, str]] = Counter()
     vcpu: defaultdict[str, float] = defaultdict(float)
     own: Counter[tuple[str, str]] = Counter()
     types: Counter[tuple[str, str]] = Counter()
@@ -93,6 +177,9 @@ def _machines(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoi
             found.append(f"{pool.site} does not sell {pool.count} x {pool.instance_type}")
             continue
         per_site[site.id] += pool.count
+        of_type[site.id, offer.name] += pool.count
+        if offer.max_count is not None and of_type[site.id, offer.name] > offer.max_count:
+            found.append(f"{site.id}: more of {offer.name} than the {offer.max_count} that there are")
         vcpu[site.region] += offer.vcpu * pool.count
         if pool.dedicated_to:
             service = problem.service_by_name[pool.dedicated_to]
@@ -126,7 +213,11 @@ def _nodes(
     if bought != Counter((load.site, load.instance_type) for load in packing):
         found.append("the certificate speaks of other nodes than the pools have")
     placed: Counter[tuple[str, str]] = Counter()
+    on_spot: Counter[tuple[str, str]] = Counter()
     spare: dict[str, bool] = {}
+    if problem.spare_node_per_pool:
+        packing, missing = _without_spares(packing)
+        found += [f"{site}: no spare node of {name}" for site, name in missing]
     extras = {site_id: spare_pod(problem, site_id, assignment) for site_id in {load.site for load in packing}}
     types = {(site.id, t.name): t for site in problem.sites for t in site.types}
     for load in packing:
@@ -136,14 +227,22 @@ def _nodes(
         for name, count in load.pods.items():
             placed[name, site.id] += count
             service = problem.service_by_name[name]
-            for axis, need in enumerate((service.cpu_millicores, service.memory_mib, service.gpu, service.pods)):
-                free[axis] -= need * count
-            if problem.survive_node_loss and service.replicas > 1 and count == service.replicas:
-                found.append(f"{site.id}: one node carries all replicas of {name}")
+            on_spot[name, site.id] += count if offer.spot else 0
+            for axis, need in enumerate(size_of(service)):
+                free[axis] -= need * count if axis != ON_DEMAND else 0
+            if count > node_cap(problem, service):
+                found.append(f"{site.id}: one node carries {count} replicas of {name}")
+            for rule in service.apart:
+                if rule.service in load.pods and rule.over not in LEVELS:
+                    found.append(f"{site.id}: {name} and {rule.service} share a node")
         if min(free) < 0:
             found.append(f"{site.id}: a node of {offer.name} is overfull")
         extra = extras[site.id]
         spare[site.id] = spare.get(site.id, False) or all(f >= e for f, e in zip(free, extra, strict=True))
+    for (name, site_id), count in sorted(on_spot.items()):
+        most = loose_count(problem.service_by_name[name], assignment.get(name, {}).get(site_id, 0))
+        if count > most:
+            found.append(f"{name} in {site_id}: {count} replicas on spot machines, at most {most}")
     found += [f"{site_id}: no room for a rolling update" for site_id, ok in sorted(spare.items()) if not ok]
     for service in problem.services:
         if not service.dedicated:
@@ -153,17 +252,36 @@ def _nodes(
     return found
 
 
-def spare_pod(problem: Problem, site_id: str, assignment: Assignment) -> tuple[int, int, int, int]:
-    """The room that a site keeps for rolling updates: as large as its largest surging service, per resource."""
+def _without_spares(packing: Sequence[NodeLoad]) -> tuple[list[NodeLoad], list[tuple[str, str]]]:
+    """The nodes without one empty one of each pool, and the pools that have none."""
+    lacking = dict.fromkeys((load.site, load.instance_type) for load in packing)
+    rest: list[NodeLoad] = []
+    for load in packing:
+        key = (load.site, load.instance_type)
+        if key in lacking and not load.pods:
+            del lacking[key]
+        else:
+            rest.append(load)
+    return rest, list(lacking)
+
+
+def spare_pod(problem: Problem, site_id: str, assignment: Assignment) -> Vector:
+    """The room that a site keeps for rolling updates: as large as its largest surging service, per resource.
+
+    On a machine that stays and of the right architecture; where images for amd64 only and for arm64 only meet in one
+    site, on an amd64 one.
+    """
     if not problem.rollout_headroom:
-        return (0, 0, 0, 0)
-    here = [
-        s for s in problem.services
+        return NOTHING
+    return spare_of([
+        size_of(s) for s in problem.services
         if s.surge and not s.dedicated and assignment.get(s.name, {}).get(site_id)
-    ]  # fmt: skip
-    return (
-        max((s.cpu_millicores for s in here), default=0),
-        max((s.memory_mib for s in here), default=0),
-        0,
-        max((s.pods for s in here), default=0),
-    )
+    ])  # fmt: skip
+
+
+def spare_of(sizes: Sequence[Vector]) -> Vector:
+    """The spare pod beside pods of those sizes; GPUs and local disks are too dear to keep idle."""
+    if not sizes:
+        return NOTHING
+    cpu, memory, _, pods, _, amd64, arm64, stays = (max(column) for column in zip(*sizes, strict=True))
+    return (cpu, memory, 0, pods, 0, amd64, arm64 if not amd64 else 0, stays)

@@ -13,72 +13,108 @@ import numpy as np
 
 from scheduler.chains import SpreadRows
 from scheduler.choose import egress, reaches
-from scheduler.grid import NEVER, Floats, Grid
-from scheduler.problem import ServiceDemand
+from scheduler.grid import NEVER, Flags, Floats, Grid, Ints
+from scheduler.problem import Spread
+from scheduler.shares import Shares
+from scheduler.sizes import AMD64, ARM64, DIMENSIONS, DISK, GPU
 
-HALF = 0.5  # of the cheapest machine: what the last node of a zone leaves empty on average
+HALF = 0.5  # of the cheapest machine that holds the spare pod: what a zone leaves empty on average
+MANY = 1_000_000
+LIGHTER = (1, 2, 4, 8, 16)  # so many of the largest services are moved out of a zone on trial
 SMALL = 25.0  # only places that cost less than so many times their opening are tried
 
 
-def consolidate(grid: Grid, spreads: SpreadRows, each: Floats, ahead: Floats, counts: Floats) -> Floats:
-    """Replicas per service and place, with fewer places and zones in use where that is cheaper."""
-    best = estimate(grid, each, counts)
-    cost = np.where(counts > 0, each, 0.0) * counts
-    for k in np.argsort(cost.sum(axis=0), kind="stable").tolist():
-        if 0 < float(cost[:, k].sum()) < SMALL * opening(grid, counts[:, k], k):
-            counts, best = _try(grid, spreads, each, _without_place(grid, ahead, counts, k), counts, best)
-    for k in range(len(grid.places)):
-        counts, best = _try(grid, spreads, each, _without_second_zone(grid, ahead, counts, k), counts, best)
-    return counts
+def consolidate(grid: Grid, spreads: SpreadRows, shares: Shares, each: Floats, ahead: Floats, counts: Floats) -> Floats:
+    """Replicas per service and place, with fewer and lighter places and zones in use where that is cheaper."""
+    return _Consolidation(grid, spreads, shares, each, ahead, counts).run()
 
 
-def _try(
-    grid: Grid, spreads: SpreadRows, each: Floats, trial: Floats | None, counts: Floats, best: float
-) -> tuple[Floats, float]:
-    if trial is None or not spread_kept(grid, spreads, trial) or len(reaches(grid, trial)):
-        return counts, best
-    found = estimate(grid, each, trial)
-    return (trial, found) if found < best - 1e-9 else (counts, best)
+class _Consolidation:
+    """The best counts so far, and what they are estimated to cost."""
 
+    def __init__(
+        self, grid: Grid, spreads: SpreadRows, shares: Shares, each: Floats, ahead: Floats, counts: Floats
+    ) -> None:
+        self.grid, self.spreads, self.shares = grid, spreads, shares
+        self.each, self.ahead, self.counts = each, ahead, counts
+        self.best = estimate(grid, spreads, each, counts)
+        # Services that need several regions or clouds stay where they are when a place is made lighter.
+        self.tied = np.array([r is not None and r.over != "zone" for r in spreads.rule_of])
 
-def _without_place(grid: Grid, ahead: Floats, counts: Floats, k: int) -> Floats | None:
-    """Everything in that place goes where it costs least among the other places in use."""
-    trial = counts.copy()
-    rows = np.flatnonzero(counts[:, k] > 0)
-    open_ = counts.sum(axis=0) > 0
-    open_[k] = False
-    score = np.where(open_[None, :] & grid.allowed[rows], ahead[rows], math.inf)
-    if not open_.any() or not np.isfinite(score.min(axis=1)).all() or (score.min(axis=1) >= NEVER / 1e3).any():
-        return None
-    target = score.argmin(axis=1)
-    np.add.at(trial, (rows, target), counts[rows, k])
-    trial[rows, k] = 0.0
-    return trial
+    def run(self) -> Floats:
+        cost = np.where(self.counts > 0, self.each, 0.0) * self.counts
+        for k in np.argsort(cost.sum(axis=0), kind="stable").tolist():
+            there = float(cost[:, k].sum())
+            if 0 < there < SMALL * opening(self.grid, self.counts[:, k], k):
+                self._try(self._leave(k, np.flatnonzero(self.counts[:, k] > 0)))
+        for k in range(len(self.grid.places)):
+            if self._in_second_zones(k).any() and not self._try(self._second_zone(k, MANY)):
+                for most in LIGHTER:
+                    self._try(self._second_zone(k, most))
+        for k in np.argsort(cost.sum(axis=0), kind="stable").tolist():
+            if 0 < float(cost[:, k].sum()) < SMALL * opening(self.grid, self.counts[:, k], k):
+                for most in LIGHTER:
+                    self._try(self._leave(k, self._largest(k, (self.counts[:, k] > 0) & ~self.tied, most)))
+        return self.counts
 
+    def _try(self, trial: Floats | None) -> bool:
+        if trial is None or len(reaches(self.grid, trial)):
+            return False
+        if not spread_kept(self.grid, self.spreads, trial) or not self.shares.kept(trial):
+            return False
+        found = estimate(self.grid, self.spreads, self.each, trial)
+        if found >= self.best - 1e-9:
+            return False
+        self.counts, self.best = trial, found
+        return True
 
-def _without_second_zone(grid: Grid, ahead: Floats, counts: Floats, k: int) -> Floats | None:
-    """Services that would need another zone of that place get their second one in another place."""
-    zoned = split_zones(grid, counts)[k]
-    rows = np.flatnonzero(zoned[:, 1:].sum(axis=1) > 0)
-    if not len(rows):
-        return None
-    trial = counts.copy()
-    open_ = counts.sum(axis=0) > 0
-    open_[k] = False
-    for i in rows.tolist():
-        score = np.where(open_ & grid.allowed[i] & (counts[i] == 0), ahead[i], math.inf)
-        if not math.isfinite(score.min(initial=math.inf)):
+    def _in_second_zones(self, k: int) -> Floats:
+        """Replicas per service in all but the first zone of a place."""
+        beyond: Floats = split_zones(self.grid, self.spreads, self.counts)[k][:, 1:].sum(axis=1)
+        return beyond
+
+    def _largest(self, k: int, among: Flags, most: int) -> Ints:
+        """Those services there whose pods are largest: they decide how much room for updates is kept."""
+        rows = np.flatnonzero(among & self.grid.surging & ~self.grid.dedicated)
+        share = (self.grid.sizes[rows] / np.maximum(self.grid.places[k].rooms.max(axis=0), 1.0)).max(axis=1)
+        return rows[np.argsort(-share, kind="stable")[:most]]
+
+    def _leave(self, k: int, rows: Ints) -> Floats | None:
+        """Those services go from that place to where they cost least among the other places in use."""
+        trial = self.counts.copy()
+        open_ = self.counts.sum(axis=0) > 0
+        open_[k] = False
+        if not len(rows) or not open_.any():
             return None
-        away = float(zoned[i, 1:].sum())
-        trial[i, int(score.argmin())] += away
-        trial[i, k] -= away
-    return trial
+        score = np.where(open_[None, :] & self.grid.allowed[rows], self.ahead[rows], math.inf)
+        if (score.min(axis=1) >= NEVER / 1e3).any():
+            return None
+        np.add.at(trial, (rows, score.argmin(axis=1)), self.counts[rows, k])
+        trial[rows, k] = 0.0
+        return trial
+
+    def _second_zone(self, k: int, most: int) -> Floats | None:
+        """Services that would need another zone of that place get their second one in another place: the largest."""
+        beyond = self._in_second_zones(k)
+        rows = np.flatnonzero(beyond > 0) if most >= MANY else self._largest(k, beyond > 0, most)
+        trial = self.counts.copy()
+        open_ = self.counts.sum(axis=0) > 0
+        open_[k] = False
+        score = np.where(
+            open_[None, :] & self.grid.allowed[rows] & (self.counts[rows] == 0), self.ahead[rows], math.inf
+        )
+        able = score.min(axis=1, initial=math.inf) < NEVER / 1e3
+        if not len(rows) or not able.all():
+            return None
+        np.add.at(trial, (rows, score.argmin(axis=1)), beyond[rows])
+        trial[rows, k] -= beyond[rows]
+        return trial
 
 
-def estimate(grid: Grid, each: Floats, counts: Floats) -> float:
+def estimate(grid: Grid, spreads: SpreadRows, each: Floats, counts: Floats) -> float:
     """Cost per hour, about: replicas by their prices, calls exactly, and what opening the zones costs."""
     total = float((np.where(counts > 0, each, 0.0) * counts).sum()) + egress(grid, counts)
-    for k, zoned in enumerate(split_zones(grid, counts)):
+    for k, zoned in enumerate(split_zones(grid, spreads, counts)):
         for z in range(zoned.shape[1]):
             if zoned[:, z].any():
                 total += opening(grid, zoned[:, z], k)
@@ -86,7 +122,7 @@ def estimate(grid: Grid, each: Floats, counts: Floats) -> float:
 
 
 def opening(grid: Grid, counts: Floats, k: int) -> float:
-    """What a zone of that place costs beyond its pods: the spare pod and half an empty machine."""
+    """What a zone of that place costs beyond its pods: the spare pod and half an empty machine that holds it."""
     place = grid.places[k]
     if not ((counts > 0) & ~grid.dedicated).any():
         return 0.0
@@ -94,16 +130,18 @@ def opening(grid: Grid, counts: Floats, k: int) -> float:
     holds = (place.rooms >= spare).all(axis=1)
     share = (spare / np.maximum(place.rooms, 1e-9)).max(axis=1)
     worth = float((share * place.prices)[holds].min(initial=math.inf))
-    return (worth if math.isfinite(worth) else 0.0) + HALF * float(place.prices.min(initial=math.inf))
+    last = float(place.prices[holds].min(initial=math.inf))
+    return worth + HALF * last if math.isfinite(worth) else 0.0
 
 
 def spare_size(grid: Grid, counts: Floats) -> Floats:
     """As scheduler.check.spare_pod, for replicas per service."""
     here = (counts > 0) & ~grid.dedicated & grid.surging
-    size = np.zeros(4)
+    size = np.zeros(DIMENSIONS)
     if grid.problem.rollout_headroom and here.any():
         size = grid.sizes[here].max(axis=0)
-        size[2] = 0.0
+        size[[GPU, DISK]] = 0.0
+        size[ARM64] *= size[AMD64] == 0
     return size
 
 
@@ -121,28 +159,39 @@ def spread_kept(grid: Grid, spreads: SpreadRows, counts: Floats) -> bool:
     return True
 
 
-def split_zones(grid: Grid, counts: Floats) -> list[Floats]:
+def split_zones(grid: Grid, spreads: SpreadRows, counts: Floats) -> list[Floats]:
     """Per place: services x zones. Everything in the first zone, but for what spreads over zones."""
     zoned = [np.zeros((grid.count, len(p.sites))) for p in grid.places]
     for k in range(len(grid.places)):
         zoned[k][:, 0] = counts[:, k]
-    for i, service in enumerate(grid.problem.services):
-        if service.spread is not None and service.spread.over == "zone":
-            _split(zoned, i, service)
+    for rule, rows in spreads.rows.items():
+        if rule is not None and rule.over == "zone":
+            held = (counts[rows] >= rule.min_each).sum(axis=1)
+            for i in rows[held < rule.min_domains].tolist():
+                _split(zoned, i, rule)
+    for i, cap in spreads.zone_caps:
+        for z in zoned:
+            _even_out(z[i], cap)
     return zoned
 
 
-def _split(zoned: list[Floats], i: int, service: ServiceDemand) -> None:
-    rule = service.spread
-    assert rule is not None
+def _even_out(mine: Floats, cap: int) -> None:
+    """At most cap replicas in each zone of a place, as far as its zones suffice."""
+    while mine.max() > cap and mine.min() < cap:
+        mine[int(mine.argmax())] -= 1
+        mine[int(mine.argmin())] += 1
+
+
+def _split(zoned: list[Floats], i: int, rule: Spread) -> None:
+    used = [z for z in zoned if z[i, 0] > 0]
     for _ in range(rule.min_domains):
-        held = sum(int((z[i] >= rule.min_each).sum()) for z in zoned)
+        held = sum(int((z[i] >= rule.min_each).sum()) for z in used)
         if held >= rule.min_domains:
             return
-        options = [(-z[i, 0], k) for k, z in enumerate(zoned) if z[i, 0] >= 2 * rule.min_each and (z[i, 1:] == 0).any()]
+        options = [(-z[i, 0], k) for k, z in enumerate(used) if z[i, 0] >= 2 * rule.min_each and (z[i, 1:] == 0).any()]
         if not options:
             return
-        k = min(options)[1]
-        empty = 1 + int(np.flatnonzero(zoned[k][i, 1:] == 0)[0])
-        zoned[k][i, empty] = rule.min_each
-        zoned[k][i, 0] -= rule.min_each
+        mine = used[min(options)[1]][i]
+        empty = 1 + int(np.flatnonzero(mine[1:] == 0)[0])
+        mine[empty] = rule.min_each
+        mine[0] -= rule.min_each

@@ -12,7 +12,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from model.errors import Diagnostic, InvalidInput
-from scheduler.problem import INTERNET, LEVELS, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import ARCHITECTURES, INTERNET, LEVELS, NODE, Problem, ServiceDemand, SiteOffer
+from scheduler.sizes import domain_cap
 
 SCHEMA_VERSION = 1
 MAX_REPLICAS = 1_000_000  # in all; more is refused, since no answer would come in reasonable time
@@ -82,8 +83,10 @@ def check_problem(problem: Problem) -> list[Diagnostic]:
     site_ids = {s.id for s in problem.sites}
     for service in problem.services:
         found += _service(problem, service, site_ids)
+        found += _wishes(problem, service, site_ids)
     for site in problem.sites:
         found += _site(site)
+    found += _shared(problem)
     found += _routes(problem)
     found += [Diagnostic(f"region_quota_vcpu[{r}]", "no site is in that region") for r in _unknown_quota(problem)]
     found += [
@@ -117,6 +120,8 @@ def _names(problem: Problem) -> Iterator[Diagnostic]:
         ("sites", [s.id for s in problem.sites]),
         ("externals", [e.name for e in problem.externals]),
         ("routes", [f"{r.src} -> {r.dst}" for r in problem.routes]),
+        ("populations", [p.name for p in problem.populations]),
+        ("team_quotas", [f"{q.team} {q.region}".strip() for q in problem.team_quotas]),
     ):
         for name, count in sorted(Counter(names).items()):
             if not name:
@@ -163,8 +168,87 @@ def _service(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> It
             yield Diagnostic(f"{place}.edges[{edge}]", f"occurs {count} times")
 
 
+def _wishes(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> Iterator[Diagnostic]:
+    """Shares, levels, pins and preferences of one service, and whether they contradict one another."""
+    place = f"services[{service.name}]"
+    for key, share in (("max_spot_share", service.max_spot_share), ("max_node_share", service.max_node_share)):
+        if share > 1 or (key == "max_node_share" and share <= 0):
+            yield Diagnostic(f"{place}.{key}", f"{share:g} is no share; 0.5 means half of its replicas")
+    for level, share in sorted(service.survives.items()):
+        if level not in LEVELS or share > 1:
+            yield Diagnostic(f"{place}.survives[{level}]", f"is a share up to 1 for one of {', '.join(LEVELS)}")
+        elif share > 0 and service.replicas - math.ceil(share * service.replicas - 1e-9) < 1:
+            what = f"{share:.0%} of {service.replicas} replicas are all of them; no placement survives a loss so"
+            yield Diagnostic(f"{place}.survives[{level}]", what, "more replicas, or a smaller share")
+    for level, most in sorted(service.max_per.items()):
+        if level not in (NODE, *LEVELS) or most < 1:
+            yield Diagnostic(f"{place}.max_per[{level}]", f"is at least 1 for one of {', '.join((NODE, *LEVELS))}")
+    unknown = sorted(set(service.architectures) - set(ARCHITECTURES))
+    if unknown or not service.architectures:
+        yield Diagnostic(f"{place}.architectures", f"is one or more of {', '.join(ARCHITECTURES)}")
+    for key, sites in (("pinned", service.pinned), ("dearer", service.dearer)):
+        for site in sorted(set(sites) - site_ids):
+            yield Diagnostic(f"{place}.{key}", f"no such site: {site}")
+    yield from _pins(service)
+    yield from _others(problem, service)
+
+
+def _others(problem: Problem, service: ServiceDemand) -> Iterator[Diagnostic]:
+    """What a service's wishes say of other services and of users."""
+    place = f"services[{service.name}]"
+    for rule in service.apart:
+        if rule.service not in problem.service_by_name or rule.service == service.name:
+            yield Diagnostic(
+                f"{place}.apart[{rule.service}]", "is no other service; max_per keeps replicas of one apart"
+            )
+        if rule.over not in (NODE, *LEVELS):
+            yield Diagnostic(f"{place}.apart[{rule.service}].over", f"is none of {', '.join((NODE, *LEVELS))}")
+    for users in service.users:
+        if users.population not in problem.population_by_name:
+            yield Diagnostic(f"{place}.users[{users.population}]", "is no population")
+    for edge in service.edges:
+        if edge.within not in ("", *LEVELS):
+            yield Diagnostic(f"{place}.edges[{edge.callee}].within", f"is none of {', '.join(LEVELS)}")
+
+
+def _pins(service: ServiceDemand) -> Iterator[Diagnostic]:
+    place = f"services[{service.name}].pinned"
+    if sum(service.pinned.values()) > service.replicas:
+        yield Diagnostic(place, f"{sum(service.pinned.values())} replicas are pinned and there are {service.replicas}")
+    for site, least in sorted(service.pinned.items()):
+        outside = service.allowed_sites is not None and site not in service.allowed_sites
+        if least and (outside or site in service.avoided_sites):
+            yield Diagnostic(place, f"contradicts itself: {site} is pinned and not allowed")
+        cap = domain_cap(service, "zone")
+        if cap is not None and least > cap:
+            yield Diagnostic(place, f"contradicts itself: {least} in {site}, where at most {cap} may be")
+
+
+def _shared(problem: Problem) -> Iterator[Diagnostic]:
+    """What belongs to no single service or site."""
+    regions = set(problem.regions)
+    for people in problem.populations:
+        for region in sorted(set(people.rtt_ms) - regions):
+            yield Diagnostic(f"populations[{people.name}].rtt_ms", f"no site is in {region}")
+        if not people.rtt_ms:
+            yield Diagnostic(f"populations[{people.name}].rtt_ms", "names no region")
+    teams = {s.team for s in problem.services} - {""}
+    for quota in problem.team_quotas:
+        if quota.team not in teams:
+            yield Diagnostic(f"team_quotas[{quota.team}]", "is the team of no service")
+        if quota.region and quota.region not in regions:
+            yield Diagnostic(f"team_quotas[{quota.team}].region", f"no site is in {quota.region}")
+    if problem.node_headroom >= 1:
+        yield Diagnostic("node_headroom", f"{problem.node_headroom:g} leaves nothing; 0.1 keeps a tenth of a node free")
+
+
 def _site(site: SiteOffer) -> Iterator[Diagnostic]:
     place = f"sites[{site.id}]"
+    for offer in site.types:
+        if offer.arch not in ARCHITECTURES:
+            yield Diagnostic(
+                f"{place}.types[{offer.name}].arch", f"{offer.arch!r} is none of {', '.join(ARCHITECTURES)}"
+            )
     for name, count in sorted(Counter(t.name for t in site.types).items()):
         if count > 1:
             yield Diagnostic(f"{place}.types[{name}]", f"occurs {count} times")

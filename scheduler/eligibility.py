@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from model.plan import Rejection
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.sizes import holds, loose_size
 from scheduler.traffic import hop_to_external
 
 
@@ -26,25 +27,6 @@ def usable_types(problem: Problem, service: ServiceDemand, site: SiteOffer) -> t
     return tuple(t for t in site.types if holds(problem, t, service))
 
 
-def holds(problem: Problem, offer: InstanceOffer, service: ServiceDemand) -> bool:
-    """Whether an empty machine of that type has room for one replica."""
-    cpu, memory, gpu, pods = room(problem, offer, service.dedicated)
-    fits = service.cpu_millicores <= cpu and service.memory_mib <= memory and service.gpu <= gpu
-    return fits and (service.dedicated or service.pods <= pods)
-
-
-def room(problem: Problem, offer: InstanceOffer, dedicated: bool = False) -> tuple[int, int, int, int]:
-    """cpu_millicores, memory_mib, gpu, pods that a machine offers; daemons take their share of Kubernetes nodes."""
-    if dedicated:
-        return offer.cpu_millicores, offer.memory_mib, offer.gpu, offer.pods
-    return (
-        max(0, offer.cpu_millicores - problem.node_overhead_cpu_millicores),
-        max(0, offer.memory_mib - problem.node_overhead_memory_mib),
-        offer.gpu,
-        max(0, offer.pods - problem.node_overhead_pods),
-    )
-
-
 def eligible_sites(problem: Problem) -> Eligibility:
     """Judge every service at every site. Services that ask the same questions share the answers."""
     allowed: dict[str, tuple[str, ...]] = {}
@@ -55,7 +37,7 @@ def eligible_sites(problem: Problem) -> Eligibility:
     numbers: dict[tuple[object, ...], int] = {}
     alike = [numbers.setdefault((s.region, s.types, s.kubernetes), len(numbers)) for s in sites]
     for service in problem.services:
-        size = (service.dedicated, service.cpu_millicores, service.memory_mib, service.gpu, service.pods)
+        size = (service.dedicated, service.max_spot_share > 0, service.max_spot_share >= 1, loose_size(service))
         if size not in roomy:
             words = [_capacity(problem, service, sites[alike.index(number)]) for number in range(len(numbers))]
             roomy[size] = tuple(words[number] for number in alike)
@@ -124,8 +106,13 @@ def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
         return f"{site.region} has no cluster"
     if any(holds(problem, t, service) for t in site.types):
         return ""
-    gpu = f" and {service.gpu} GPU" if service.gpu else ""
-    return f"no machine type sold here holds {service.cpu_millicores}m cpu, {service.memory_mib} MiB{gpu}"
+    more = f", {service.disk_gib} GiB of local disk" if service.disk_gib else ""
+    more += f" and {service.gpu} GPU" if service.gpu else ""
+    if service.architectures != ("amd64",):
+        more += f" for {', '.join(service.architectures)}"
+    if any(t.spot for t in site.types) and service.max_spot_share <= 0:
+        more += " without being spot"
+    return f"no machine type sold here holds {service.cpu_millicores}m cpu, {service.memory_mib} MiB{more}"
 
 
 def _external(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from model.plan import Rejection, ServicePlacement
 from scheduler.check import NodeLoad, spare_pod
-from scheduler.eligibility import Eligibility, room, usable_types
-from scheduler.nodes import Complete, size_of
+from scheduler.eligibility import Eligibility, usable_types
+from scheduler.nodes import Complete
 from scheduler.problem import Problem, ServiceDemand
+from scheduler.sizes import ON_DEMAND, room, size_of
 from scheduler.traffic import edge_costs, hops_to_service
 
 
@@ -130,5 +131,5 @@ def _free(problem: Problem, load: NodeLoad) -> list[int]:
     free = list(room(problem, offer))
     for name, count in load.pods.items():
         for axis, need in enumerate(size_of(problem.service_by_name[name])):
-            free[axis] -= need * count
+            free[axis] -= need * count if axis != ON_DEMAND else 0
     return free

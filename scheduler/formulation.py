@@ -19,10 +19,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from scheduler.eligibility import Eligibility, holds, room
+from scheduler.eligibility import Eligibility
 from scheduler.highs import MixedIntegerModel
 from scheduler.problem import Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types, sites_to_consider
+from scheduler.rules import Rules
+from scheduler.sizes import CPU, DIMENSIONS, DISK, MEMORY, ON_DEMAND, PODS, holds, node_cap, room, size_of
 from scheduler.traffic import Assignment, hop_to_external, hops_to_service
 
 Terms = list[tuple[int, float]]
@@ -70,9 +72,12 @@ class Formulation:
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
     d: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    spares: dict[SiteType, int] = field(default_factory=dict)  # 1 where the type is in use and each pool has a spare
+    loose: dict[tuple[str, str], int] = field(default_factory=dict)  # replicas that may be on spot machines
     offers: dict[SiteType, InstanceOffer] = field(default_factory=dict)
     sites: list[SiteOffer] = field(default_factory=list)
     zones: dict[str, int] = field(default_factory=dict)
+    _sites_of: dict[str, dict[str, int]] = field(default_factory=dict)
     _services: list[ServiceDemand] = field(default_factory=list)
     _spare: dict[str, dict[int, int]] = field(default_factory=dict)
     _here: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -91,6 +96,7 @@ class Formulation:
             for edge in service.edges:
                 self._edge(service, edge)
         self._limits()
+        Rules(self).add()
         for group in symmetric:
             self._fix_order(group)
         for cut in self.cuts:
@@ -110,6 +116,10 @@ class Formulation:
     def _service_columns(self, service: ServiceDemand) -> None:
         for site in self._allowed(service):
             x = self.x[service.name, site.id] = self.model.column(upper=service.replicas)
+            self._sites_of.setdefault(service.name, {})[site.id] = x
+            if 0 < service.max_spot_share < 1 and not service.dedicated:
+                loose = self.loose[service.name, site.id] = self.model.column(upper=service.replicas)
+                self.model.row([(loose, 1), (x, -service.max_spot_share)], upper=1e-9)
             if not service.dedicated:
                 here = self._here[service.name, site.id] = self.model.column()
                 self.model.row([(x, 1), (here, -service.replicas)], upper=0)
@@ -137,7 +147,7 @@ class Formulation:
 
     def _replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
         wanted = None if sites is None else set(sites)
-        return [(col, 1.0) for (name, site), col in self.x.items() if name == service and _in(site, wanted)]
+        return [(col, 1.0) for site, col in self._sites_of.get(service, {}).items() if _in(site, wanted)]
 
     def _site_columns(self, site: SiteOffer) -> None:
         tenants = [s for s in self._services if (s.name, site.id) in self._here]
@@ -145,7 +155,11 @@ class Formulation:
         most = sum(s.replicas for s in tenants) + 1
         for offer in types:
             self.offers[site.id, offer.name] = offer
-            self.n[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour), most)
+            limit = most if offer.max_count is None else min(most, offer.max_count * self.zones[site.id])
+            n = self.n[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour), limit)
+            if self.problem.spare_node_per_pool:
+                more = self.spares[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour))
+                self.model.row([(n, 1), (more, -most)], upper=0)
         if not tenants:
             return
         self._capacity(site, tenants, types)
@@ -157,16 +171,20 @@ class Formulation:
         for service in tenants:
             fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
             self.model.row([(self._here[service.name, site.id], 1), *fitting], upper=0)
-        if self.problem.survive_node_loss:
-            self._second_node(site, tenants, types)
+        self._second_node(site, tenants, types)
 
     def _capacity(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
         surging = [s for s in tenants if s.surge] if self.problem.rollout_headroom else []
-        sizes = {s.name: (s.cpu_millicores, s.memory_mib, s.gpu, s.pods) for s in tenants}
-        for axis in range(4):
-            terms: Terms = [(self.x[s.name, site.id], sizes[s.name][axis]) for s in tenants]
-            terms += [(self.n[site.id, t.name], -room(self.problem, t)[axis]) for t in types]
-            if axis != 2 and surging:  # GPUs are too dear to keep one idle for updates
+        sizes = {s.name: size_of(s) for s in tenants}
+        rooms = {t.name: room(self.problem, t) for t in types}
+        for axis in range(DIMENSIONS):
+            terms: Terms = [(self.x[s.name, site.id], sizes[s.name][axis]) for s in tenants if sizes[s.name][axis]]
+            if not terms or (axis > DISK and all(r[axis] == r[PODS] for r in rooms.values())):
+                continue
+            terms += [(self.n[site.id, t.name], -rooms[t.name][axis]) for t in types]
+            if axis == ON_DEMAND:  # what may be on spot machines asks for none of these
+                terms += [(self.loose[s.name, site.id], -1.0) for s in tenants if (s.name, site.id) in self.loose]
+            if surging and axis in (CPU, MEMORY, PODS):  # GPUs and disks are too dear to keep idle for updates
                 most = max(sizes[s.name][axis] for s in surging)
                 spare = self.model.column(upper=most * self.zones[site.id], integer=False)
                 self._spare.setdefault(site.id, {})[axis] = spare
@@ -193,7 +211,12 @@ class Formulation:
                     self.model.row([*pods, *spare, *holds], upper=0)
 
     def _second_node(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
-        several = [s for s in tenants if s.replicas > 1]
+        for service in tenants:
+            cap = node_cap(self.problem, service)
+            if cap < service.replicas - 1:
+                fitting = [(self.n[site.id, t.name], -float(cap)) for t in types if holds(self.problem, t, service)]
+                self.model.row([(self.x[service.name, site.id], 1), *fitting], upper=0)
+        several = [s for s in tenants if s.replicas > 1] if self.problem.survive_node_loss else []
         if not several:
             return
         two = self.model.column()
@@ -205,7 +228,7 @@ class Formulation:
 
     def _machines(self, site_ids: set[str], vcpu: bool) -> Terms:
         terms: Terms = []
-        for (site, name), col in self.n.items():
+        for (site, name), col in (*self.n.items(), *self.spares.items()):
             if site in site_ids:
                 terms.append((col, self.offers[site, name].vcpu if vcpu else 1.0))
         for (_, site, name), col in self.d.items():
@@ -257,8 +280,7 @@ class Formulation:
         """Where a site of the model stands for several zones, each zone in use keeps its own spare room."""
         if self.zones[site_id] > 1 and service.surge:
             for axis, spare in self._spare.get(site_id, {}).items():
-                size = (service.cpu_millicores, service.memory_mib, service.gpu, service.pods)[axis]
-                self.model.row([(spare, 1), (mark, -size)], lower=0)
+                self.model.row([(spare, 1), (mark, -size_of(service)[axis])], lower=0)
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -334,24 +356,30 @@ class Formulation:
                 escape.append((fewer, 1))
             mine = {name: n for (site, name), n in self.n.items() if site == site_id}
             if cut.min_price is not None:
-                paid = [(n, self.offers[site_id, name].price_per_hour) for name, n in mine.items()]
+                more = {name: n for (site, name), n in self.spares.items() if site == site_id}
+                nodes = (*mine.items(), *more.items())
+                paid = [(n, self.offers[site_id, name].price_per_hour) for name, n in nodes]
                 relief = [(mark, cut.min_price) for mark, _ in escape]
                 self.model.row([*paid, *relief], lower=cut.min_price * (1 - 1e-9))
                 continue
             counts = dict(cut.nodes)
             for name, n in mine.items():
-                more = self.model.column()
-                self.model.row([(n, 1), (more, -(counts.get(name, 0) + 1))], lower=0)
-                escape.append((more, 1))
+                another = self.model.column()
+                self.model.row([(n, 1), (another, -(counts.get(name, 0) + 1))], lower=0)
+                escape.append((another, 1))
             self.model.row(escape, lower=1)
 
     def _moves(self) -> None:
         """A charge for each replica that arrives where none is now, and for each machine that does not exist yet."""
         fee = self.problem.migration_cost_per_replica
+        arrivals: Terms = []
         for (service, site), x in self.x.items():
             now = self.problem.service_by_name[service].current.get(site, 0)
             arrival = self.model.column(fee, self.model.upper[x], integer=False)
             self.model.row([(arrival, 1), (x, -1)], lower=-now)
+            arrivals.append((arrival, 1.0))
+        if self.problem.max_moves is not None:
+            self.model.row(arrivals, upper=self.problem.max_moves)
         existing = {(p.site, p.instance_type): p.count for p in self.problem.current_pools if not p.dedicated_to}
         for key, n in self.n.items():
             started = self.model.column(fee, self.model.upper[n], integer=False)

@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.eligibility import Eligibility, room
-from scheduler.problem import InstanceOffer, Problem, SiteOffer
+from scheduler.eligibility import Eligibility
+from scheduler.problem import Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import site_classes
-from scheduler.traffic import hop_between, hop_to_external
+from scheduler.sizes import AMD64, ARM64, DIMENSIONS, ON_DEMAND, PODS, loose_size, room, size_of
+from scheduler.traffic import hop_to_external, hops_to_service
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+Limit = tuple[float | None, str]  # of an edge: max_rtt_ms, within
 
 NEVER = 1e9  # stands for "not possible" in sums of prices; any real total is far below
 
@@ -30,11 +33,12 @@ class Place:
 
     sites: list[SiteOffer]
     types: list[InstanceOffer]
-    rooms: Floats  # types x 4
-    usable: Floats  # types x 4: the most of a room that whole pods can fill
+    rooms: Floats  # types x resources, in the order of scheduler.sizes
+    usable: Floats  # types x resources: the most of a room that whole pods can fill
     prices: Floats
     vcpu: Floats
     fits: Flags  # services x types: an empty node holds one replica
+    limits: Floats  # of each type there are only so many per zone; infinite for no limit
 
     @property
     def region(self) -> str:
@@ -65,7 +69,7 @@ class Grid:
     problem: Problem
     places: list[Place]
     replicas: Floats
-    sizes: Floats  # services x 4
+    sizes: Floats  # services x resources; what may be partly on spot machines asks for no other ones here
     dedicated: Flags
     surging: Flags  # a rollout starts a new replica before it ends an old one
     allowed: Flags
@@ -88,7 +92,8 @@ def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
     index = {s.name: i for i, s in enumerate(services)}
     groups = [g for g in site_classes(problem, eligibility) if any(g[0].id in a for a in eligibility.allowed.values())]
     column = {g[0].id: k for k, g in enumerate(groups)}
-    sizes = np.array([(s.cpu_millicores, s.memory_mib, s.gpu, s.pods) for s in services], float).reshape(-1, 4)
+    sizes = np.array([_least_size(s) for s in services], float).reshape(-1, DIMENSIONS)
+    sizes[:, _idle_slots(problem)] = 0.0
     dedicated = np.array([s.dedicated for s in services], bool)
     allowed = np.zeros((len(services), len(groups)), bool)
     for name, site_ids in eligibility.allowed.items():
@@ -98,7 +103,7 @@ def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
     ]
     own = np.zeros(allowed.shape)
     for k, group in enumerate(groups):
-        own[:, k] = np.where(dedicated, _own_prices(group[0], sizes), 0.0)
+        own[:, k] = np.where(dedicated, _own_prices(problem, group[0], sizes), 0.0)
     limits, calls = _calls(problem, index)
     hops = [_hop_prices(problem, places, limit) for limit in limits]
     height, depth = _levels(len(services), calls)
@@ -122,11 +127,27 @@ def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
 
 def _place(problem: Problem, group: list[SiteOffer], sizes: Floats, shapes: Floats) -> Place:
     types = sorted(_undominated(problem, group[0]), key=lambda t: (t.price_per_hour, t.name))
-    rooms = np.array([room(problem, t) for t in types], float).reshape(-1, 4)
+    rooms = np.array([room(problem, t) for t in types], float).reshape(-1, DIMENSIONS)
     fits: Flags = np.all(sizes[:, None, :] <= rooms[None, :, :], axis=2)
     prices = np.array([t.price_per_hour for t in types], float)
-    usable = np.stack([_fillable(shapes[:, axis], rooms[:, axis]) for axis in range(4)], axis=1)
-    return Place(group, types, rooms, usable, prices, np.array([t.vcpu for t in types], float), fits)
+    usable = np.stack([_fillable(shapes[:, axis], rooms[:, axis]) for axis in range(DIMENSIONS)], axis=1)
+    spare = int(problem.spare_node_per_pool)
+    limits = np.array([np.inf if t.max_count is None else max(0, t.max_count - spare) for t in types], float)
+    return Place(group, types, rooms, usable, prices, np.array([t.vcpu for t in types], float), fits, limits)
+
+
+def _least_size(service: ServiceDemand) -> tuple[int, ...]:
+    """What a replica asks for at least; a bound may take it that all those that could be are on spot machines."""
+    return loose_size(service) if service.max_spot_share > 0 else size_of(service)
+
+
+def _idle_slots(problem: Problem) -> list[int]:
+    """Slots that every machine has or that nobody needs: they decide nothing and cost time."""
+    offers = {t for site in problem.sites for t in site.types}
+    idle = [] if any(t.spot for t in offers) else [ON_DEMAND]
+    if all(t.arch == "amd64" for t in offers) and all("amd64" in s.architectures for s in problem.services):
+        idle += [AMD64, ARM64]
+    return idle
 
 
 def _fillable(sizes: Floats, rooms: Floats) -> Floats:
@@ -155,29 +176,33 @@ def _undominated(problem: Problem, site: SiteOffer) -> list[InstanceOffer]:
         mine = (*room(problem, offer), -offer.vcpu)
         if not any(all(a >= b for a, b in zip(row, mine, strict=True)) for row in rows):
             kept.append(offer)
-            rows.append(mine)
+            if offer.max_count is None:
+                rows.append(mine)
     return kept
 
 
-def _own_prices(site: SiteOffer, sizes: Floats) -> Floats:
+def _own_prices(problem: Problem, site: SiteOffer, sizes: Floats) -> Floats:
     best = np.full(len(sizes), NEVER)
+    axes = [a for a in range(DIMENSIONS) if a != PODS]
     for offer in site.types:
-        have = np.array([offer.cpu_millicores, offer.memory_mib, offer.gpu], float)
-        fits = (sizes[:, :3] <= have).all(axis=1)
+        have = np.array(room(problem, offer, True), float)
+        fits = (sizes[:, axes] <= have[axes]).all(axis=1)
         best = np.where(fits, np.minimum(best, offer.price_per_hour), best)
     return best
 
 
 def _externals(problem: Problem, groups: list[list[SiteOffer]]) -> Floats:
-    """What calls to externals cost, per service and place; the price per GB is looked up once per kind of edge."""
-    prices: dict[tuple[str, str, float | None], float] = {}
+    """What calls to externals cost, and preferences, per service and place; a price per GB is looked up once a kind."""
+    prices: dict[tuple[str, str, float | None, str], float] = {}
     fixed = np.zeros((len(problem.services), len(groups)))
     for i, service in enumerate(problem.services):
+        for k, group in enumerate(groups if service.dearer else ()):
+            fixed[i, k] = service.replicas * service.dearer.get(group[0].id, 0.0)
         for edge in service.edges:
             if edge.callee not in problem.external_by_name:
                 continue
             for k, group in enumerate(groups):
-                key = (group[0].region, edge.callee, edge.max_rtt_ms)
+                key = (group[0].region, edge.callee, edge.max_rtt_ms, edge.within)
                 if key not in prices:
                     hop = hop_to_external(problem, group[0].region, edge)
                     prices[key] = hop.price_per_gb if hop else NEVER
@@ -185,15 +210,16 @@ def _externals(problem: Problem, groups: list[list[SiteOffer]]) -> Floats:
     return fixed
 
 
-def _calls(problem: Problem, index: dict[str, int]) -> tuple[list[float | None], Calls]:
-    limits: list[float | None] = []
+def _calls(problem: Problem, index: dict[str, int]) -> tuple[list[Limit], Calls]:
+    limits: list[Limit] = []
     rows: list[tuple[int, int, float, int]] = []
     for i, service in enumerate(problem.services):
         for edge in service.edges:
             if edge.callee in index:
-                if edge.max_rtt_ms not in limits:
-                    limits.append(edge.max_rtt_ms)
-                rows.append((i, index[edge.callee], edge.gb_per_hour, limits.index(edge.max_rtt_ms)))
+                limit = (edge.max_rtt_ms, edge.within)
+                if limit not in limits:
+                    limits.append(limit)
+                rows.append((i, index[edge.callee], edge.gb_per_hour, limits.index(limit)))
     source = np.array([r[0] for r in rows], np.int64)
     target = np.array([r[1] for r in rows], np.int64)
     weight = np.array([r[2] for r in rows], float)
@@ -202,8 +228,8 @@ def _calls(problem: Problem, index: dict[str, int]) -> tuple[list[float | None],
     sums = np.zeros(len(problem.services))
     np.add.at(sums, target[kept], weight[kept] + 1e-9)
     share = np.where(kept, (weight + 1e-9) / np.maximum(sums[target], 1e-12), 0.0)
-    limit = np.array([r[3] for r in rows], np.int64)
-    return limits, Calls(source, target, weight, limit, share, kept)
+    which = np.array([r[3] for r in rows], np.int64)
+    return limits, Calls(source, target, weight, which, share, kept)
 
 
 def _acyclic(count: int, source: Ints, target: Ints) -> Flags:
@@ -245,14 +271,13 @@ def _levels(count: int, calls: Calls) -> tuple[Ints, Ints]:
     return height, depth
 
 
-def _hop_prices(problem: Problem, places: list[Place], limit: float | None) -> Floats:
-    from scheduler.problem import Edge
-
-    probe = Edge(callee="", max_rtt_ms=limit)
+def _hop_prices(problem: Problem, places: list[Place], limit: Limit) -> Floats:
+    probe = Edge(callee="", max_rtt_ms=limit[0], within=limit[1])
+    mine = {here.region: {h.place: h for h in hops_to_service(problem, here.region, probe)} for here in places}
     prices = np.full((len(places), len(places)), NEVER)
     for a, here in enumerate(places):
         for b, there in enumerate(places):
-            hop = hop_between(problem, here.region, there.region, probe)
+            hop = mine[here.region].get(there.region)
             if hop is not None:
                 prices[a, b] = hop.price_per_gb
         prices[a, a] = 0.0  # the same zone

@@ -18,11 +18,13 @@ from itertools import product
 import numpy as np
 
 from model.rng import stream
-from scheduler.eligibility import Eligibility, room
+from scheduler.check import team_requests
+from scheduler.eligibility import Eligibility
 from scheduler.nodes import groups_at
 from scheduler.packing import Group, Node, Outcome, pack
-from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import LEVELS, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types
+from scheduler.sizes import DIMENSIONS, domain_cap, domain_of, room
 from scheduler.traffic import hop_to_external, hops_to_service
 
 TRIAL_LIMIT = 6_000  # moves judged; about 5,000 a second
@@ -54,19 +56,24 @@ class Mixes:
 
     def __init__(self, problem: Problem, site: SiteOffer, tenants: Sequence[ServiceDemand]) -> None:
         types = pool_types(problem, site, tenants)
-        rooms = np.array([room(problem, t) for t in types], dtype=float).reshape(len(types), 4)
+        rooms = np.array([room(problem, t) for t in types], dtype=float).reshape(len(types), DIMENSIONS)
         rows = [tuple(n if i == a else 0 for i in range(len(types))) for a in range(len(types)) for n in range(1, 13)]
         for a, b in product(range(len(types)), repeat=2):
             if a != b:
                 for n, m in product(range(1, MOST_FIRST + 1), range(1, MOST_SECOND + 1)):
                     rows.append(tuple(n if i == a else m if i == b else 0 for i in range(len(types))))
         counts = np.array(sorted(set(rows)), dtype=float).reshape(-1, len(types))
-        prices = counts @ np.array([t.price_per_hour for t in types])
+        spare = int(problem.spare_node_per_pool)
+        most = np.array([math.inf if t.max_count is None else t.max_count - spare for t in types])
+        counts = counts[(counts <= most).all(axis=1)]
+        bought = counts + spare * (counts > 0)
+        prices = bought @ np.array([t.price_per_hour for t in types])
         order = np.argsort(prices, kind="stable")
-        self.counts, self.prices = counts[order], prices[order]
+        self.counts, self.prices, bought = counts[order], prices[order], bought[order]
         self.sums = self.counts @ rooms
-        self.sizes = self.counts.sum(axis=1)
-        self.vcpu = self.counts @ np.array([t.vcpu for t in types])
+        self.nodes_in = self.counts.sum(axis=1)
+        self.sizes = bought.sum(axis=1)
+        self.vcpu = bought @ np.array([t.vcpu for t in types])
         self.nodes = [Node(t.name, room(problem, t)) for t in types]
         self.dearest_first = sorted(range(len(types)), key=lambda i: (-types[i].price_per_hour, types[i].name))
         self._known: dict[tuple[Group, ...], Machines | None] = {}
@@ -78,9 +85,11 @@ class Mixes:
         return self._known[groups]
 
     def _find(self, groups: tuple[Group, ...]) -> Machines | None:
-        need = np.array([[g.size[axis] * g.count for axis in range(4)] for g in groups], dtype=float).sum(axis=0)
+        need = np.array([[g.size[axis] * g.count for axis in range(DIMENSIONS)] for g in groups], dtype=float).sum(
+            axis=0
+        )
         least = max(math.ceil(g.count / g.per_node) for g in groups)
-        enough = np.flatnonzero((self.sums >= need).all(axis=1) & (self.sizes >= least))
+        enough = np.flatnonzero((self.sums >= need).all(axis=1) & (self.nodes_in >= least))
         for position in _tries(len(enough)):
             index = enough[position]
             row = self.counts[index]
@@ -127,7 +136,7 @@ class LocalSearch:
             if found is None:
                 return False
             self.machines[site.id] = found
-        if not self._within_limits(self.machines):
+        if not (self._together_holds(self.assignment) and self._within_limits(self.machines)):
             return False
         self._descend()
         for kick in range(MOST_KICKS):
@@ -264,6 +273,8 @@ class LocalSearch:
             if not self._spread_holds(self.problem.service_by_name[name], after[name]):
                 return None
             names.update(dict.fromkeys(self._callers.get(name, ())))
+        if not self._together_holds(after):
+            return None
         egress: dict[str, float] = {}
         for name in names:
             cost = self._egress_of(self.problem.service_by_name[name], after)
@@ -297,19 +308,45 @@ class LocalSearch:
         return {name: tuple(callers) for name, callers in found.items()}
 
     def _spread_holds(self, service: ServiceDemand, sites: Sites) -> bool:
+        """Its spread, and how much of it each place must or may have."""
         rule = service.spread
-        if rule is None:
-            return True
+        if rule is not None:
+            held = self._carried(sites, rule.over)
+            if sum(1 for n in held.values() if n >= rule.min_each) < rule.min_domains:
+                return False
+        for level in LEVELS if service.max_per or service.survives else ():
+            cap = domain_cap(service, level)
+            if cap is not None and max(self._carried(sites, level).values(), default=0) > cap:
+                return False
+        if any(sites.get(site_id, 0) < least for site_id, least in service.pinned.items()):
+            return False
+        for near in service.users:
+            rtt = self.problem.population_by_name[near.population].rtt_ms
+            if min(rtt.get(self.problem.site_by_id[s].region, math.inf) for s in sites) > near.max_rtt_ms:
+                return False
+        return True
+
+    def _carried(self, sites: Sites, level: str) -> dict[str, int]:
         domains: dict[str, int] = {}
         for site_id, count in sites.items():
-            site = self.problem.site_by_id[site_id]
-            domain = {"zone": site.id, "region": site.region, "cloud": site.cloud}[rule.over]
+            domain = domain_of(self.problem.site_by_id[site_id], level)
             domains[domain] = domains.get(domain, 0) + count
-        return sum(1 for n in domains.values() if n >= rule.min_each) >= rule.min_domains
+        return domains
+
+    @cached_property
+    def _strangers(self) -> list[tuple[str, str, str]]:
+        return [(s.name, a.service, a.over) for s in self.problem.services for a in s.apart if a.over in LEVELS]
+
+    def _together_holds(self, after: Assignment) -> bool:
+        """Rules that speak of several services: anti-affinity, and what teams may request."""
+        for one, other, level in self._strangers:
+            if self._carried(after[one], level).keys() & self._carried(after[other], level).keys():
+                return False
+        return not (self.problem.team_quotas and team_requests(self.problem, after))
 
     def _egress_of(self, service: ServiceDemand, assignment: Assignment) -> float | None:
         """Cost of the calls that the service makes; None where one of them reaches nobody."""
-        total = 0.0
+        total = sum(service.dearer.get(site, 0.0) * n for site, n in assignment[service.name].items())
         for index, edge in enumerate(service.edges):
             callee = assignment.get(edge.callee)
             regions = {self.problem.site_by_id[s].region for s in callee} if callee is not None else set()
@@ -340,7 +377,7 @@ class LocalSearch:
         for service in self._dedicated:
             if n := assignment[service.name].get(site_id, 0):
                 offer = self._own_machine(service, site)
-                if offer is None:
+                if offer is None or (offer.max_count is not None and offer.max_count < n):
                     return None
                 price += offer.price_per_hour * n
                 count += n

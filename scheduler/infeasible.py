@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from scheduler.problem import Problem, ServiceDemand
+from scheduler.problem import ARCHITECTURES, Problem, ServiceDemand
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Conflict:
     """One constraint in the user's words. kind: demand, data_residency, icp, sites, avoid, spread, latency, calls,
-    quota, machines, headroom, node_loss. subject: the service, region or site; detail: the callee of an edge."""
+    affinity, survives, at_most, node_share, apart, users, pin, spot, arch, quota, machines, team, headroom, node_loss,
+    node_headroom, spare_node, budget. subject: the service, region, site or team; detail: the callee of an edge, or
+    what else tells two of a kind apart."""
 
     kind: str
     subject: str
@@ -49,6 +51,17 @@ def constraints_of(problem: Problem) -> list[Conflict]:
         found.append(Conflict("headroom", "", "every site keeps room for one more replica during a rolling update"))
     if problem.survive_node_loss:
         found.append(Conflict("node_loss", "", "no single node may carry all replicas of a service"))
+    for team in problem.team_quotas:
+        where = f" in {team.region}" if team.region else ""
+        parts = [f"{team.cpu_millicores}m cpu"] if team.cpu_millicores is not None else []
+        parts += [f"{team.memory_mib} MiB"] if team.memory_mib is not None else []
+        words = f"team {team.team} may request {' and '.join(parts) or 'anything'}{where}"
+        found.append(Conflict("team", team.team, words, team.region))
+    if problem.node_headroom:
+        words = f"each node keeps {problem.node_headroom:.0%} of its cpu and memory free"
+        found.append(Conflict("node_headroom", "", words))
+    if problem.spare_node_per_pool:
+        found.append(Conflict("spare_node", "", "each pool has one node more than its pods need"))
     return found
 
 
@@ -69,12 +82,39 @@ def _of_service(problem: Problem, s: ServiceDemand) -> Iterator[Conflict]:
     if s.spread is not None:
         rule = f"at least {s.spread.min_each} in each of {s.spread.min_domains} {s.spread.over}s"
         yield Conflict("spread", s.name, f"{s.name}: {rule}")
+    yield from _shares(s)
+    offers = [t for site in problem.sites for t in site.types]
+    if any(t.arch not in s.architectures for t in offers):
+        yield Conflict("arch", s.name, f"{s.name}: its image exists for {', '.join(s.architectures)} only")
+    if s.max_spot_share < 1 and any(t.spot for t in offers):
+        yield Conflict("spot", s.name, f"{s.name}: at most {s.max_spot_share:.0%} of it on spot machines")
     for edge in s.edges:
         kind = "external" if edge.callee in problem.external_by_name else "service"
         yield Conflict("calls", s.name, f"{s.name} calls the {kind} {edge.callee}", edge.callee)
         if edge.max_rtt_ms is not None:
             words = f"{s.name} reaches {edge.callee} within {edge.max_rtt_ms:g} ms"
             yield Conflict("latency", s.name, words, edge.callee)
+        if edge.within:
+            words = f"{s.name} has a replica of {edge.callee} in its own {edge.within}"
+            yield Conflict("affinity", s.name, words, edge.callee)
+
+
+def _shares(s: ServiceDemand) -> Iterator[Conflict]:
+    """How much of it may be where, and on what."""
+    for level, share in sorted(s.survives.items()):
+        yield Conflict("survives", s.name, f"{s.name} keeps {share:.0%} of its replicas when a {level} is lost", level)
+    for level, most in sorted(s.max_per.items()):
+        yield Conflict("at_most", s.name, f"{s.name}: at most {most} replicas in one {level}", level)
+    if s.max_node_share < 1:
+        yield Conflict("node_share", s.name, f"{s.name}: one node carries at most {s.max_node_share:.0%} of it")
+    for rule in s.apart:
+        words = f"{s.name} and {rule.service} share no {rule.over}"
+        yield Conflict("apart", s.name, words, f"{rule.service}/{rule.over}")
+    for users in s.users:
+        words = f"{s.name} answers the users in {users.population} within {users.max_rtt_ms:g} ms"
+        yield Conflict("users", s.name, words, users.population)
+    for site, least in sorted(s.pinned.items()):
+        yield Conflict("pin", s.name, f"{s.name}: at least {least} replicas are pinned to {site}", site)
 
 
 def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
@@ -92,13 +132,24 @@ def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
         region_quota_vcpu={r: q for r, q in problem.region_quota_vcpu.items() if ("quota", r) not in kinds},
         rollout_headroom=problem.rollout_headroom and ("headroom", "") not in kinds,
         survive_node_loss=problem.survive_node_loss and ("node_loss", "") not in kinds,
+        team_quotas=tuple(
+            q
+            for q in problem.team_quotas
+            if not any(c.kind == "team" and (c.subject, c.detail) == (q.team, q.region) for c in dropped)
+        ),
+        node_headroom=0.0 if ("node_headroom", "") in kinds else problem.node_headroom,
+        spare_node_per_pool=problem.spare_node_per_pool and ("spare_node", "") not in kinds,
     )
 
 
 def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]) -> ServiceDemand:
     kinds = {(c.kind, c.detail) for c in dropped}
     edges = tuple(
-        replace(e, max_rtt_ms=None) if ("latency", e.callee) in kinds else e
+        replace(
+            e,
+            max_rtt_ms=None if ("latency", e.callee) in kinds else e.max_rtt_ms,
+            within="" if ("affinity", e.callee) in kinds else e.within,
+        )
         for e in service.edges
         if e.callee not in gone and ("calls", e.callee) not in kinds
     )
@@ -110,6 +161,16 @@ def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]
         avoided_sites=() if ("avoid", "") in kinds else service.avoided_sites,
         spread=None if ("spread", "") in kinds else service.spread,
         edges=edges,
+        survives={k: v for k, v in service.survives.items() if ("survives", k) not in kinds},
+        max_per={k: v for k, v in service.max_per.items() if ("at_most", k) not in kinds},
+        max_node_share=1.0 if ("node_share", "") in kinds else service.max_node_share,
+        apart=tuple(
+            a for a in service.apart if a.service not in gone and ("apart", f"{a.service}/{a.over}") not in kinds
+        ),
+        users=tuple(u for u in service.users if ("users", u.population) not in kinds),
+        pinned={k: v for k, v in service.pinned.items() if ("pin", k) not in kinds},
+        architectures=ARCHITECTURES if ("arch", "") in kinds else service.architectures,
+        max_spot_share=1.0 if ("spot", "") in kinds else service.max_spot_share,
     )
 
 
@@ -136,7 +197,7 @@ def smallest_conflict(problem: Problem, holds: Callable[[Problem], bool | None])
 
 def _narrow(problem: Problem, every: list[Conflict], holds: Callable[[Problem], bool | None]) -> list[Conflict]:
     """Start from one service's own constraints where that service alone cannot be placed: the common, quick case."""
-    shared = {"quota", "machines", "headroom", "node_loss"}
+    shared = {"quota", "machines", "headroom", "node_loss", "team", "node_headroom", "spare_node"}
     for service in problem.services:
         own = [c for c in every if c.subject == service.name or c.kind in shared]
         others = [c for c in every if c.kind == "demand" and c.subject != service.name]

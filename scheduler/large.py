@@ -10,12 +10,12 @@ fixed number of rounds, no clock. Non-goals: proofs of infeasibility.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.bulk import Load, pack_site
+from scheduler.bulk import SPARE, Load, loose_key, pack_site
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
 from scheduler.choose import choose_places, mend_reach, reaches
@@ -23,9 +23,11 @@ from scheduler.consolidate import consolidate, estimate, opening, spare_size, sp
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
-from scheduler.prices import Kinds, PlacePrices, kinds_of, mix_prices, replica_prices, start_prices
-from scheduler.problem import Problem, SiteOffer
+from scheduler.prices import Kinds, PlacePrices, kinds_of, mix_prices, replica_prices, rooms_for_updates, start_prices
+from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
+from scheduler.shares import Shares
+from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
 DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
@@ -44,9 +46,10 @@ class Model:
     grid: Grid
     spreads: SpreadRows
     kinds: list[Kinds]
+    shares: Shares
 
     def demand(self, counts: Floats, k: int) -> Floats:
-        out = np.zeros((self.kinds[k].count, 4))
+        out = np.zeros((self.kinds[k].count, DIMENSIONS))
         mine = np.where(self.grid.dedicated, 0.0, counts[:, k])
         np.add.at(out, self.kinds[k].kind, self.grid.sizes * mine[:, None])
         return out
@@ -68,14 +71,19 @@ class Large:
     def of(cls, problem: Problem, eligibility: Eligibility) -> Large:
         """The problem is canonical and without a current placement."""
         grid = build_grid(problem, eligibility)
-        model = Model(grid, SpreadRows(grid), [kinds_of(grid, p) for p in grid.places])
+        model = Model(grid, SpreadRows(grid), [kinds_of(grid, p) for p in grid.places], Shares(grid))
         mixed = model.mix(grid.allowed * grid.replicas[:, None])
         pods = np.where(grid.dedicated, 0.0, grid.replicas)
         prices = [
             m if m is not None else start_prices(p, grid.sizes, pods) for m, p in zip(mixed, grid.places, strict=True)
         ]
         each = replica_prices(grid, prices)
-        return cls(model, each, bound_pass(grid, model.spreads, each))
+        chain = bound_pass(grid, model.spreads, each)
+        for p, g in zip(prices, grid.places, strict=True):
+            few = np.isfinite(g.limits)
+            chain.bound -= float((p.scarcity[few] * g.limits[few]).sum()) * len(g.sites)
+        chain.bound += rooms_for_updates(grid, model.spreads, prices)
+        return cls(model, each, chain)
 
     @property
     def bound(self) -> float:
@@ -127,11 +135,12 @@ def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
     for _ in range(ROUNDS):
         chain = bound_pass(grid, model.spreads, np.minimum(each * (slope * dearer)[None, :], NEVER))
         counts = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
+        counts = model.shares.mended(chain.ahead, counts)
         short = (counts.sum(axis=1) < grid.replicas).any()
-        if short or len(reaches(grid, counts)) or not spread_kept(grid, model.spreads, counts):
+        if short or len(reaches(grid, counts)) or not _kept(model, counts):
             continue
-        counts = consolidate(grid, model.spreads, each * dearer[None, :], chain.ahead, counts)
-        total = estimate(grid, each * dearer[None, :], counts)
+        counts = consolidate(grid, model.spreads, model.shares, each * dearer[None, :], chain.ahead, counts)
+        total = estimate(grid, model.spreads, each * dearer[None, :], counts)
         for k in range(len(grid.places)):
             pods = float((np.where(counts > 0, each, 0.0) * counts)[:, k].sum())
             if pods > 0:
@@ -141,10 +150,14 @@ def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
     return best[1] if best else None
 
 
+def _kept(model: Model, counts: Floats) -> bool:
+    return spread_kept(model.grid, model.spreads, counts) and model.shares.kept(counts)
+
+
 def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
     """Zones, nodes and machines for replicas per place. The second: places whose limits or quotas are exceeded."""
     grid = model.grid
-    zoned = split_zones(grid, counts)
+    zoned = split_zones(grid, model.spreads, counts)
     loads: list[NodeLoad] = []
     machines: dict[str, float] = {}
     vcpu: dict[str, float] = {}
@@ -155,6 +168,7 @@ def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
             packed = pack_site(grid, place, model.kinds[k], mine, spare_size(grid, mine))
             if packed is None:
                 return None, []
+            packed = with_spares(grid, packed)
             loads += node_loads(grid, k, site.id, packed)
             machines[site.id] = len(packed)
             vcpu[place.region] = vcpu.get(place.region, 0.0) + sum(float(place.vcpu[n.kind]) for n in packed)
@@ -169,13 +183,22 @@ def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
     return complete_from(grid, zoned, loads, dedicated), []
 
 
+def with_spares(grid: Grid, packed: list[Load]) -> list[Load]:
+    """One empty node more of each type in use, where the problem wants that."""
+    if not grid.problem.spare_node_per_pool:
+        return packed
+    return packed + [Load(kind) for kind in sorted({load.kind for load in packed})]
+
+
 def own_machines(grid: Grid, counts: Floats, site: SiteOffer) -> dict[tuple[str, str, str], int]:
     """(VM service, site, cheapest type that holds it) -> machines."""
     services, problem = grid.problem.services, grid.problem
-    return {
-        (services[i].name, site.id, dedicated_types(problem, site, services[i])[0].name): int(counts[i])
-        for i in np.flatnonzero((counts > 0) & grid.dedicated).tolist()
-    }
+    found: dict[tuple[str, str, str], int] = {}
+    for i in np.flatnonzero((counts > 0) & grid.dedicated).tolist():
+        offers = dedicated_types(problem, site, services[i])
+        enough = [t for t in offers if t.max_count is None or t.max_count >= counts[i]]
+        found[services[i].name, site.id, (enough or offers)[0].name] = int(counts[i])
+    return found
 
 
 def _over(grid: Grid, machines: dict[str, float], vcpu: dict[str, float]) -> list[int]:
@@ -194,10 +217,20 @@ def node_loads(grid: Grid, k: int, site_id: str, packed: Sequence[Load]) -> list
         NodeLoad(
             site=site_id,
             instance_type=types[load.kind].name,
-            pods=dict(sorted((services[i].name, n) for i, n in load.pods.items() if i >= 0)),
+            pods=_by_name(services, load.pods),
         )
         for load in sorted(packed, key=lambda n: (types[n.kind].name, sorted(n.pods.items())))
     ]
+
+
+def _by_name(services: Sequence[ServiceDemand], pods: Mapping[int, int]) -> dict[str, int]:
+    """Pods per service, those that may be on spot machines among them; without the spare pod."""
+    found: dict[str, int] = {}
+    for i, n in pods.items():
+        if i != SPARE:
+            name = services[i if i >= 0 else loose_key(i)].name
+            found[name] = found.get(name, 0) + n
+    return dict(sorted(found.items()))
 
 
 def complete_from(

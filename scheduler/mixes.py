@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from math import ceil
 
 from scheduler.highs import MixedIntegerModel, Status, solve_model
-from scheduler.packing import DIMENSIONS, Group, Node, Outcome, Packing, pack
+from scheduler.packing import Group, Node, Outcome, Packing, pack
 from scheduler.problem import InstanceOffer
+from scheduler.sizes import DIMENSIONS, Vector
 
 MAX_ROUNDS = 24
 NODE_LIMIT = 200
-Room = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,24 @@ class BestMix:
 
 def cheapest_mix(
     groups: Sequence[Group],
-    offers: Mapping[InstanceOffer, Room],
+    offers: Mapping[InstanceOffer, Vector],
     max_machines: float = float("inf"),
     max_vcpu: float = float("inf"),
+    *,
+    spare: bool = False,
+    taken: Mapping[str, int] | None = None,
 ) -> BestMix | None:
-    """The cheapest mix within the limits; None where none was found."""
+    """The cheapest mix within the limits; None where none was found.
+
+    spare: each type in use is bought once more than counted here, and the price and the limits say so. taken: machines
+    of a type that somebody else has of what there is.
+    """
     types = sorted(offers, key=lambda t: (-t.price_per_hour, t.name))
+    limits = _Limits(max_machines, max_vcpu, spare, taken or {})
     excluded: list[list[int]] = []
     proven = True
     for _ in range(MAX_ROUNDS):
-        counts, sure = _next(groups, types, offers, max_machines, max_vcpu, excluded)
+        counts, sure = _next(groups, types, offers, limits, excluded)
         if counts is None:
             return None
         proven = proven and sure
@@ -49,34 +57,57 @@ def cheapest_mix(
         packed = pack(groups, nodes, 2_000)
         if packed.outcome is Outcome.PACKED:
             chosen = {t.name: n for t, n in zip(types, counts, strict=True) if n}
-            return BestMix(chosen, packed, sum(t.price_per_hour * chosen.get(t.name, 0) for t in types), proven)
+            price = sum(t.price_per_hour * (chosen[t.name] + spare) for t in types if t.name in chosen)
+            return BestMix(chosen, packed, price, proven)
         proven = proven and packed.outcome is Outcome.IMPOSSIBLE
         excluded.append(counts)
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    machines: float
+    vcpu: float
+    spare: bool
+    taken: Mapping[str, int]
+
+    def left(self, offer: InstanceOffer) -> float:
+        """How many of a type may carry pods."""
+        if offer.max_count is None:
+            return float("inf")
+        return max(0, offer.max_count - self.taken.get(offer.name, 0) - self.spare)
+
+
 def _next(
     groups: Sequence[Group],
     types: Sequence[InstanceOffer],
-    offers: Mapping[InstanceOffer, Room],
-    max_machines: float,
-    max_vcpu: float,
+    offers: Mapping[InstanceOffer, Vector],
+    limits: _Limits,
     excluded: Sequence[Sequence[int]],
 ) -> tuple[list[int] | None, bool]:
     """The cheapest counts whose sums suffice and that are not within an excluded mix; and whether that is sure."""
     model = MixedIntegerModel()
     most = sum(g.count for g in groups)
-    n = [model.column(t.price_per_hour, most) for t in types]
+    n = [model.column(t.price_per_hour, min(most, limits.left(t))) for t in types]
+    bought = list(zip(n, types, strict=True))
+    if limits.spare:
+        for col, t in zip(n, types, strict=True):
+            used = model.column(t.price_per_hour)
+            model.row([(col, 1), (used, -most)], upper=0)
+            bought.append((used, t))
     for axis in range(DIMENSIONS):
         need = sum(g.size[axis] * g.count for g in groups)
         model.row([(col, offers[t][axis]) for col, t in zip(n, types, strict=True)], lower=need)
     for group in groups:
         fits = [col for col, t in zip(n, types, strict=True) if all(map(_at_most, group.size, offers[t]))]
         model.row([(col, 1) for col in fits], lower=ceil(group.count / group.per_node))
-    if max_machines != float("inf"):
-        model.row([(col, 1) for col in n], upper=max_machines)
-    if max_vcpu != float("inf"):
-        model.row([(col, t.vcpu) for col, t in zip(n, types, strict=True)], upper=max_vcpu)
+        together = sum(g.count for g in groups if g.name == group.name)
+        if together > group.count:
+            model.row([(col, 1) for col in n], lower=ceil(together / group.per_node))
+    if limits.machines != float("inf"):
+        model.row([(col, 1) for col, _ in bought], upper=limits.machines)
+    if limits.vcpu != float("inf"):
+        model.row([(col, t.vcpu) for col, t in bought], upper=limits.vcpu)
     for counts in excluded:
         more = []
         for col, count in zip(n, counts, strict=True):

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from model.plan import PoolChoice
 from scheduler.check import NodeLoad, spare_pod
-from scheduler.eligibility import room
 from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.mixes import BestMix, cheapest_mix
 from scheduler.packing import Group, Node, Outcome, Packing, pack
-from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NODE, InstanceOffer, Problem, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types
+from scheduler.sizes import Vector, loose_count, loose_size, node_cap, room, size_of
 from scheduler.traffic import Assignment
 
 SPARE = ""  # name of the pod that stands for a rolling update's extra replica
@@ -69,9 +69,10 @@ def buy(problem: Problem, assignment: dict[str, dict[str, int]]) -> Complete | N
     for service in problem.services:
         for site_id, count in assignment[service.name].items() if service.dedicated else ():
             types = dedicated_types(problem, problem.site_by_id[site_id], service)
-            if not types:
+            enough = [t for t in types if t.max_count is None or t.max_count >= count]
+            if not enough:
                 return None
-            dedicated[service.name, site_id, types[0].name] = count
+            dedicated[service.name, site_id, enough[0].name] = count
     draft = Draft(assignment, {}, dedicated)
     counts: dict[str, Counts] = {}
     loads: list[NodeLoad] = []
@@ -98,7 +99,10 @@ def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
         groups = groups_at(problem, site.id, assignment)
         if not groups:
             continue
-        mine = {p.instance_type: p.count for p in problem.current_pools if p.site == site.id and not p.dedicated_to}
+        kept = 1 if problem.spare_node_per_pool else 0
+        mine = {
+            p.instance_type: p.count - kept for p in problem.current_pools if p.site == site.id and not p.dedicated_to
+        }
         nodes = _nodes(problem, site.id, mine)
         packed = pack(groups, nodes)
         if packed.outcome is not Outcome.PACKED:
@@ -108,26 +112,34 @@ def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
 
 
 def groups_at(problem: Problem, site_id: str, assignment: Assignment) -> list[Group]:
-    """The pods of one site, and the spare pod."""
+    """The pods of one site, and the spare pod. Those that may be on spot machines are a group of their own."""
     groups = []
+    strangers = _strangers(problem)
     for service in problem.services:
         count = assignment.get(service.name, {}).get(site_id, 0)
-        if count and not service.dedicated:
-            groups.append(Group(service.name, size_of(service), count, per_node(problem, service)))
+        if not count or service.dedicated:
+            continue
+        cap, apart = node_cap(problem, service), strangers.get(service.name, frozenset())
+        loose = loose_count(service, count) if service.max_spot_share < 1 else 0
+        if count > loose:
+            groups.append(Group(service.name, size_of(service), count - loose, cap, apart))
+        if loose:
+            groups.append(Group(service.name, loose_size(service), loose, cap, apart))
     spare = spare_pod(problem, site_id, assignment)
     if groups and any(spare):
         groups.append(Group(SPARE, spare, 1, 1))
     return groups
 
 
-def size_of(service: ServiceDemand) -> tuple[int, int, int, int]:
-    """One replica's needs in the order of `packing.Vector`."""
-    return (service.cpu_millicores, service.memory_mib, service.gpu, service.pods)
-
-
-def per_node(problem: Problem, service: ServiceDemand) -> int:
-    """How many replicas of a service one node may carry."""
-    return service.replicas - 1 if problem.survive_node_loss and service.replicas > 1 else service.replicas
+def _strangers(problem: Problem) -> dict[str, frozenset[str]]:
+    """Service -> those that may not share a node with it, whichever of the two says so."""
+    found: dict[str, set[str]] = {}
+    for service in problem.services:
+        for rule in service.apart:
+            if rule.over == NODE:
+                found.setdefault(service.name, set()).add(rule.service)
+                found.setdefault(rule.service, set()).add(service.name)
+    return {name: frozenset(others) for name, others in found.items()}
 
 
 def _counts(draft: Draft, site_id: str) -> Counts:
@@ -157,6 +169,9 @@ def _complete(
     loads: list[NodeLoad],
     dedicated: Mapping[tuple[str, str, str], int],
 ) -> Complete:
+    if problem.spare_node_per_pool:
+        pools_used = sorted({(load.site, load.instance_type) for load in loads})
+        loads = [*loads, *(NodeLoad(site=site, instance_type=name, pods={}) for site, name in pools_used)]
     bought = Counter((load.site, load.instance_type, "") for load in loads)
     bought.update({(site, name, service): count for (service, site, name), count in dedicated.items()})
     pools = tuple(choice(problem, *key, count) for key, count in sorted(bought.items()))
@@ -165,7 +180,7 @@ def _complete(
 
 def choice(problem: Problem, site_id: str, type_name: str, service: str, count: int) -> PoolChoice:
     offer = next(t for t in problem.site_by_id[site_id].types if t.name == type_name)
-    cpu, memory, _, _ = room(problem, offer, bool(service))
+    cpu, memory, *_ = room(problem, offer, bool(service))
     return PoolChoice(
         site=site_id,
         instance_type=offer.name,
@@ -198,8 +213,10 @@ def _cut(
         if not s.dedicated and assignment.get(s.name, {}).get(site_id)
     }
     types = problem.site_by_id[site_id].types
-    paid = sum(t.price_per_hour * counts.get(t.name, 0) for t in types)
-    best = cheapest_mix(groups_at(problem, site_id, assignment), _offers(problem, site_id, list(here)))
+    spare = problem.spare_node_per_pool
+    paid = sum(t.price_per_hour * (n + spare) for t in types if (n := counts.get(t.name, 0)))
+    offers = _offers(problem, site_id, list(here))
+    best = cheapest_mix(groups_at(problem, site_id, assignment), offers, spare=spare)
     by_price = best is not None and best.proven and best.price_per_hour > paid * (1 + 1e-6) + 1e-9
     if not by_price:
         nodes = _nodes(problem, site_id, counts)
@@ -215,7 +232,7 @@ def _cut(
     return cut, by_price or outcome is Outcome.IMPOSSIBLE
 
 
-def _offers(problem: Problem, site_id: str, tenants: Sequence[str]) -> dict[InstanceOffer, tuple[int, int, int, int]]:
+def _offers(problem: Problem, site_id: str, tenants: Sequence[str]) -> dict[InstanceOffer, Vector]:
     """Types worth considering for those services there, with the room that each has."""
     services = [problem.service_by_name[name] for name in tenants]
     return {t: room(problem, t) for t in pool_types(problem, problem.site_by_id[site_id], services)}
@@ -230,7 +247,8 @@ def _mend(
     own = sum(n for (_, s, _), n in draft.dedicated.items() if s == site_id)
     machines = math.inf if site.max_machines is None else site.max_machines - own
     quota = problem.region_quota_vcpu.get(site.region, math.inf) - _vcpu_elsewhere(problem, site, counts, draft)
-    return cheapest_mix(groups, offers, machines, quota)
+    taken = {name: n for (_, s, name), n in draft.dedicated.items() if s == site_id}
+    return cheapest_mix(groups, offers, machines, quota, spare=problem.spare_node_per_pool, taken=taken)
 
 
 def _vcpu_elsewhere(problem: Problem, site: SiteOffer, counts: Mapping[str, Counts], draft: Draft) -> float:
@@ -239,6 +257,7 @@ def _vcpu_elsewhere(problem: Problem, site: SiteOffer, counts: Mapping[str, Coun
     for other in (s for s in problem.sites if s.region == site.region):
         vcpu = {t.name: t.vcpu for t in other.types}
         if other.id != site.id:
-            used += sum(vcpu[name] * n for name, n in counts.get(other.id, {}).items())
+            extra = int(problem.spare_node_per_pool)
+            used += sum(vcpu[name] * (n + extra) for name, n in counts.get(other.id, {}).items() if n)
         used += sum(vcpu[name] * n for (_, s, name), n in draft.dedicated.items() if s == other.id)
     return used

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-DIMENSIONS = 4  # cpu_millicores, memory_mib, gpu, pods
-Vector = tuple[int, int, int, int]
+from scheduler.sizes import DIMENSIONS, Vector
 
 
 class Outcome(Enum):
@@ -24,12 +23,16 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """count equal pods of one service; at most per_node of them may share a node."""
+    """count equal pods of one service; at most per_node pods of that name, in all groups, may share a node.
+
+    apart: names of groups none of whose pods may be on a node with one of these.
+    """
 
     name: str
     size: Vector
     count: int
     per_node: int
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ def _fits(size: Vector, free: list[int]) -> bool:
     return all(s <= f for s, f in zip(size, free, strict=True))
 
 
+def _welcome(group: Group, load: dict[str, int]) -> bool:
+    return load.get(group.name, 0) < group.per_node and not (group.apart and any(n in group.apart for n in load))
+
+
 def _greedy(groups: Sequence[Group], nodes: Sequence[Node], fullest_first: bool) -> list[dict[str, int]] | None:
     free = [list(n.room) for n in nodes]
     loads: list[dict[str, int]] = [{} for _ in nodes]
@@ -80,7 +87,7 @@ def _greedy(groups: Sequence[Group], nodes: Sequence[Node], fullest_first: bool)
         for _ in range(group.count):
             open_nodes = [
                 i for i in range(len(nodes))
-                if _fits(group.size, free[i]) and loads[i].get(group.name, 0) < group.per_node
+                if _fits(group.size, free[i]) and _welcome(group, loads[i])
             ]  # fmt: skip
             if not open_nodes:
                 return None
@@ -122,7 +129,7 @@ class _Search:
         for i in range(first_node, len(self.nodes)):
             if self.steps >= self.step_limit:
                 return False
-            if not _fits(group.size, self.free[i]) or self.loads[i].get(group.name, 0) >= group.per_node:
+            if not _fits(group.size, self.free[i]) or not _welcome(group, self.loads[i]):
                 continue
             state = (tuple(self.free[i]), tuple(sorted(self.loads[i].items())))
             if state in tried:

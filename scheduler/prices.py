@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scheduler.chains import SpreadRows
 from scheduler.grid import NEVER, Floats, Grid, Ints, Place
 from scheduler.highs import LinearProgram, solve_linear
+from scheduler.sizes import ARM64, DIMENSIONS, DISK, GPU
 
 STRAIN = 1e-4
 RATIO_STEPS = 8  # pods are grouped by memory per cpu in steps of 2^(1/8)
@@ -34,13 +36,15 @@ class Kinds:
 class PlacePrices:
     """per_unit: types x 4. machines: how many of each type the mix takes, in fractions. cost: of those per hour.
 
-    shares: kinds x types, what part of a kind runs on which type.
+    shares: kinds x types, what part of a kind runs on which type. scarcity: per type of which there are only so many,
+    what one more would be worth; a bound takes that off for each that there is.
     """
 
     per_unit: Floats
     machines: Floats
     cost: float
     shares: Floats
+    scarcity: Floats
 
 
 def kinds_of(grid: Grid, place: Place) -> Kinds:
@@ -66,25 +70,30 @@ def start_prices(place: Place, sizes: Floats, weights: Floats) -> PlacePrices:
     part = load / np.maximum(load.sum(axis=1, keepdims=True), 1e-12)
     with np.errstate(divide="ignore", invalid="ignore"):
         unit = np.where(place.usable > 0, part * place.prices[:, None] / place.usable, 0.0)
-    return PlacePrices(unit, np.zeros(len(place.types)), 0.0, np.zeros((0, len(place.types))))
+    return PlacePrices(
+        unit, np.zeros(len(place.types)), 0.0, np.zeros((0, len(place.types))), np.zeros(len(place.types))
+    )
 
 
-def mix_prices(place: Place, kinds: Kinds, demand: Floats, *, tidy: bool = False) -> PlacePrices | None:
+def mix_prices(
+    place: Place, kinds: Kinds, demand: Floats, *, tidy: bool = False, zones: int | None = None
+) -> PlacePrices | None:
     """Duals for a mix. demand: kinds x 4, the sums of what the pods of each kind ask for; None where there is none.
 
     tidy: of equally cheap solutions one where pods run on types of their own shape, as packing needs it; its duals and
-    cost are very slightly off.
+    cost are very slightly off. zones: of how many of the place's zones the limited types may be taken; None for all.
     """
     used = np.flatnonzero(demand.sum(axis=1) > 1e-9)
     if not len(used) or not len(place.types):
         return None
     program = LinearProgram()
-    machines = [program.column(float(price)) for price in place.prices]
-    rows: list[list[tuple[int, float]]] = [[] for _ in range(4 * len(place.types))]
+    limits = place.limits * len(place.sites) if zones is None else place.limits * zones
+    machines = [program.column(float(p), float(m)) for p, m in zip(place.prices, limits, strict=True)]
+    rows: list[list[tuple[int, float]]] = [[] for _ in range(DIMENSIONS * len(place.types))]
     for t in range(len(place.types)):
-        for axis in range(4):
+        for axis in range(DIMENSIONS):
             if place.usable[t, axis] > 0:
-                rows[4 * t + axis].append((machines[t], float(place.usable[t, axis])))
+                rows[DIMENSIONS * t + axis].append((machines[t], float(place.usable[t, axis])))
     strain = _strain(place, demand[used]) if tidy else np.zeros((len(used), len(place.types)))
     shares: list[list[int]] = []
     for row_of, kind in enumerate(used.tolist()):
@@ -92,9 +101,9 @@ def mix_prices(place: Place, kinds: Kinds, demand: Floats, *, tidy: bool = False
         for t in np.flatnonzero(kinds.fits[kind]).tolist():
             col = program.column(float(strain[row_of, t]))
             mine.append(col)
-            for axis in range(4):
+            for axis in range(DIMENSIONS):
                 if demand[kind, axis] > 0:
-                    rows[4 * t + axis].append((col, -float(demand[kind, axis])))
+                    rows[DIMENSIONS * t + axis].append((col, -float(demand[kind, axis])))
         shares.append(mine)
     for row in rows:
         program.row(row, lower=0.0)
@@ -103,13 +112,17 @@ def mix_prices(place: Place, kinds: Kinds, demand: Floats, *, tidy: bool = False
     answer = solve_linear(program)
     if answer is None:
         return None
-    per_unit = np.maximum(np.array(answer.duals[: 4 * len(place.types)]).reshape(-1, 4), 0.0)
+    count = DIMENSIONS * len(place.types)
+    per_unit = np.maximum(np.array(answer.duals[:count]).reshape(-1, DIMENSIONS), 0.0)
+    scarcity = _scarcity(place, per_unit)
     found = np.zeros((kinds.count, len(place.types)))
     values = iter(answer.values[len(machines) :])
     for kind in used.tolist():
         for t in np.flatnonzero(kinds.fits[kind]).tolist():
             found[kind, t] = next(values)
-    return PlacePrices(sound(place, per_unit), np.array(answer.values[: len(machines)]), answer.objective, found)
+    return PlacePrices(
+        sound(place, per_unit, scarcity), np.array(answer.values[: len(machines)]), answer.objective, found, scarcity
+    )
 
 
 def _strain(place: Place, demand: Floats) -> Floats:
@@ -121,12 +134,23 @@ def _strain(place: Place, demand: Floats) -> Floats:
     return np.asarray(STRAIN * value * (pods[:, None] - types[None, :]) ** 2)
 
 
-def sound(place: Place, per_unit: Floats) -> Floats:
-    """Scaled so that a full machine of each type is worth exactly its price, whatever rounding did to the duals."""
+def _scarcity(place: Place, per_unit: Floats) -> Floats:
+    """Of limited types: by how much what a full machine carries is worth more than its price."""
     worth = (per_unit * place.usable).sum(axis=1)
-    start = np.where(place.usable > 0, place.prices[:, None] / np.maximum(place.usable, 1e-9), 0.0)
+    extra: Floats = np.where(np.isfinite(place.limits), np.maximum(worth - place.prices, 0.0), 0.0)
+    return extra
+
+
+def sound(place: Place, per_unit: Floats, scarcity: Floats) -> Floats:
+    """Scaled so that a full machine of each type is worth exactly its price, whatever rounding did to the duals.
+
+    The price of a limited type is what it costs and what its scarcity makes it worth.
+    """
+    price = place.prices + scarcity
+    worth = (per_unit * place.usable).sum(axis=1)
+    start = np.where(place.usable > 0, price[:, None] / np.maximum(place.usable, 1e-9), 0.0)
     even = start / np.maximum((place.usable > 0).sum(axis=1, keepdims=True), 1)
-    scaled = per_unit * (place.prices / np.maximum(worth, 1e-9))[:, None]
+    scaled = per_unit * (price / np.maximum(worth, 1e-9))[:, None]
     return np.asarray(np.where(worth[:, None] > 1e-9, scaled, even))
 
 
@@ -140,3 +164,32 @@ def replica_prices(grid: Grid, prices: list[PlacePrices]) -> Floats:
     out = np.where(grid.dedicated[:, None], grid.own_price, out)
     priced: Floats = np.where(grid.allowed, np.minimum(out, NEVER), NEVER)
     return priced
+
+
+def rooms_for_updates(grid: Grid, spreads: SpreadRows, prices: list[PlacePrices]) -> float:
+    """What the rooms for rolling updates cost at least, beside all pods.
+
+    A zone that a surging service is in keeps room for one more replica of it, and at these prices that room is worth as
+    much as the pod would be. A service with a spread is in several zones, so for each service the cheapest zones that
+    it could be in count; of all services the one for which this is most, since the others may be in the same zones.
+    """
+    if not grid.problem.rollout_headroom:
+        return 0.0
+    sizes = grid.sizes.copy()
+    sizes[:, [GPU, DISK, ARM64]] = 0.0
+    worth = np.full(grid.allowed.shape, np.inf)
+    for k, (place, found) in enumerate(zip(grid.places, prices, strict=True)):
+        if len(place.types):
+            fits = (sizes[:, None, :] <= place.rooms[None, :, :]).all(axis=2)
+            worth[:, k] = np.where(fits, sizes @ found.per_unit.T, np.inf).min(axis=1)
+    worth = np.where(grid.allowed & (grid.surging & ~grid.dedicated)[:, None], worth, np.inf)
+    best = 0.0
+    for rule, rows in spreads.rows.items():
+        columns: list[Floats] = []
+        for members in spreads.domains[rule.over if rule else "cloud"]:
+            copies = int(grid.zones[members[0]]) if rule and rule.over == "zone" else 1
+            columns += [worth[rows][:, members].min(axis=1)] * copies
+        wanted = rule.min_domains if rule else 1
+        least = np.sort(np.stack(columns, axis=1), axis=1)[:, :wanted].sum(axis=1)
+        best = max(best, float(least[np.isfinite(least)].max(initial=0.0)))
+    return best

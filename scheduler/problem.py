@@ -12,6 +12,7 @@ Half of the bytes of a call travel each way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,13 +22,18 @@ INTERNET: Final = "internet"
 SECONDS_PER_HOUR: Final = 3600.0
 BYTES_PER_GB: Final = 1e9  # clouds bill decimal gigabytes
 LEVELS: Final = ("zone", "region", "cloud")
+NODE: Final = "node"
+ARCHITECTURES: Final = ("amd64", "arm64")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceOffer:
-    """One machine type that a site sells. cpu, memory and pods are allocatable (after the kubelet's share).
+    """One machine type that a site sells. cpu, memory, disk and pods are allocatable (after the kubelet's share).
 
-    vcpu: what a quota counts. price_per_hour: for one machine; assumed where no public list gives it.
+    vcpu: what a quota counts. price_per_hour: for one machine; assumed where no public list gives it. disk_gib: local
+    disk. spot: may be taken back at any time. max_count: at most so many of it per site; None for no limit. A reserved
+    instance that is paid for already is an offer at price 0 with a max_count; a node that exists is one with its free
+    room, and bare: the daemons have had their share of it.
     """
 
     name: str
@@ -38,6 +44,33 @@ class InstanceOffer:
     pods: int = 110
     price_per_hour: float
     assumed: bool = False
+    disk_gib: int = 0
+    arch: str = "amd64"
+    spot: bool = False
+    max_count: int | None = None
+    bare: bool = False
+
+    def __lt__(self, other: InstanceOffer) -> bool:
+        return _order(self) < _order(other)
+
+
+def _order(offer: InstanceOffer) -> tuple[object, ...]:
+    most = math.inf if offer.max_count is None else offer.max_count
+    return (
+        offer.name,
+        offer.vcpu,
+        offer.cpu_millicores,
+        offer.memory_mib,
+        offer.gpu,
+        offer.pods,
+        offer.price_per_hour,
+        offer.assumed,
+        offer.disk_gib,
+        offer.arch,
+        offer.spot,
+        most,
+        offer.bare,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +110,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """Calls to another service or to an external; calls_per_s is the sum over all replicas of the caller."""
+    """Calls to another service or to an external; calls_per_s is the sum over all replicas of the caller.
+
+    within: zone, region or cloud: the callee must have a replica in the caller's own one (affinity); "" for anywhere.
+    """
 
     callee: str
     calls_per_s: float = 0.0
     bytes_per_call: float = 0.0
     max_rtt_ms: float | None = None
+    within: str = ""
 
     @property
     def gb_per_hour(self) -> float:
@@ -99,11 +136,51 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """No node, zone, region or cloud (over) carries replicas of both this and the other service (anti-affinity)."""
+
+    service: str
+    over: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserLatency:
+    """At least one replica answers that population within max_rtt_ms: its calls go to the nearest one."""
+
+    population: str
+    max_rtt_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """Users somewhere, with the round trip from them to each region; regions that are not named are too far."""
+
+    name: str
+    rtt_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamQuota:
+    """What the services of a team may request together, in that region (or, where it is "", everywhere)."""
+
+    team: str
+    cpu_millicores: int | None = None
+    memory_mib: int | None = None
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceDemand:
     """One service. Resources are one replica's requests.
 
     dedicated: each replica is a machine of its own (a VM service). allowed_countries, allowed_sites: None for any.
     surge: its rollout starts a new replica before it ends an old one. current: replicas per site now, if any.
+    architectures: for which its image exists. max_spot_share: at most this share of its replicas in each site may run
+    on spot machines. survives: level (zone, region, cloud) -> share of the replicas that must be left when any one of
+    them is lost. max_per: level (node, zone, region, cloud) -> at most so many replicas in one of them (anti-affinity
+    with itself). max_node_share: the largest share of its replicas that one node may carry. pinned: site -> at least
+    so many replicas. dearer: site -> what being somewhere else is worth, per replica and hour: a preference, weighed
+    against the bill and not part of it. priority: where not everything fits, lower ones are offered to be given up.
     """
 
     name: str
@@ -122,6 +199,18 @@ class ServiceDemand:
     edges: tuple[Edge, ...] = ()
     surge: bool = True
     current: Mapping[str, int] = field(default_factory=dict)
+    disk_gib: int = 0
+    architectures: tuple[str, ...] = ("amd64",)
+    max_spot_share: float = 0.0
+    survives: Mapping[str, float] = field(default_factory=dict)
+    max_per: Mapping[str, int] = field(default_factory=dict)
+    max_node_share: float = 1.0
+    apart: tuple[Apart, ...] = ()
+    users: tuple[UserLatency, ...] = ()
+    pinned: Mapping[str, int] = field(default_factory=dict)
+    dearer: Mapping[str, float] = field(default_factory=dict)
+    team: str = ""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +246,10 @@ class Problem:
     survive_node_loss: no single Kubernetes node carries all replicas of a service that has several.
     migration_cost_per_replica: what moving one replica, or starting one machine, must save per hour to be worth it;
     counts only where a current placement is given, and is never part of the cost shown.
+    max_moves: at most so many replicas arrive where none of their service was; None for no limit.
+    budget_per_hour: a placement that costs more is none; warn_per_hour: one that costs more is warned of.
+    node_headroom: share of each Kubernetes node's cpu and memory that is kept free.
+    spare_node_per_pool: each pool has one node more than its pods need (N+1), beside the room for updates.
     """
 
     services: tuple[ServiceDemand, ...]
@@ -173,6 +266,13 @@ class Problem:
     survive_node_loss: bool = True
     migration_cost_per_replica: float = 0.002
     current_pools: tuple[CurrentPool, ...] = ()
+    populations: tuple[Population, ...] = ()
+    team_quotas: tuple[TeamQuota, ...] = ()
+    max_moves: int | None = None
+    budget_per_hour: float | None = None
+    warn_per_hour: float | None = None
+    node_headroom: float = 0.0
+    spare_node_per_pool: bool = False
 
     @cached_property
     def service_by_name(self) -> dict[str, ServiceDemand]:
@@ -189,6 +289,15 @@ class Problem:
     @cached_property
     def route_by_pair(self) -> dict[tuple[str, str], Route]:
         return {(r.src, r.dst): r for r in self.routes}
+
+    @cached_property
+    def population_by_name(self) -> dict[str, Population]:
+        return {p.name: p for p in self.populations}
+
+    @cached_property
+    def cloud_of(self) -> dict[str, str]:
+        """Region -> cloud."""
+        return {s.region: s.cloud for s in self.sites}
 
     @cached_property
     def regions(self) -> tuple[str, ...]:

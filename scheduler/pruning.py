@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from scheduler.eligibility import Eligibility, room, usable_types
+from scheduler.eligibility import Eligibility, usable_types
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.sizes import room, size_of
 
 Key = tuple[float, ...]
 
@@ -24,11 +25,10 @@ def pool_types(problem: Problem, site: SiteOffer, services: Sequence[ServiceDema
     if not services:
         return ()
     slack = 2 if problem.rollout_headroom else 1
-    most = (
-        slack * sum(s.cpu_millicores * s.replicas for s in services),
-        slack * sum(s.memory_mib * s.replicas for s in services),
-        sum(s.gpu * s.replicas for s in services),
-        slack * sum(s.pods * s.replicas for s in services),
+    sizes = [size_of(s) for s in services]
+    most = tuple(
+        slack * sum(size[axis] * s.replicas for size, s in zip(sizes, services, strict=True))
+        for axis in range(len(sizes[0]))
     )
     usable = {t for s in services for t in usable_types(problem, s, site)}
     keys = {t: (*map(min, room(problem, t), most), *_quota(problem, site, t), -t.price_per_hour) for t in usable}
@@ -46,11 +46,15 @@ def _quota(problem: Problem, site: SiteOffer, offer: InstanceOffer) -> Key:
 
 
 def _undominated(keys: dict[InstanceOffer, Key]) -> tuple[InstanceOffer, ...]:
-    """Types that no other type equals or beats in every entry; of equal ones the first by name stays."""
+    """Types that no other type equals or beats in every entry; of equal ones the first by name stays.
+
+    A type of which there are only so many makes no other one superfluous.
+    """
     kept: list[InstanceOffer] = []
     for offer in sorted(keys, key=lambda t: (tuple(-v for v in keys[t]), t.name)):
         mine = keys[offer]
-        if not any(all(a >= b for a, b in zip(keys[other], mine, strict=True)) for other in kept):
+        unlimited = (other for other in kept if other.max_count is None)
+        if not any(all(a >= b for a, b in zip(keys[other], mine, strict=True)) for other in unlimited):
             kept.append(offer)
     return tuple(sorted(kept, key=lambda t: (t.price_per_hour, t.name)))
 
@@ -61,13 +65,25 @@ def site_classes(problem: Problem, eligibility: Eligibility) -> list[list[SiteOf
     for service, site_ids in sorted(eligibility.allowed.items()):
         for site_id in site_ids:
             eligible_at[site_id].append(service)
-    occupied = {s for service in problem.services for s in service.current} | {p.site for p in problem.current_pools}
+    named = {s for service in problem.services for s in (*service.current, *service.pinned, *service.dearer)}
+    occupied = named | {p.site for p in problem.current_pools}
     groups: dict[tuple[object, ...], list[SiteOffer]] = defaultdict(list)
     for site in sorted(problem.sites, key=lambda s: s.id):
         mark = site.id if site.id in occupied else ""
         facts = (site.region, tuple(sorted(site.types)), site.max_machines, tuple(eligible_at[site.id]), mark)
         groups[facts].append(site)
     return [groups[k] for k in sorted(groups, key=lambda k: groups[k][0].id)]
+
+
+def _minds_zones(service: ServiceDemand) -> bool:
+    """Whether one zone instead of two could break a rule of it."""
+    over_zones = service.spread is not None and service.spread.over == "zone"
+    return (
+        over_zones
+        or "zone" in service.survives
+        or "zone" in service.max_per
+        or any(a.over == "zone" for a in service.apart)
+    )
 
 
 def sites_to_consider(
@@ -79,7 +95,7 @@ def sites_to_consider(
     Where no service spreads over zones and no zone limits its machines, whatever runs in two equal zones runs in one
     of them at no higher cost, so one zone of the group stands for all. merged: it does so in any case (a relaxation).
     """
-    spreads_over_zones = {s.name for s in problem.services if s.spread and s.spread.over == "zone"}
+    spreads_over_zones = {s.name for s in problem.services if _minds_zones(s)}
     chosen: list[SiteOffer] = []
     symmetric: list[list[SiteOffer]] = []
     zones: dict[str, int] = {}
@@ -87,7 +103,8 @@ def sites_to_consider(
         here = {name for name, sites in eligibility.allowed.items() if group[0].id in sites}
         if not here:
             continue
-        apart = bool(here & spreads_over_zones) or group[0].max_machines is not None
+        limited = group[0].max_machines is not None or any(t.max_count is not None for t in group[0].types)
+        apart = bool(here & spreads_over_zones) or limited
         keep = group if apart and not merged else group[:1]
         chosen.extend(keep)
         zones.update({s.id: len(group) if apart and merged else 1 for s in keep})

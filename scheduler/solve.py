@@ -11,14 +11,14 @@ worth it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from model.plan import Placement, PoolChoice
+from model.plan import Placement
 from scheduler.at_scale import is_large, solve_at_scale
-from scheduler.check import broken_rules, cost_of
+from scheduler.check import broken_rules, cost_of, preference_of, weight_of
 from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
+from scheduler.extras import judged
 from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
 from scheduler.highs import Answer, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
@@ -26,6 +26,7 @@ from scheduler.infeasible import Relaxation, smallest_conflict, without
 from scheduler.nodes import Complete, buy, complete, from_pools
 from scheduler.problem import Problem
 from scheduler.pruning import site_classes
+from scheduler.stay import arrivals, moving_cost
 from scheduler.traffic import Assignment
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
 
@@ -101,7 +102,7 @@ class Search:
         done = buy(self.problem, search.assignment)
         if done is None or broken_rules(self.problem, done.assignment, done.pools, done.packing):
             return
-        cost = cost_of(self.problem, done.assignment, done.pools).total_per_hour
+        cost = weight_of(self.problem, done.assignment, done.pools)
         if cost < self.best_cost - 1e-12:
             self.best, self.best_cost = done, cost
 
@@ -170,7 +171,7 @@ class Search:
         """Pack it. True where the model's own nodes suffice, so nothing is left to do at this bound."""
         done = complete(self.problem, draft, formulation)
         if done.placement is not None:
-            cost = cost_of(self.problem, done.placement.assignment, done.placement.pools).total_per_hour
+            cost = weight_of(self.problem, done.placement.assignment, done.placement.pools)
             if cost < self.best_cost - 1e-12:
                 self.best, self.best_cost = done.placement, cost
         if not done.cuts:
@@ -186,6 +187,10 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
     The Problem must be sound (scheduler.document.check_problem); for a sound one nothing is raised.
     """
     problem = canonical_problem(problem)
+    return judged(problem, _solved_or_not(problem, work_limit))
+
+
+def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
     eligibility = eligible_sites(problem)
     if is_large(problem, eligibility):
         return _solve_large(problem, eligibility, work_limit)
@@ -252,20 +257,18 @@ def _finish(problem: Problem, search: Search) -> Solved:
     if broken:  # a defect of ours must never become somebody's outage
         raise AssertionError("the scheduler made a placement that breaks rules: " + "; ".join(broken))
     if any(s.current for s in problem.services):
-        moved = sum(
-            max(0, count - problem.service_by_name[name].current.get(site, 0))
-            for name, sites in best.assignment.items()
-            for site, count in sites.items()
-        )
+        moved = arrivals(problem, best)
+    # The solver's bound is on bill and preferences together, and its arithmetic is not exact: do not claim more.
+    wishes = preference_of(problem, best.assignment)
     total = placement_cost.total_per_hour
-    bound = min(total, search.bound * (1 - 1e-9))  # the solver's arithmetic is not exact; never claim more than it is
+    bound = max(0.0, min(total, search.bound * (1 - 1e-9) - wishes))
     return Solved(
         placement=Placement(
             services=service_placements(problem, search.eligibility, best),
             pools=best.pools,
             cost=placement_cost,
             lower_bound_per_hour=bound,
-            proven_optimal=search.sound and total <= search.bound * (1 + OPTIMALITY_GAP) + 1e-12,
+            proven_optimal=search.sound and total + wishes <= search.bound * (1 + OPTIMALITY_GAP) + 1e-12,
         ),
         packing=best.packing,
         work=search.work,
@@ -283,7 +286,9 @@ def settle(problem: Problem, search: Search) -> Complete:
     if not any(s.current for s in problem.services):
         return search.best
     candidates = [search.best, *_as_it_is(problem), *_rest_anew(problem, search)]
-    return min(candidates, key=lambda c: _with_moves(problem, c))
+    most = math.inf if problem.max_moves is None else problem.max_moves
+    few = [c for c in candidates if arrivals(problem, c) <= most]
+    return min(few or candidates, key=lambda c: (arrivals(problem, c) if not few else 0, moving_cost(problem, c)))
 
 
 def _rest_anew(problem: Problem, search: Search) -> list[Complete]:
@@ -326,20 +331,3 @@ def _as_it_is(problem: Problem) -> list[Complete]:
 def _unaware(problem: Problem) -> Problem:
     """The problem without what runs now."""
     return replace(problem, services=tuple(replace(s, current={}) for s in problem.services), current_pools=())
-
-
-def _with_moves(problem: Problem, done: Complete) -> float:
-    """Cost per hour plus the charge for replicas and machines that are new."""
-    cost = cost_of(problem, done.assignment, done.pools).total_per_hour
-    existing = {(p.site, p.instance_type, p.dedicated_to): p.count for p in problem.current_pools}
-    arrivals = sum(
-        max(0, count - problem.service_by_name[name].current.get(site, 0))
-        for name, sites in done.assignment.items()
-        for site, count in sites.items()
-    )
-    started = sum(_new_nodes(existing, done.pools))
-    return cost + problem.migration_cost_per_replica * (arrivals + started)
-
-
-def _new_nodes(existing: dict[tuple[str, str, str], int], pools: Sequence[PoolChoice]) -> list[int]:
-    return [max(0, p.count - existing.get((p.site, p.instance_type, ""), 0)) for p in pools if not p.dedicated_to]

@@ -10,11 +10,11 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from scheduler.bulk import pack_site
-from scheduler.check import NodeLoad, cost_of
+from scheduler.check import NodeLoad, weight_of
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
 from scheduler.grid import Floats
-from scheduler.large import Large, complete_from, node_loads, own_machines
+from scheduler.large import Large, complete_from, node_loads, own_machines, with_spares
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, ServiceDemand
 
@@ -36,7 +36,7 @@ def arrivals(problem: Problem, done: Complete) -> int:
 
 def moving_cost(problem: Problem, done: Complete) -> float:
     """Cost per hour plus the charge for replicas and machines that are new."""
-    cost = cost_of(problem, done.assignment, done.pools).total_per_hour
+    cost = weight_of(problem, done.assignment, done.pools)
     existing = {(p.site, p.instance_type, p.dedicated_to): p.count for p in problem.current_pools}
     started = sum(
         max(0, p.count - existing.get((p.site, p.instance_type, ""), 0)) for p in done.pools if not p.dedicated_to
@@ -93,10 +93,14 @@ def _packed(problem: Problem, large: Large, zoned: list[Floats]) -> Complete | N
         number = {t.name: i for i, t in enumerate(place.types)}
         for z, site in enumerate(place.sites):
             mine = zoned[k][:, z]
-            existing = [number[n] for n, count in sorted(running[site.id].items()) if n in number for _ in range(count)]
+            spare = int(problem.spare_node_per_pool)
+            existing = [
+                number[n] for n, count in sorted(running[site.id].items()) if n in number for _ in range(count - spare)
+            ]
             packed = pack_site(grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
             if packed is None:
                 return None
+            packed = with_spares(grid, packed)
             loads += node_loads(grid, k, site.id, packed)
             own.update(own_machines(grid, mine, site))
     return complete_from(grid, zoned, loads, own)

@@ -43,20 +43,35 @@ def hop_between(problem: Problem, src: str, dst: str, edge: Edge) -> Hop | None:
 
 def hops_to_service(problem: Problem, src: str, edge: Edge) -> list[Hop]:
     """Every region whose replicas of the callee a caller in region src may use, cheapest first."""
-    key = (src, edge.max_rtt_ms)
+    key = (src, edge.max_rtt_ms, edge.within, True)
     if key not in problem.known_hops:
-        found = (hop_between(problem, src, dst, edge) for dst in problem.regions)
+        found = (hop_between(problem, src, dst, edge) for dst in _near_enough(problem, src, edge))
         problem.known_hops[key] = sorted(h for h in found if h is not None)
     hops: list[Hop] = problem.known_hops[key]
     return hops
 
 
+def _near_enough(problem: Problem, src: str, edge: Edge) -> tuple[str, ...]:
+    """Regions that the edge's affinity leaves; none where it must stay in the zone, which is no region."""
+    if edge.within == "zone":
+        return ()
+    if edge.within == "region":
+        return (src,)
+    if edge.within == "cloud":
+        return tuple(r for r in problem.regions if problem.cloud_of[r] == problem.cloud_of[src])
+    return problem.regions
+
+
 def hop_to_external(problem: Problem, src: str, edge: Edge) -> Hop | None:
     """The cheapest way from region src to an external; None where there is none within the limit."""
-    key = (src, edge.max_rtt_ms, edge.callee)
+    key = (src, edge.max_rtt_ms, edge.callee, edge.within)
     if key not in problem.known_hops:
         external = problem.external_by_name[edge.callee]
-        places = external.regions + ((INTERNET,) if external.internet else ())
+        near = external.regions
+        if edge.within:  # an external is somewhere in its region, so "the same zone" cannot be told
+            cloud = problem.cloud_of[src]
+            near = tuple(r for r in near if (problem.cloud_of[r] == cloud if edge.within == "cloud" else r == src))
+        places = near + ((INTERNET,) if external.internet and not edge.within else ())
         if external.callers_from is not None and src not in external.callers_from:
             places = ()
         found = [h for h in (hop_between(problem, src, dst, edge) for dst in places) if h is not None]

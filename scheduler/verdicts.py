@@ -11,12 +11,21 @@ from scheduler.infeasible import Conflict, Relaxation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """packing: the certificate. moved_replicas: replicas that arrive where none was; 0 without a current placement."""
+    """packing: the certificate. moved_replicas: replicas that arrive where none was; 0 without a current placement.
+
+    binding: rules that leave no room, in words. warnings: what holds and should be known. migration_per_hour: what the
+    moves weigh against the bill; preference_per_hour: what sites that services would rather not be in weigh. Both were
+    minimised with the bill and are no part of it.
+    """
 
     placement: Placement
     packing: tuple[NodeLoad, ...]
     work: int
     moved_replicas: int = 0
+    binding: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    migration_per_hour: float = 0.0
+    preference_per_hour: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,10 +41,16 @@ def without_sites(problem: Problem, patterns: Iterable[str]) -> Problem:
                 allowed_sites=None if s.allowed_sites is None else tuple(i for i in s.allowed_sites if i not in gone),
                 avoided_sites=tuple(i for i in s.avoided_sites if i not in gone),
                 current={i: n for i, n in s.current.items() if i not in gone},
+                pinned={i: n for i, n in s.pinned.items() if i not in gone},
+                dearer={i: n for i, n in s.dearer.items() if i not in gone},
             )
             for s in problem.services
         ),
         current_pools=tuple(p for p in problem.current_pools if p.site not in gone),
+        populations=tuple(
+            replace(p, rtt_ms={r: ms for r, ms in p.rtt_ms.items() if r in regions}) for p in problem.populations
+        ),
+        team_quotas=tuple(q for q in problem.team_quotas if q.region in ("", *regions)),
     )
 
 

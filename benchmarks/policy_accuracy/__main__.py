@@ -75,9 +75,8 @@ def show(result: dict[str, Any]) -> None:
         print(f"{name:22}", *(_cell(k, row[k]) for k in ("recall", "recall_all", "precision", "counterpart")))
     for miss in result["misses"]:
         if miss["in_scope"]:
-            print(
-                f"missed {miss['case']} {miss['address']} ({' '.join(miss['rules']) or 'no counterpart'}): {miss['why']}"
-            )
+            rules = " ".join(miss["rules"]) or "no counterpart"
+            print(f"missed {miss['case']} {miss['address']} ({rules}): {miss['why']}")
     for wrong in result["wrong"]:
         print(f"wrong  {wrong['case']} {wrong['address']} ({' '.join(wrong['rules'])})")
 

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.check import spare_pod
-from scheduler.eligibility import eligible_sites, room
+from scheduler.eligibility import eligible_sites
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.sizes import DIMENSIONS, node_cap, room, size_of
 from scheduler.traffic import edge_costs
 from scheduler.verdicts import Solved
 
@@ -69,8 +70,7 @@ def _site_cost(problem: Problem, site: SiteOffer, assignment: Assignment, buy: B
         if count and service.dedicated:
             own += count * min(t.price_per_hour for t in site.types if _holds(t, service))
         elif count:
-            cap = service.replicas - 1 if problem.survive_node_loss and service.replicas > 1 else service.replicas
-            groups.append((_size(service), count, cap))
+            groups.append((_size(service), count, node_cap(problem, service)))
     if not groups:
         return own
     spare = spare_pod(problem, site.id, assignment)
@@ -81,7 +81,7 @@ def _site_cost(problem: Problem, site: SiteOffer, assignment: Assignment, buy: B
 
 
 def _size(service: ServiceDemand) -> Floats:
-    return np.array([service.cpu_millicores, service.memory_mib, service.gpu, service.pods], float)
+    return np.array(size_of(service), float)
 
 
 def _holds(offer: InstanceOffer, service: ServiceDemand) -> bool:
@@ -101,7 +101,7 @@ def _types(problem: Problem, site: SiteOffer, groups: list[Group]) -> list[tuple
 
 def _autoscaled(groups: list[Group], holds: Floats, pick: Callable[[Floats], NDArray[np.intp]]) -> int:
     """Nodes of one type that are needed when pods come in order and each goes where `pick` ranks first."""
-    free = np.empty((0, 4))
+    free = np.empty((0, DIMENSIONS))
     for size, wanted, cap in groups:
         count = wanted
         taken = np.zeros(len(free), np.int64)
@@ -161,7 +161,7 @@ def karpenter_like(problem: Problem, site: SiteOffer, groups: list[Group]) -> fl
     waiting = sorted(groups, key=lambda g: -float((g[0] / np.maximum(scale, 1)).max()))
     total = 0.0
     while waiting:
-        used = np.zeros(4)
+        used = np.zeros(DIMENSIONS)
         rest: list[Group] = []
         for size, count, cap in waiting:
             n = _most(rooms, used, size, min(count, cap))
@@ -191,7 +191,7 @@ def pool_per_service(problem: Problem, site: SiteOffer, groups: list[Group]) -> 
     for size, count, cap in groups:
         best = math.inf
         for holds, price in _types(problem, site, [(size, count, cap)]):
-            each = _most(holds[None, :], np.zeros(4), size, cap)
+            each = _most(holds[None, :], np.zeros(DIMENSIONS), size, cap)
             best = min(best, price * math.ceil(count / each)) if each else best
         if math.isinf(best):
             return None

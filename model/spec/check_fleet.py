@@ -13,7 +13,7 @@ from model.facts import catalogue
 from model.resources import Ownership
 from model.spec.assumptions import Assumptions
 from model.spec.check import Checked, Notes, Path
-from model.spec.fleet import SANDBOX, AccountSpec, Fleet, NetworkSpec, RegionSpec, RuleSpec
+from model.spec.fleet import SANDBOX, AccountSpec, Fleet, FleetSpec, NetworkSpec, RegionSpec, RuleSpec
 from model.spec.words import did_you_mean, shown
 
 _ACCOUNTS: Path = ("spec", "accounts")
@@ -42,7 +42,35 @@ def check_fleet(fleet: Checked[Fleet], assumptions: Checked[Assumptions]) -> lis
     _links(notes, fleet, partitions)
     _money(notes, fleet.value)
     _urls(notes, fleet.value)
+    _approvers(notes, spec)
     return notes.found
+
+
+def _approvers(notes: Notes[Fleet], spec: FleetSpec) -> None:
+    """Each can prove who it is, none twice, and there are enough of them for what is asked."""
+    names: dict[str, int] = {}
+    keys: dict[str, str] = {}
+    for i, person in enumerate(spec.approvers):
+        here = ("spec", "approvers", i)
+        if person.name in names:
+            notes.error((*here, "name"), f"an approver named {shown(person.name)} is already there", "rename one")
+        names.setdefault(person.name, i)
+        if not person.ssh_keys and person.oidc is None:
+            what = f"approver {person.name} has no way to prove who it is"
+            notes.error(here, what, "add ssh_keys (the line of a .pub file), or oidc")
+        for j, text in enumerate(person.ssh_keys):
+            key = " ".join(text.split()[:2])
+            if len(text.split()) < 2 or "PRIVATE" in text:
+                notes.error((*here, "ssh_keys", j), "is no public key", "copy the line of the .pub file")
+            elif keys.setdefault(key, person.name) != person.name:
+                notes.error((*here, "ssh_keys", j), f"is {keys[key]}'s key too", "one key proves one person")
+    able = sum(p.may_approve for p in spec.approvers)
+    if spec.approvers and able < spec.approvals.count:
+        what = f"{spec.approvals.count} must approve, and {able} may"
+        notes.error(("spec", "approvals", "count"), what, "name more approvers, or ask for fewer")
+    asks = spec.approvals
+    if not spec.approvers and (asks.always or asks.changes or asks.deletes or asks.cost_increase_per_hour is not None):
+        notes.error(("spec", "approvals"), "asks for approvals that nobody may give", "name `approvers`")
 
 
 # -- accounts and regions --------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What the documents accept and duoyun does not act on yet: said, so that nobody relies on it.
 
-Callers: model.spec.check. An entry that promises safety (who must approve) is refused; one that only tells duoyun more
+Callers: model.spec.check. An entry that promises safety is refused; one that only tells duoyun more
 than it uses is a warning; `registry`, which every fleet will name, is told in docs/spec.md alone. A field leaves this
 file in the change that gives it its effect.
 """
@@ -14,16 +14,10 @@ from model.spec.fleet import Fleet
 
 
 def unused_in_fleet(fleet: Checked[Fleet]) -> list[Diagnostic]:
-    """Approvers are refused; what else has no effect is a warning."""
+    """What has no effect is a warning."""
     assert fleet.value is not None
     notes = Notes(fleet)
     spec = fleet.value.spec
-    if spec.approvers:
-        notes.error(
-            ("spec", "approvers"),
-            "approvals are not built yet: nobody would be asked before a release",
-            "take `approvers` out, and let your CI ask for the approval",
-        )
     for i, region in enumerate(spec.regions):
         here = ("spec", "regions", i)
         if region.cluster is None:

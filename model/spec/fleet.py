@@ -10,6 +10,7 @@ from pydantic import Field
 
 from model.resources import Ownership
 from model.spec.app import Metadata, Name, Seconds, SiteId, Strict
+from model.spec.approvals import ApprovalsSpec, ApproverSpec
 
 PARTITIONS = {
     "aws": "aws",
@@ -128,12 +129,31 @@ class BudgetSpec(Strict):
     currency: str = "USD"
 
 
+class OpaServerSpec(Strict):
+    """An OPA server that evaluates the rules. token_env: the variable that holds its token. when_down: `deny`, or
+    `embedded` to evaluate here then. upload: false where the bundle is there already."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    token_env: str | None = None
+    ca_bundle: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    timeout: Seconds = 10.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    upload: bool = True
+    when_down: Literal["deny", "embedded"] = "deny"
+
+
 class PoliciesSpec(Strict):
-    """bundles: folders of Rego beside this file. parameters: rule id -> its parameters. waivers: a file."""
+    """bundles: folders of Rego beside this file. parameters: rule id -> its parameters. waivers: a file.
+
+    server: evaluates the rules instead of the engine inside duoyun.
+    """
 
     bundles: tuple[str, ...] = ()
     parameters: dict[str, dict[str, Any]] = {}
     waivers: str | None = None
+    server: OpaServerSpec | None = None
 
 
 class StateSpec(Strict):
@@ -148,7 +168,8 @@ class FleetSpec(Strict):
     links: tuple[LinkSpec, ...] = ()
     budget: BudgetSpec | None = None
     policies: PoliciesSpec = PoliciesSpec()
-    approvers: tuple[str, ...] = ()
+    approvers: tuple[ApproverSpec, ...] = ()
+    approvals: ApprovalsSpec = ApprovalsSpec()
     assumptions: Annotated[str | None, Field(description="file of assumed prices, RTT and egress")] = None
     currency: str = "USD"
     exchange_rates: Annotated[dict[str, float], Field(description="1 unit of that currency in `currency`")] = {}

@@ -19,6 +19,7 @@ from orchestrator.store.audit import Audit
 from orchestrator.store.database import Database
 from orchestrator.store.leases import Leases
 from orchestrator.store.tables import inventory as table
+from orchestrator.store.together import Together
 from orchestrator.store.values import Record, RecordState, Scope
 
 _KEY = ("fleet", "application", "address")
@@ -28,6 +29,7 @@ _GET = sa.select(table).where(*(table.c[name] == sa.bindparam(f"of_{name}") for 
 class Inventory:
     def __init__(self, db: Database, audit: Audit, leases: Leases) -> None:
         self._db, self._audit, self._leases = db, audit, leases
+        self._together = Together(db)
         self._upserts: dict[frozenset[str], Any] = {}
 
     def put(self, scope: Scope, token: int, record: Record) -> None:
@@ -39,11 +41,14 @@ class Inventory:
         values = _values(record) | {"updated_at_s": now_s}
         if record.state is RecordState.LIVE:
             values |= {"last_sync_at_s": now_s, "consecutive_failures": 0}
-        with self._db.write() as conn:
+
+        def write(conn: sa.Connection) -> None:
             holder = self._leases.fence(conn, scope, token)
             row = {"fleet": scope.fleet, "application": scope.application, "created_at_s": now_s, **values}
             conn.execute(self._upsert(frozenset(values)), row)
             self._tell(conn, scope, holder, f"resource_{record.state}", now_s, record, token)
+
+        self._together.run(write)
 
     def _upsert(self, names: frozenset[str]) -> Any:
         """INSERT ... ON CONFLICT DO UPDATE of those columns, built once: that costs more than running it."""

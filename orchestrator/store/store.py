@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from orchestrator.store.approvals import Approvals
 from orchestrator.store.audit import Audit
 from orchestrator.store.database import Database
 from orchestrator.store.inventory import Inventory
@@ -13,7 +14,7 @@ from orchestrator.store.revisions import Revisions
 
 
 class Store:
-    """plans, revisions, inventory, leases and audit over one database. Thread-safe; close() when done."""
+    """plans, revisions, approvals, inventory, leases and audit over one database. Thread-safe; close() when done."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -21,6 +22,7 @@ class Store:
         self.leases = Leases(db, self.audit)
         self.plans = Plans(db)
         self.revisions = Revisions(db, self.audit, self.leases)
+        self.approvals = Approvals(db, self.audit)
         self.inventory = Inventory(db, self.audit, self.leases)
 
     def close(self) -> None:

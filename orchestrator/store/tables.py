@@ -105,3 +105,37 @@ audit_head = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )
+
+approval_request = sa.Table(
+    f"{PREFIX}approval_request",
+    metadata,
+    sa.Column("fleet", sa.Text, primary_key=True),
+    sa.Column("application", sa.Text, primary_key=True),
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("plan_sha256", sa.String(64), sa.ForeignKey(plan.c.sha256), nullable=False),
+    sa.Column("requester", sa.Text, nullable=False),
+    sa.Column("asked_at_s", _SECONDS, nullable=False),
+    sa.Column("until_s", _SECONDS, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),
+)
+
+approval_decision = sa.Table(
+    f"{PREFIX}approval_decision",
+    metadata,
+    sa.Column("fleet", sa.Text, primary_key=True),
+    sa.Column("application", sa.Text, primary_key=True),
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("approved", sa.Boolean, nullable=False),
+    sa.Column("at_s", _SECONDS, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+)
+
+roster = sa.Table(
+    f"{PREFIX}roster",
+    metadata,
+    sa.Column("fleet", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("since_s", _SECONDS, nullable=False),
+)

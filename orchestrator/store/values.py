@@ -110,3 +110,28 @@ class AuditEntry:
     data: Mapping[str, Any] = field(default_factory=dict)
     previous: str = ""
     hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """Somebody wants to carry a plan out. hash: of what it will do (approvals.subject). requester: as proven, or as
+    claimed (`user@host`). until_s: when it, and every approval given to it, lapses."""
+
+    scope: Scope
+    hash: str
+    plan_sha256: str
+    requester: str
+    asked_at_s: float
+    until_s: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One person's word on a request; the last one counts. evidence: the proof of who it was, to verify it again."""
+
+    person: str
+    approved: bool
+    at_s: float
+    reason: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set a health check that asks the application.
 #   kinds: [instance_group, managed_service]
+#   apart: true
 #   reads: [health_check]
 package duoyun.rules.dy_avl_008
 

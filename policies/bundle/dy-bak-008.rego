@@ -8,6 +8,7 @@
 #   mend: >-
 #     Add it to a backup plan, by its tags.
 #   kinds: [instance, disk, managed_service]
+#   apart: true
 #   reads: [in_backup_plan]
 #   controls: [GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_bak_008

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Add a rule that ends them.
 #   kinds: [registry, bucket, managed_service]
+#   apart: true
 #   reads: [cleans_up]
 #   controls: [GB/T 22239-2019 8.1.4.10]
 package duoyun.rules.dy_cst_003

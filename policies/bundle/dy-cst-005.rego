@@ -9,6 +9,7 @@
 #   mend: >-
 #     Choose another type.
 #   kinds: [instance, instance_group, node_pool]
+#   apart: true
 #   parameters:
 #     refused: []
 #   reads: [instance_type]

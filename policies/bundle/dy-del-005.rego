@@ -10,6 +10,7 @@
 #     Move the data first, or keep the store out of this change; where it is meant, ask for a
 #     waiver.
 #   kinds: [database, bucket, disk, key, queue, managed_service]
+#   apart: true
 #   parameters:
 #     classes: [backup_vault, file_system, search, time_series]
 #   reads: [change]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch infrastructure encryption on when it is made.
 #   kinds: [queue, bucket, managed_service]
+#   apart: true
 #   reads: [double_encryption]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_027

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name a key of the key service for the disks.
 #   kinds: [instance, instance_group, node_pool]
+#   apart: true
 #   reads: [disk_key]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_030

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Give it a managed identity or a role, with the rights that it needs.
 #   kinds: [instance, instance_group, queue, managed_service]
+#   apart: true
 #   reads: [managed_identity]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_018

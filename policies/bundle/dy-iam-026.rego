@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name the actions that are needed.
 #   kinds: [queue, bucket, managed_service]
+#   apart: true
 #   reads: [any_action]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_iam_026

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name our own accounts, or add a condition on the organisation.
 #   kinds: [queue, managed_service]
+#   apart: true
 #   reads: [foreign_principals]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_iam_027

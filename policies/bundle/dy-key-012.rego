@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set a policy for how long signed links may live.
 #   kinds: [bucket, managed_service]
+#   apart: true
 #   reads: [tokens_expire]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_key_012

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Keep logs for 180 days or more.
 #   kinds: [database, managed_service]
+#   apart: true
 #   parameters:
 #     {least_days: 180}
 #   reads: [log_retention_days]

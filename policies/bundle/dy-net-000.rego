@@ -8,6 +8,7 @@
 #   mend: >-
 #     Write the block as address/prefix length, for example 10.0.0.0/16 or 2001:db8::/32.
 #   kinds: [firewall_group, network, subnet, cluster, database, cache, queue, registry, load_balancer, managed_service]
+#   apart: true
 #   stage: network
 #   reads: [rules.cidr, cidr, cidrs, allowed_cidrs, public_access_cidrs]
 package duoyun.rules.dy_net_000

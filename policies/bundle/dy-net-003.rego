@@ -17,12 +17,13 @@ package duoyun.rules.dy_net_003
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	not doc.family == "acl"
 	some way in doc.reach
 	ports := sum([width | some other in doc.reach; alike(other, way); width := 1 + (other.port_to - other.port_from)])
 	ports >= input.parameters.ports
+	some place in way.rules
 	message := sprintf("%s may reach every %s port%s%s", [firewall.sources(way), way.protocol, way.of, way.by])
 }
 

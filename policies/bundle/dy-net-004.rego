@@ -19,11 +19,12 @@ package duoyun.rules.dy_net_004
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	some port in input.parameters.ports
 	some protocol in input.parameters.protocols
 	some way in firewall.open_to_world(doc, protocol, port)
+	some place in way.rules
 	message := sprintf("node port %s/%d%s can be reached from %s%s", [
 		protocol,
 		port,

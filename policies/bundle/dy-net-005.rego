@@ -18,13 +18,14 @@ package duoyun.rules.dy_net_005
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	not doc.family == "acl"
 	some way in doc.reach
 	not firewall.everything(way)
 	width := (way.port_to - way.port_from) + 1
 	width > input.parameters.most_ports
+	some place in way.rules
 	message := sprintf("%d %s ports (%d to %d)%s can be reached from %s%s", [
 		width,
 		way.protocol,

@@ -9,6 +9,7 @@
 #     Leave public_ip off; let callers come through a load balancer and let the machine leave through a
 #     NAT gateway.
 #   kinds: [instance, instance_group, managed_service]
+#   apart: true
 #   stage: network
 #   parameters:
 #     allowed_services: []

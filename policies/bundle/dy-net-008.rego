@@ -10,6 +10,7 @@
 #     Place the service where the fleet's region says icp: true, or file for the region and say so in the
 #     fleet.
 #   kinds: [kubernetes_object, service_placement]
+#   apart: true
 #   stage: network
 #   parameters:
 #     countries: [CN]

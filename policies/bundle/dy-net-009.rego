@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name the blocks of the services and offices that need it.
 #   kinds: [database, cache]
+#   apart: true
 #   stage: network
 #   reads: [allowed_cidrs]
 #   controls: [GB/T 22239-2019 8.1.3.2]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take the rule out and name the subnets, or use a private endpoint.
 #   kinds: [database, cache]
+#   apart: true
 #   stage: network
 #   reads: [any_cloud_customer]
 #   controls: [GB/T 22239-2019 8.1.3.2]

@@ -19,9 +19,10 @@ package duoyun.rules.dy_net_013
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	some port in input.parameters.ports
 	some way in firewall.open_to_world(doc, "udp", port)
+	some place in way.rules
 	message := sprintf("port udp/%d%s can be reached from %s%s", [port, way.of, firewall.sources(way), way.by])
 }

@@ -16,10 +16,11 @@ package duoyun.rules.dy_net_015
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	not doc.family == "acl"
 	some way in doc.reach_out
 	firewall.everything(way)
+	some place in way.rules
 	message := sprintf("every %s port of %s can be reached from it", [way.protocol, firewall.sources(way)])
 }

@@ -19,7 +19,7 @@ package duoyun.rules.dy_net_021
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	doc.family == "acl"
 	some port in input.parameters.ports
@@ -27,5 +27,6 @@ violations contains {"address": doc.address, "field": firewall.field(way), "mess
 	way.protocol == "tcp"
 	way.port_from <= port
 	port <= way.port_to
+	some place in way.rules
 	message := sprintf("it lets %s to tcp/%d", [firewall.sources(way), port])
 }

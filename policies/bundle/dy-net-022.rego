@@ -16,10 +16,11 @@ package duoyun.rules.dy_net_022
 import data.duoyun.lib.firewall
 import rego.v1
 
-violations contains {"address": doc.address, "field": firewall.field(way), "message": message} if {
+violations contains {"address": doc.address, "field": firewall.field(place), "message": message} if {
 	some doc in input.documents
 	doc.family == "acl"
 	some way in doc.reach
 	firewall.everything(way)
+	some place in way.rules
 	message := sprintf("it lets %s to every %s port", [firewall.sources(way), way.protocol])
 }

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Put a web application firewall before it.
 #   kinds: [load_balancer, managed_service]
+#   apart: true
 #   stage: network
 #   reads: [waf]
 #   controls: [GB/T 22239-2019 8.1.3.3]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Join it to a plan of protection against floods.
 #   kinds: [network, public_ip, managed_service]
+#   apart: true
 #   stage: network
 #   reads: [ddos_protection]
 #   controls: [GB/T 22239-2019 8.1.3.3]

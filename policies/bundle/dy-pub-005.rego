@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch all parts of the public access block on.
 #   kinds: [bucket, managed_service]
+#   apart: true
 #   reads: [public_access_blocked]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_pub_005

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Place it in a subnet, or give it a private endpoint.
 #   kinds: [database, cache, queue, managed_service]
+#   apart: true
 #   reads: [in_network]
 #   controls: [GB/T 22239-2019 8.1.2.1, GB/T 22239-2019 8.1.3.1]
 package duoyun.rules.dy_pub_007

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Add a private endpoint in the services' network.
 #   kinds: [database, bucket]
+#   apart: true
 #   reads: [private_endpoint]
 #   controls: [GB/T 22239-2019 8.1.3.1]
 package duoyun.rules.dy_pub_017

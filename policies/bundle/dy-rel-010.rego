@@ -8,6 +8,7 @@
 #   mend: >-
 #     Make a second one, move the traffic, then take the first one away.
 #   kinds: [load_balancer, cluster, node_pool, instance_group]
+#   apart: true
 #   reads: [change]
 package duoyun.rules.dy_rel_010
 

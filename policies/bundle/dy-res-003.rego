@@ -10,6 +10,7 @@
 #   mend: >-
 #     Choose a region of an allowed country.
 #   kinds: [instance, instance_group, disk, database, cache, queue, bucket, managed_service, cluster]
+#   apart: true
 #   parameters:
 #     countries: []
 #     regions: []

@@ -10,6 +10,7 @@
 #     Copy to a second region in the mainland, or have the transfer assessed and waive this with its
 #     number.
 #   kinds: [bucket, database, managed_service]
+#   apart: true
 #   parameters:
 #     mainland: [^cn-(beijing|chengdu|fuzhou|guangzhou|hangzhou|heyuan|huhehaote|nanjing|north|northwest|qingdao|shanghai|shenzhen|wuhan|wulanchabu|zhangjiakou|zhengzhou), ^china(east|north)]
 #   reads: [region, replicas, replica_regions]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Add the tag to the fleet's `tags`.
 #   kinds: [network, firewall_group, cluster, node_pool, instance, instance_group, disk, load_balancer, database, cache, queue, bucket, key, registry, managed_service]
+#   apart: true
 #   parameters:
 #     tags: [owner]
 #     ownerships: [own, adopt]

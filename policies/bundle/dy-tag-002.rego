@@ -9,6 +9,7 @@
 #   mend: >-
 #     Add the tag with one of the grades.
 #   kinds: [network, firewall_group, cluster, node_pool, instance, instance_group, disk, load_balancer, database, cache, queue, bucket, key, registry, managed_service]
+#   apart: true
 #   parameters:
 #     tag: ''
 #     values: ['1', '2', '3', '4', '5']

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Use a value that the pattern allows.
 #   kinds: [network, firewall_group, cluster, node_pool, instance, instance_group, disk, load_balancer, database, cache, queue, bucket, key, registry, managed_service]
+#   apart: true
 #   parameters:
 #     patterns: {}
 #   reads: [tags]

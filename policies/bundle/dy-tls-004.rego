@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set the lowest version to TLS 1.2 or better.
 #   kinds: [database, cache, queue, bucket, managed_service]
+#   apart: true
 #   parameters:
 #     {oldest: '1.2'}
 #   reads: [tls_min]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Upgrade to a version that is maintained.
 #   kinds: [database, cache, managed_service]
+#   apart: true
 #   parameters:
 #     oldest: {postgres: '14', postgresql: '14', mysql: '8.0', mariadb: '10.6', redis: '6.2', elasticsearch: '7.10', opensearch: '1.3', mongodb: '6.0'}
 #   reads: [engine, version]

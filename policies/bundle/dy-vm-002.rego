@@ -8,6 +8,7 @@
 #   mend: >-
 #     Keep the secret in a secret store and read it at start with the machine's own identity.
 #   kinds: [instance, instance_group, managed_service]
+#   apart: true
 #   parameters:
 #     patterns:
 #       private key: "-----BEGIN [A-Z ]*PRIVATE KEY-----"

@@ -70,20 +70,21 @@ def _append(found: list[Opening], new: Opening) -> None:
 
 
 def _judged(rules: Sequence[_Rule], protocol: str, port: int, high: int) -> Opening | None:
-    """Rules in their order; each decides the addresses that none before it has decided."""
-    decided, let_in = Addresses(), Addresses()
+    """Rules in their order: a denial holds for whom no rule before it has let in, and for all that come after it."""
+    denied, let_in = Addresses(), Addresses()
     by: list[tuple[_Rule, Addresses]] = []
     for rule in rules:
         if not rule.covers(protocol, port):
             continue
-        new = rule.addresses.without(decided)
-        decided = decided.joined(rule.addresses)
-        if rule.allows and (new.v4 or new.v6):
+        if rule.allows:
+            new = rule.addresses.without(denied)
             let_in = let_in.joined(new)
             by.append((rule, new))
+        else:
+            denied = denied.joined(rule.addresses.without(let_in))
     if not let_in.strangers():
         return None
-    wide = [rule for rule, new in by if new.strangers()] or [rule for rule, _ in by]
+    wide = [rule for rule, new in by if new.strangers()] or [r for r, new in by if new.v4 or new.v6]
     return Opening(protocol, port, high, tuple(dict.fromkeys(r.cidr for r in wide)), tuple(r.place for r in wide))
 
 

@@ -94,7 +94,8 @@ class _Scene:
             subnets = (
                 [document["subnet"]] if isinstance(document.get("subnet"), str) else _texts(document.get("subnets"))
             )
-            guards = [named[place, g] for g in [document.get("firewall_group")] if (place, g) in named]
+            own = named.get((place, str(document.get("firewall_group"))))
+            guards = [own] if own else []
             guards += [g for s in subnets for g in at_subnet.get((place, s), ())]
             before[str(document.get("address"))] = guards
             for guard in guards:

@@ -21,7 +21,9 @@ from providers.remembered import TAG_IMAGE, TAG_USER_DATA
 
 Row = Mapping[str, Any]
 NAMES_TTL_S = 60.0
-OUR_TAGS = frozenset({TAG_FLEET, TAG_NAME, TAG_KEY, TAG_USER_DATA, TAG_IMAGE})
+TAG_NETWORK, TAG_SUBNETS, TAG_LAYER = "duoyun-network", "duoyun-subnets", "duoyun-layer"  # what a CLB does not tell
+TAG_GROUP = "acs:autoscaling:scalingGroupId"  # which ESS puts on the instances of its groups
+OUR_TAGS = frozenset({TAG_FLEET, TAG_NAME, TAG_KEY, TAG_USER_DATA, TAG_IMAGE, TAG_NETWORK, TAG_SUBNETS, TAG_LAYER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,14 @@ class Adapter(ABC):
     @abstractmethod
     def fixed_fields(self) -> tuple[str, ...]:
         """Fields that cannot change in place."""
+
+    def made_anew_for(self, before: Any, desired: Any) -> tuple[str, ...]:  # noqa: ARG002
+        """Fields that cannot change in place to what is wanted, though they can to something else."""
+        return ()
+
+    def trail_names(self, observed: Observed) -> tuple[str, ...]:
+        """By which names the audit log knows it."""
+        return (observed.provider_id.rpartition("/")[2],)
 
     # -- what follows from it ----------------------------------------------------------------------------------
 
@@ -223,6 +233,7 @@ class References:
 
     def __init__(self) -> None:
         self.adapters: dict[Kind, Adapter] = {}
+        self._zones: dict[str, str] = {}
         self._names: dict[tuple[Kind, str], tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
 
@@ -238,6 +249,16 @@ class References:
             with self._lock:
                 self._names[kind, region] = (time.monotonic(), known)
         return known.get(provider_id, provider_id)
+
+    def zone(self, region: str, switch_id: str, call: Call) -> str:
+        """Where a vSwitch is, which never changes; "" for one that is gone."""
+        known = self._zones.get(switch_id)
+        if known is None and switch_id:
+            row = self.adapters[Kind.SUBNET].by_id(region, switch_id, call)
+            if row is None:
+                return ""
+            known = self._zones[switch_id] = str(row.get("ZoneId", ""))
+        return known or ""
 
     def forget(self, kind: Kind, region: str) -> None:
         with self._lock:

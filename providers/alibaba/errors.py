@@ -2,9 +2,10 @@
 
 Callers: session.py, for every failed request. RPC services answer `Code`/`Message`, ACK lower-case `code`/`message`,
 which aliyun-python-sdk-core reports as SDK.UnknownServerError with the JSON in its message; both are understood.
-Sources: [ecs], [vpc], [sts], [actiontrail], [gateway]: the products' error tables in the documentation and
-error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or yunionio/cloudpods act upon;
-[sdk]: aliyun-python-sdk-core; [family]: the documented meaning of the code's first or last word.
+Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [oss], [sts], [actiontrail], [gateway]: the products' error tables in
+the documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
+yunionio/cloudpods act upon; [sdk]: aliyun-python-sdk-core; [family]: the documented meaning of the code's first or last
+word.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from model.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """codes: globs, compared with case. source: where the meaning was read."""
+    """codes, operation: globs, compared with case. source: where the meaning was read."""
 
     codes: tuple[str, ...]
     error: type[CloudError]
     source: str
     mend: str = ""
+    operation: str = "*"
 
 
 _KEYS = "check the account's access key id and secret (docs/credentials.md)"
@@ -54,11 +56,13 @@ TABLE: tuple[Row, ...] = (
     Row(("SignatureDoesNotMatch", "IncompleteSignature"), Unauthenticated, "[gateway]", _KEYS),
     Row(("InvalidAccessKeySecret",), Unauthenticated, "[sdk] rewrites SignatureDoesNotMatch", _KEYS),
     Row(("InvalidSecurityToken*", "MissingSecurityToken"), Unauthenticated, "[sts]", "get a new security token"),
-    Row(("EntityNotExist.Role",), Unauthenticated, "[sts]", "check credential.role_arn in the fleet"),
+    Row(("EntityNotExist.Role",), Unauthenticated, "[sts]", "check credential.role_arn in the fleet", "sts:AssumeRole"),
     Row(("InvalidTimeStamp.*", "IllegalTimestamp"), Unauthenticated, "[gateway]", _CLOCK),
     Row(("SDK.InvalidCredential", "SDK.GetSessionCredentialFailed"), Unauthenticated, "[sdk]", _KEYS),
     Row(("SignatureNonceUsed",), Transient, "[gateway] a request that arrived twice: send it with a new nonce"),
+    Row(("RequestTimeTooSkewed",), Unauthenticated, "[oss]", _CLOCK),
     # what we may do
+    Row(("AccessDenied", "UserDisable"), Forbidden, "[oss]", _RAM),
     Row(("Forbidden.RAM", "NoPermission*", "StatusForbidden", "ForbiddenHelper"), Forbidden, "[ecs] [tf]", _RAM),
     Row(("InvalidRegion.NotAuthorized",), Forbidden, "[family]", "use an account of that region's site"),
     Row(
@@ -84,13 +88,42 @@ TABLE: tuple[Row, ...] = (
     Row(("IncorrectInstanceStatus.Initializing",), Transient, "[ecs] [tf]"),
     Row(("ErrorClusterState", "ErrorNodePoolState"), Transient, "[family] the cluster is busy: not in a public table"),
     Row(("SDK.ServerUnreachable", "SDK.HttpError", "SDK.EndpointResolvingError"), Unreachable, "[sdk]"),
+    # busy: a change before it is still going on
+    Row(
+        ("ServiceIsConfiguring", "VServerGroupProcessing", "OperationBusy", "BackendServer.configuring"),
+        Transient,
+        "[slb]",
+    ),
+    Row(("ServiceIsStopping", "OperationFailed.LoadBalancerStatus*"), Transient, "[slb] [tf]"),
+    Row(("ScalingActivityInProgress", "IncorrectLoadBalancerStatus"), Transient, "[ess]"),
+    Row(("LastOperationNotFinished", "RecordForbidden.DNSChange"), Transient, "[dns]"),
+    Row(("IncorrectDiskStatus.Initializing", "IncorrectDiskStatus.CreatingSnapshot"), Transient, "[ecs] [tf]"),
+    # in use, or guarded
+    Row(("IncorrectDiskStatus",), DependencyInUse, "[ecs] it is attached", "detach it first", "ecs:DeleteDisk"),
+    Row(("IncorrectDiskStatus", "DiskError", "InvalidDisk.InUse"), Conflict, "[ecs]"),
+    Row(("InstanceInUse", "NAMESPACE_HAS_REPO"), DependencyInUse, "[ess] [family]"),
+    Row(("OperationDenied.DeleteProtectionIsOn",), Conflict, "[slb]", "switch its deletion protection off first"),
     # there is no more
+    Row(("OverQuota", "ORDER.QUOTA_EXCEEDED", "ORDER.QUANTITY_INVALID"), QuotaExceeded, "[slb]", _QUOTA),
+    Row(("ListenerNumberOverLimit", "SourceItemsQuotaOverLimit"), QuotaExceeded, "[slb]", _QUOTA),
+    Row(("PRODUCT.INSUFFICIENT_STOCK", "ORDER.NOT_ENOUGH_ACTIVITY_STOCK"), CapacityUnavailable, "[slb]", _STOCK),
     Row(("QuotaExceed", "QuotaExceed.*", "QuotaExceeded", "QuotaExceeded.*"), QuotaExceeded, "[ecs] [vpc]", _QUOTA),
     Row(("*LimitExceed", "*LimitExceeded", "*.Quota", "*QuotaFull"), QuotaExceeded, "[ecs] [vpc] [family]", _QUOTA),
     Row(("InvalidVpcQuota*", "ErrorQuotaExceeded", "ErrQuotaExceed*"), QuotaExceeded, "[family]", _QUOTA),
     Row(("OperationDenied.NoStock", "Zone.NotOnSale", "OperationDenied"), CapacityUnavailable, "[ecs]", _STOCK),
     Row(("InvalidResourceType.NotSupported", "ResourceNotAvailable"), CapacityUnavailable, "[ecs] [tf]", _STOCK),
     # the request and the world do not fit
+    Row(("DomainRecordDuplicate", "ListenerAlreadyExists", "*.Duplicate"), AlreadyExists, "[dns] [slb] [ess]"),
+    Row(("*_ALREADY_EXIST", "*_ALREADY_EXISTS"), AlreadyExists, "[acr]"),
+    Row(("DomainRecordConflict", "DomainRecordLocked", "DomainRecordDisable", "DisableDNSSLB"), Conflict, "[dns]"),
+    Row(("IncorrectScalingGroupStatus", "IncorrectCapacity.*"), Conflict, "[ess]"),
+    Row(("DomainRecordNotBelongToUser", "*.NoExist"), NotFound, "[dns] [tf] what is gone is told like another's"),
+    Row(("*_NOT_EXIST", "NoSuchBucket", "TrailNotFoundException"), NotFound, "[acr] [oss] [tf]"),
+    Row(("DomainForbidden", "RecordForbidden.*"), Forbidden, "[dns]", "ask the domain's owner, or Alibaba's support"),
+    Row(("ORDER.ARREARAGE", "ARREARAGE", "AccountHasArrearage"), Forbidden, "[slb]", "settle the bill"),
+    Row(("ORDER.OPEND",), Forbidden, "[slb]", "activate the service once in its console"),
+    Row(("ResourcesNotInSameZone", "SubDomainInvalid.*", "INVALID_PARAMETER"), InvalidRequest, "[ecs] [dns] [acr]"),
+    Row(("ObtainIpFail", "RegionNotSupport", "KeyFormatError"), InvalidRequest, "[slb]"),
     Row(("DependencyViolation", "DependencyViolation.*", "InUseResource*"), DependencyInUse, "[ecs] [vpc]"),
     Row(("InvalidOperation.DependencyViolation", "Forbbiden*Depend*"), DependencyInUse, "[vpc]"),
     Row(("IdempotentParameterMismatch", "IdempotenceParamNotMatch"), Conflict, "[ecs] [vpc]"),
@@ -108,7 +141,19 @@ TABLE: tuple[Row, ...] = (
     Row(("InvalidImageId.NotFound", "InvalidRegionId.NotFound", "InvalidZoneId.NotFound"), InvalidRequest, "[ecs]"),
     Row(("InvalidAction.NotFound", "InvalidVersion", "UnsupportedOperation*"), InvalidRequest, "[gateway]"),
     Row(("InvalidInstanceType.*", "ImageNotSupportInstanceType", "InvalidUserData.*"), InvalidRequest, "[ecs]"),
-    Row(("*.NotFound", "*NotExist", "*NotExists", "*.RuleNotExist"), NotFound, "[family]"),
+    Row(
+        (
+            "*.NotFound",
+            "Forbidden.KeyNotFound",
+            "EntityNotExist.*",
+            "Forbidden.ResourceNotFound",
+            "*NotExist",
+            "*NotExists",
+            "*.RuleNotExist",
+        ),
+        NotFound,
+        "[family]",
+    ),
     Row(("Missing*", "InvalidParam*", "Invalid*", "Illegal*", "*.Malformed"), InvalidRequest, "[family]"),
     Row(
         ("DryRunOperation", "SDK.InvalidParams", "SDK.InvalidRequest", "SDK.InvalidRegionId"),
@@ -118,9 +163,16 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def row_of(code: str) -> Row | None:
-    """The first row that knows the code."""
-    return next((row for row in TABLE if any(fnmatchcase(code, pattern) for pattern in row.codes)), None)
+def row_of(code: str, operation: str = "") -> Row | None:
+    """The first row that knows the code, of that operation."""
+    return next(
+        (
+            row
+            for row in TABLE
+            if fnmatchcase(operation, row.operation) and any(fnmatchcase(code, pattern) for pattern in row.codes)
+        ),
+        None,
+    )
 
 
 def read_answer(code: str, message: str, request_id: str) -> tuple[str, str, str]:
@@ -146,14 +198,18 @@ def map_error(exc: BaseException, operation: str, *, account: str = "", region: 
         return _unreachable(exc, operation, account, region)
     code, message, request_id = read_answer(code, message, str(getattr(exc, "request_id", "") or ""))
     call = CallSite("alibaba", account, region, operation, request_id, code)
-    row = row_of(code)
+    return map_code(code, message, status if isinstance(status, int) else 0, call)
+
+
+def map_code(code: str, message: str, status: int, call: CallSite) -> CloudError:
+    """By the table; what no row knows by its HTTP status, else UnknownCloudError."""
+    sentence = _sentence(call.operation, code, message)
+    row = row_of(code, call.operation)
     if row is not None:
-        return row.error(_sentence(operation, code, message), call=call, mend=row.mend)
-    if isinstance(status, int) and status == 429:
-        return Throttled(_sentence(operation, code, message), call=call)
-    if isinstance(status, int) and status >= 500:
-        return Transient(_sentence(operation, code, message), call=call)
-    return UnknownCloudError(_sentence(operation, code, message), call=call)
+        return row.error(sentence, call=call, mend=row.mend)
+    if status == 429:
+        return Throttled(sentence, call=call)
+    return Transient(sentence, call=call) if status >= 500 else UnknownCloudError(sentence, call=call)
 
 
 def _unreachable(exc: BaseException, operation: str, account: str, region: str) -> CloudError:

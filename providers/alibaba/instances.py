@@ -2,7 +2,8 @@
 
 Callers: provider.py. A machine image is a role (`debian-12`): the newest public image of that system and of the
 instance type's architecture; an image id is taken as it is. DescribeInstances does not give user data back, so an
-observed instance has none. Worker nodes of ACK are the node pool's business and are left out.
+observed instance has none. Worker nodes of ACK and members of
+scaling groups are their pool's and their group's business and are left out.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from model.errors import InvalidRequest
-from model.resources import TAG_FLEET, Address, Instance, Kind, Observed, State
+from model.resources import TAG_FLEET, Address, Instance, InstanceGroup, Kind, Observed, State
 from providers.alibaba.common import (
+    TAG_GROUP,
     Adapter,
     Identified,
     Row,
@@ -36,7 +38,7 @@ _STATES = {
     "Stopping": State.UPDATING,  # on its way to Stopped, or to be released: the API does not tell which
     "Stopped": State.FAILED,
 }
-_NODE_TAGS = ("ack.aliyun.com", "ack.alibabacloud.com/nodepool-id")
+_OTHERS_TAGS = ("ack.aliyun.com", "ack.alibabacloud.com/nodepool-id", TAG_GROUP)
 BANDWIDTH_MBPS = 100
 USER_DATA_LIMIT = 32 * 1024
 
@@ -48,7 +50,7 @@ class Instances(Adapter):
         asked = {"Tag": tag_list(tags or {}), "InstanceName": name}
         where = ("Instances", "Instance")
         found = self.session.pages("Ecs", "DescribeInstances", region, call, where, asked)
-        rows = [row for row in found if not any(tag in self.identify(row).tags for tag in _NODE_TAGS)]
+        rows = [row for row in found if not any(tag in self.identify(row).tags for tag in _OTHERS_TAGS)]
         if not rows:
             return
         only = {"InstanceId": rows[0]["InstanceId"]} if len(rows) == 1 else {}
@@ -122,7 +124,7 @@ class Instances(Adapter):
             "SystemDisk.Category": "cloud_essd",
             "SystemDisk.Size": max(20, desired.disk_gib),
             "SystemDisk.Encrypted": desired.disk_encrypted,
-            "UserData": _encoded(desired.user_data, address),
+            "UserData": encoded(desired.user_data, address),
             "Tag": tag_list(ownership_tags(desired, address, call) | machine_tags(desired)),
         }
         if desired.public_ip:
@@ -131,7 +133,7 @@ class Instances(Adapter):
         answer = self.session.rpc("Ecs", "RunInstances", address.region, call, sent, write=True)
         return str(answer["InstanceIdSets"]["InstanceIdSet"][0])
 
-    def image_id(self, region: str, desired: Instance, call: Call) -> str:
+    def image_id(self, region: str, desired: Instance | InstanceGroup, call: Call) -> str:
         """The newest public image of the role, for the type's architecture. InvalidRequest where there is none."""
         role = desired.machine_image
         if role.startswith("m-") or role.endswith(".vhd"):
@@ -189,7 +191,7 @@ def _first(values: Any) -> str:
     return str(values[0]) if values else ""
 
 
-def _encoded(user_data: str, address: Address) -> str:
+def encoded(user_data: str, address: Address) -> str:
     if not user_data:
         return ""
     plain = user_data.encode()

@@ -14,7 +14,6 @@ from model.resources import TAG_FLEET, Address, Kind, NodePool, Observed, State
 from providers.alibaba.common import (
     Adapter,
     Identified,
-    References,
     Row,
     changed_tags,
     gone_is_fine,
@@ -22,7 +21,6 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
-from providers.alibaba.session import Session
 from providers.base import Call
 
 _STATES = {
@@ -39,10 +37,6 @@ DISK_GIB = 120  # what ACK itself proposes for nodes
 class NodePools(Adapter):
     KIND = Kind.NODE_POOL
     HAS_TOKEN = False
-
-    def __init__(self, session: Session, references: References) -> None:
-        super().__init__(session, references)
-        self._zones: dict[str, str] = {}  # vSwitch id -> zone
 
     def rows(self, region: str, call: Call, *, tags: Mapping[str, str] | None = None, name: str = "") -> Iterator[Row]:
         for cluster in self.references.adapters[Kind.CLUSTER].rows(region, call):
@@ -86,7 +80,7 @@ class NodePools(Adapter):
             name=who.logical_name,
             tags=users_tags(who.tags),
             cluster=self.references.name(Kind.CLUSTER, region, str(row["cluster_id"]), call),
-            zone=self._zone(region, switch, call),
+            zone=self.references.zone(region, switch, call),
             subnet=self.references.name(Kind.SUBNET, region, switch, call),
             instance_type=next(iter(group.get("instance_types") or ()), ""),
             count=count,
@@ -105,15 +99,6 @@ class NodePools(Adapter):
             detail=f"{healthy} of {count} nodes are healthy" + (f", {failed} failed" if failed else ""),
             raw={"cluster_id": str(row["cluster_id"])},
         )
-
-    def _zone(self, region: str, switch_id: str, call: Call) -> str:
-        """A vSwitch never changes its zone, so each is asked for once."""
-        if switch_id and switch_id not in self._zones:
-            row = self.references.adapters[Kind.SUBNET].by_id(region, switch_id, call)
-            if row is None:
-                return ""
-            self._zones[switch_id] = str(row.get("ZoneId", ""))
-        return self._zones.get(switch_id, "")
 
     def make(self, address: Address, desired: NodePool, call: Call, token: Callable[[Mapping[str, Any]], str]) -> str:
         del token  # CreateClusterNodePool has none

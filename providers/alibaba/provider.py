@@ -7,7 +7,7 @@ kind; what the kinds mean to the cloud is in the modules beside this one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,15 +17,26 @@ from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
 from providers.alibaba.common import Adapter, References
 from providers.alibaba.firewall import FirewallGroups
+from providers.alibaba.further import FURTHER_KINDS
 from providers.alibaba.instances import Instances
 from providers.alibaba.network import Networks, Subnets
 from providers.alibaba.pools import NodePools
+from providers.alibaba.reader import READS, Reader
+from providers.alibaba.registries import Registries
 from providers.alibaba.session import Session, home_region
-from providers.base import Account, Call, Capability, ClusterAccess, Identity
+from providers.base import Account, Call, Capability, ClusterAccess, Identity, ImageFacts
 from providers.placed import placed
 from providers.remembered import made_differently
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
+_FIELDS: Mapping[Kind, frozenset[str]] = {
+    Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
+    Kind.DISK: frozenset({"attached_to", "key"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection"}),
+    Kind.DNS_RECORD: frozenset({"weights"}),
+    Kind.REGISTRY: frozenset({"immutable_tags", "public"}),
+}
+"""Fields of providers.base.OPTIONAL_FIELDS that can be set here."""
 EVENT_PAGES = 10
 POLL_S = 0.05  # at first; it grows to 5 s
 EVENT_PAGE_SIZE = 50
@@ -38,7 +49,8 @@ class AlibabaProvider:
         self._account = account
         self._session = Session(account)
         references = References()
-        kinds = (Networks, Subnets, FirewallGroups, Clusters, NodePools, Instances)
+        first: tuple[type[Adapter], ...] = (Networks, Subnets, FirewallGroups, Clusters, NodePools, Instances)
+        kinds = (*first, *FURTHER_KINDS)
         self._adapters: dict[Kind, Adapter] = {kind.KIND: kind(self._session, references) for kind in kinds}
 
     def __repr__(self) -> str:
@@ -50,7 +62,10 @@ class AlibabaProvider:
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        return tuple(Capability(kind, _VERBS) for kind in self._adapters)
+        return tuple(
+            Capability(kind, _verbs(kind, adapter), _FIELDS.get(kind, frozenset()))
+            for kind, adapter in self._adapters.items()
+        )
 
     def _of(self, kind: Kind) -> Adapter:
         adapter = self._adapters.get(kind)
@@ -80,13 +95,15 @@ class AlibabaProvider:
             return ()
         if since_s >= time.time():
             return ()  # ActionTrail refuses a range without length
-        name = seen.provider_id.rpartition("/")[2]
-        found = [
-            Change(address=address, at_s=at_s, actor=_actor(event), operation=str(event.get("eventName", "")))
+        found = {
+            str(event.get("eventId", "")): Change(
+                address=address, at_s=at_s, actor=_actor(event), operation=str(event.get("eventName", ""))
+            )
+            for name in self._of(address.kind).trail_names(seen)
             for event in self._events(address.region, name, since_s, call)
             if (at_s := _event_time_s(event)) >= int(since_s)
-        ]
-        return tuple(sorted(found, key=lambda c: -c.at_s))
+        }
+        return tuple(sorted(found.values(), key=lambda c: -c.at_s))
 
     def _events(self, region: str, name: str, since_s: float, call: Call) -> Iterator[dict[str, Any]]:
         """Writes that ActionTrail has for a resource, newest first."""
@@ -110,6 +127,13 @@ class AlibabaProvider:
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return open_access(self._session, observed, call)
 
+    @placed
+    def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
+        """providers.base.ImageSource: what a tag of a registry means."""
+        registries = self._of(Kind.REGISTRY)
+        assert isinstance(registries, Registries)
+        return registries.image(observed, reference, call)
+
     # -- writing -----------------------------------------------------------------------------------------------
 
     @placed
@@ -130,8 +154,9 @@ class AlibabaProvider:
         self._of(observed.address.kind).delete(observed, call)
 
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
-        fixed = self._of(desired.KIND).fixed_fields()
-        changed = tuple(f for f in fixed if getattr(before, f) != getattr(desired, f))
+        adapter = self._of(desired.KIND)
+        changed = tuple(f for f in adapter.fixed_fields() if getattr(before, f) != getattr(desired, f))
+        changed += adapter.made_anew_for(before, desired)
         if isinstance(before, Cluster) and isinstance(desired, Cluster):
             changed += needs_new_cluster(before, desired)
         if isinstance(before, Instance) and isinstance(desired, Instance):
@@ -180,6 +205,12 @@ class AlibabaProvider:
             return True if adapter.by_id(address.region, first.provider_id, call) is None else None
 
         self._session.calls.poll(f"{address} to be gone", look, call, every_s=POLL_S)
+
+
+def _verbs(kind: Kind, adapter: Adapter) -> frozenset[str]:
+    if isinstance(adapter, Reader):
+        return READS
+    return _VERBS | {"image"} if kind is Kind.REGISTRY else _VERBS
 
 
 def _utc(at_s: float) -> str:

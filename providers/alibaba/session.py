@@ -10,10 +10,11 @@ import hashlib
 import ipaddress
 import json
 import logging
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -26,6 +27,7 @@ from aliyunsdkcore.request import CommonRequest
 
 from model.errors import CallSite, CloudError, InvalidRequest, Unreachable
 from providers.alibaba.credentials import AccessKey, resolve
+from providers.alibaba.endpoints import host_of
 from providers.alibaba.errors import map_error
 from providers.alibaba.roles import AssumedRole
 from providers.base import Account, Call
@@ -37,6 +39,21 @@ VERSIONS: Mapping[str, str] = {
     "Sts": "2015-04-01",
     "Actiontrail": "2020-07-06",
     "CS": "2015-12-15",
+    "Slb": "2014-05-15",
+    "Ess": "2022-02-22",
+    "Alidns": "2015-01-09",
+    "cr": "2018-12-01",
+    "Kms": "2016-01-20",
+    "cas": "2020-04-07",
+    "Rds": "2014-08-15",
+    "Dds": "2015-12-01",
+    "polardb": "2017-08-01",
+    "R-kvstore": "2015-01-01",
+    "RocketMQ": "2022-08-01",
+    "alikafka": "2019-09-16",
+    "Mns-open": "2022-01-19",
+    "Ram": "2015-05-01",
+    "ResourceCenter": "2022-12-01",
 }
 HOME_REGION: Mapping[str, str] = {"alibaba-cn": "cn-hangzhou", "alibaba-intl": "ap-southeast-1"}
 CONNECT_TIMEOUT_S = 5.0
@@ -46,6 +63,26 @@ PAGE_SIZE = 50  # VPC's limit; ECS allows 100
 
 # The SDK logs every failed request with its parameters; our own events tell what matters, without them.
 logging.getLogger("aliyunsdkcore").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class PageNames:
+    """How a service spells the pages of a list. most: rows that one page can hold."""
+
+    number: str = "PageNumber"
+    size: str = "PageSize"
+    total: tuple[str, ...] = ("TotalCount",)
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNames:
+    size: str = "MaxResults"
+    token: str = "NextToken"  # noqa: S105  (a page's, no secret)
+    most: int = 100
+
+
+BY_NUMBER, BY_TOKEN = PageNames(), TokenNames()
 
 
 class Session:
@@ -102,11 +139,13 @@ class Session:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         retry: bool = True,
+        service: str = "CS",
     ) -> Any:
-        """One CS call. path is complete; what is not GET is a write. retry=False: for creates, which have no token."""
+        """One REST call, of ACK unless said. path is complete; what is not GET is a write. retry=False: for creates,
+        which have no token."""
 
         def build() -> Any:
-            request = CommonRequest(product="CS", version=VERSIONS["CS"], uri_pattern=path)
+            request = CommonRequest(product=service, version=VERSIONS[service], uri_pattern=path)
             request.set_method(method)
             for name, value in (query or {}).items():
                 request.add_query_param(name, _text(value))
@@ -116,22 +155,72 @@ class Session:
             return request
 
         calls = self.calls if retry else self._single
-        return self._send(f"cs:{action}", "CS", region, call, build, method != "GET", calls)
+        return self._send(f"{service.lower()}:{action}", service, region, call, build, method != "GET", calls)
 
     def pages(
-        self, service: str, action: str, region: str, call: Call, path: tuple[str, str], params: Mapping[str, Any]
+        self,
+        service: str,
+        action: str,
+        region: str,
+        call: Call,
+        path: tuple[str, ...],
+        params: Mapping[str, Any],
+        names: PageNames = BY_NUMBER,
     ) -> Iterator[dict[str, Any]]:
-        """All rows over all pages. path: where they are, e.g. ("Vpcs", "Vpc")."""
+        """All rows over all pages. path: where they are, e.g. ("Vpcs", "Vpc"); names: how the service spells paging."""
         number, seen = 1, 0
         while True:
-            asked = {**params, "PageNumber": number, "PageSize": PAGE_SIZE}
+            asked = {**params, names.number: number, names.size: min(PAGE_SIZE, names.most)}
             answer = self.rpc(service, action, region, call, asked)
-            rows = answer.get(path[0], {}).get(path[1], [])
+            rows = inside(answer, path)
             yield from rows
             seen += len(rows)
-            if not rows or seen >= int(answer.get("TotalCount", 0)):
+            if not rows or seen >= int(inside(answer, names.total) or 0):
                 return
             number += 1
+
+    def token_pages(
+        self,
+        service: str,
+        action: str,
+        region: str,
+        call: Call,
+        path: tuple[str, ...],
+        params: Mapping[str, Any],
+        names: TokenNames = BY_TOKEN,
+    ) -> Iterator[dict[str, Any]]:
+        """The same where a page names the next one."""
+        following = ""
+        while True:
+            asked = {**params, names.size: min(PAGE_SIZE, names.most), names.token: following}
+            answer = self.rpc(service, action, region, call, asked)
+            yield from inside(answer, path)
+            following = str(answer.get(names.token) or "")
+            if not following:
+                return
+
+    # -- for protocols that the SDK does not speak (OSS) ---------------------------------------------------------
+
+    def page_size(self) -> int:
+        return PAGE_SIZE
+
+    def key(self, call: Call) -> AccessKey:
+        """What signs now: the account's own, or its role's."""
+        return self._own_key() if self._role is None else self._role.key(call)
+
+    @property
+    def host_given(self) -> bool:
+        """Whether the account names an endpoint of its own."""
+        return bool(self._host)
+
+    def base_url(self, service: str, region: str) -> tuple[str, str, str]:
+        """(URL, host, proxy or "") of a service whose host is `<service>-<region>`."""
+        host = self._host or f"{service}-{region}.aliyuncs.com"
+        return f"{'http' if self._http else 'https'}://{host}", host, self._proxies(region)["https"]
+
+    def trust(self) -> ssl.SSLContext:
+        """The account's CA bundle, else what this machine trusts."""
+        return ssl.create_default_context(cafile=self.account.ca_bundle or None)
 
     # -- sending -----------------------------------------------------------------------------------------------
 
@@ -153,7 +242,7 @@ class Session:
             if left <= 0:
                 raise Unreachable(f"{operation}: no time left before the deadline")
             request = build()
-            request.set_domain(self._host or f"{service.lower()}.{region}.aliyuncs.com")
+            request.set_domain(self._host or host_of(service, region, self.account.partition))
             request.set_protocol_type(protocol_type.HTTP if self._http else protocol_type.HTTPS)
             request.set_connect_timeout(max(0.05, min(CONNECT_TIMEOUT_S, left)))
             request.set_read_timeout(max(0.05, min(READ_TIMEOUT_S, left)))
@@ -167,7 +256,7 @@ class Session:
 
     def _client(self, region: str, call: Call) -> Any:
         """One a region, made anew when a role's key was renewed; requests under way keep the old one."""
-        key = self._own_key() if self._role is None else self._role.key(call)
+        key = self.key(call)
         with self._lock:
             held = self._clients.get(region)
             if held is None or held[0] is not key:
@@ -252,6 +341,13 @@ def _parse(body: Any, operation: str, region: str) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as exc:
         call = CallSite("alibaba", region=region, operation=operation)
         raise Unreachable(f"{operation}: the answer is no JSON", call=call) from exc
+
+
+def inside(answer: Any, path: tuple[str, ...]) -> Any:
+    """What lies at a path of an answer; [] where the cloud left a part of it out."""
+    for name in path:
+        answer = (answer or {}).get(name)
+    return [] if answer is None else answer
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, str]:

@@ -21,10 +21,11 @@ Filters = list[dict[str, Any]]
 
 
 def where(**values: str | Iterable[str]) -> Filters:
-    """EC2 filters; `tag__x` stands for `tag:x`, other `_` for `-`."""
+    """EC2 filters; `tag__x` stands for `tag:x`, other `__` for `.` and `_` for `-`."""
     rows = []
     for name, value in values.items():
-        key = name.replace("tag__", "tag:") if name.startswith("tag__") else name.replace("_", "-")
+        key = name.replace("tag__", "tag:").replace("__", ".") if "__" in name else name
+        key = key if key.startswith("tag:") else key.replace("_", "-")
         rows.append({"Name": key, "Values": [value] if isinstance(value, str) else sorted(value)})
     return rows
 

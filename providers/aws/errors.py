@@ -4,14 +4,14 @@ Callers: providers.aws.session, which maps every exception of botocore's once. W
 unless its HTTP status says more (429, 5xx).
 Sources: [EC2] EC2 API Reference, "Error codes for the Amazon EC2 API"; [EKS] Amazon EKS API Reference, errors of the
 actions and "Common errors"; [COMMON] "Common errors" of the query services (IAM, STS); [IAM] IAM API Reference;
-[SSM], [KMS], [TRAIL] those services' references; [BOTO] botocore's retry handlers (botocore/retries/standard.py).
+[SSM], [KMS], [TRAIL] those services' references;
+those of error_rows.py; [BOTO] botocore's retry handlers (botocore/retries/standard.py).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -34,29 +34,19 @@ from model.errors import (
     UnknownCloudError,
     Unreachable,
 )
+from providers.aws.error_rows import MORE_ROWS, QUOTA, Row
 
 CREDENTIALS_MEND = (
     "give credentials for this account: `credential: {profile: NAME}`, `{env_prefix: PREFIX}` with "
     "PREFIX_ACCESS_KEY_ID and PREFIX_SECRET_ACCESS_KEY, or `{chain: true}`; each may add `role_arn` "
     "(docs/aws.md)"
 )
-_QUOTA = "ask for more under Service Quotas, place fewer or smaller machines, or use another region"
 _CAPACITY = "another zone or instance type may have stock; or try again later"
 _PERMISSION = "the policy of this principal lacks the action; docs/aws.md lists what duoyun needs"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """code and operation are globs; the first row that matches both wins."""
-
-    code: str
-    error: type[CloudError]
-    source: str
-    operation: str = "*"
-    mend: str = ""
-
-
 ROWS: tuple[Row, ...] = (
+    *MORE_ROWS,
     # throttling
     Row("RequestLimitExceeded", Throttled, "EC2"),
     Row("Throttling", Throttled, "COMMON"),
@@ -66,26 +56,24 @@ ROWS: tuple[Row, ...] = (
     Row("RequestThrottledException", Throttled, "BOTO"),
     Row("TooManyRequestsException", Throttled, "BOTO"),
     Row("EC2ThrottledException", Throttled, "BOTO"),
-    Row("SlowDown", Throttled, "BOTO"),
-    Row("PriorRequestNotComplete", Throttled, "BOTO"),
     Row("BandwidthLimitExceeded", Throttled, "BOTO"),
     # quotas
-    Row("VcpuLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("InstanceLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("VpcLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("SubnetLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("SecurityGroupLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("RulesPerSecurityGroupLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("SecurityGroupsPerInstanceLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("InternetGatewayLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("RouteLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("AddressLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("VolumeLimitExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
-    Row("MaxSpotInstanceCountExceeded", QuotaExceeded, "EC2", mend=_QUOTA),
+    Row("VcpuLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("InstanceLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("VpcLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("SubnetLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("SecurityGroupLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("RulesPerSecurityGroupLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("SecurityGroupsPerInstanceLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("InternetGatewayLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("RouteLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("AddressLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("VolumeLimitExceeded", QuotaExceeded, "EC2", mend=QUOTA),
+    Row("MaxSpotInstanceCountExceeded", QuotaExceeded, "EC2", mend=QUOTA),
     Row("TagLimitExceeded", QuotaExceeded, "EC2", mend="a resource has at most 50 tags"),
-    Row("ResourceLimitExceededException", QuotaExceeded, "EKS", mend=_QUOTA),
-    Row("LimitExceeded", QuotaExceeded, "IAM", mend=_QUOTA),
-    Row("LimitExceededException", QuotaExceeded, "KMS", mend=_QUOTA),
+    Row("ResourceLimitExceededException", QuotaExceeded, "EKS", mend=QUOTA),
+    Row("LimitExceeded", QuotaExceeded, "IAM", mend=QUOTA),
+    Row("LimitExceededException", QuotaExceeded, "KMS", mend=QUOTA),
     # stock
     Row("InsufficientInstanceCapacity", CapacityUnavailable, "EC2", mend=_CAPACITY),
     Row("InsufficientHostCapacity", CapacityUnavailable, "EC2", mend=_CAPACITY),
@@ -101,7 +89,6 @@ ROWS: tuple[Row, ...] = (
     Row("Gateway.NotAttached", NotFound, "EC2"),
     Row("ResourceNotFoundException", NotFound, "EKS"),
     Row("NotFoundException", NotFound, "EKS, KMS"),
-    Row("NoSuchEntity", NotFound, "IAM"),
     Row("ParameterNotFound", NotFound, "SSM"),
     # there already, or changed meanwhile
     Row("InvalidPermission.Duplicate", AlreadyExists, "EC2"),
@@ -142,7 +129,6 @@ ROWS: tuple[Row, ...] = (
     Row("UnauthorizedOperation", Forbidden, "EC2", mend=_PERMISSION),
     Row("AccessDenied*", Forbidden, "COMMON", mend=_PERMISSION),
     Row("NotAuthorized", Forbidden, "COMMON", mend=_PERMISSION),
-    Row("OperationNotPermitted", Forbidden, "EC2", mend="termination protection, or a similar guard, is on"),
     Row("CannotDelete", Forbidden, "EC2"),
     # what we asked is wrong
     Row("Invalid*.Malformed", InvalidRequest, "EC2"),

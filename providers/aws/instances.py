@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from model.errors import CallSite, Conflict, InvalidRequest, NotFound
-from model.resources import Address, AnyResource, Instance, Kind, Observed, State
+from model.resources import Address, AnyResource, Instance, InstanceGroup, Kind, Observed, State
 from providers.aws.ec2 import Ec2Kind, Filters, observed_address, owner_of, tags_of, where
 from providers.aws.firewall import FirewallGroups
 from providers.aws.kinds import need_fleet
@@ -122,6 +122,37 @@ class Instances(Ec2Kind):
             raw={"tags": tags, "group_ids": group_ids},
         )
 
+    def names(self, region: str, call: Call) -> dict[str, str]:
+        """Instance id -> logical name."""
+        rows = self.rows(region, call, [])
+        return {row["InstanceId"]: logical_name(tags_of(row), row["InstanceId"]) for row in rows}
+
+    def named(self, region: str, ids: Sequence[str], call: Call) -> dict[str, tuple[str, dict[str, str]]]:
+        """Instance id -> (logical name, tags), of those ids."""
+        found = {}
+        for begin in range(0, len(ids), 200):  # a filter takes at most 200 values
+            for row in self.rows(region, call, where(instance_id=ids[begin : begin + 200])):
+                tags = tags_of(row)
+                found[row["InstanceId"]] = (logical_name(tags, row["InstanceId"]), tags)
+        return found
+
+    def ip_of(self, like: Address, name: str, call: Call) -> str:
+        """The private address of an instance named by another resource of the same region."""
+        found = self.peek(observed_address(self.session, like.region, Kind.INSTANCE, name), call)
+        if found is None:
+            self.id_of(like, name, call)  # says so
+            raise AssertionError
+        return found.private_ip
+
+    def id_of(self, like: Address, name: str, call: Call) -> str:
+        """The id of an instance named by another resource of the same region."""
+        found = self.find_id(observed_address(self.session, like.region, Kind.INSTANCE, name), call)
+        if found is None:
+            raise InvalidRequest(
+                f"{like} names instance {name!r}, which does not exist", address=str(like), mend="create it first"
+            )
+        return found
+
     # -- create -----------------------------------------------------------------------------------------------
 
     def create(self, address: Address, desired: AnyResource, call: Call) -> Observed:
@@ -150,7 +181,7 @@ class Instances(Ec2Kind):
 
     def _request(self, address: Address, desired: Instance, call: Call) -> dict[str, Any]:
         region = address.region
-        image_id, root_device = self._image(region, desired, call)
+        image_id, root_device = self.image(region, desired, call)
         tags = ownership_tags(address, desired, call) | machine_tags(desired)
         interface: dict[str, Any] = {
             "DeviceIndex": 0,
@@ -181,7 +212,7 @@ class Instances(Ec2Kind):
 
     # -- images -----------------------------------------------------------------------------------------------
 
-    def _image(self, region: str, desired: Instance, call: Call) -> tuple[str, str]:
+    def image(self, region: str, desired: Instance | InstanceGroup, call: Call) -> tuple[str, str]:
         """(image id, root device) for a role; asked once per region, role and processor."""
         architecture = self._architecture(region, desired.instance_type, call)
         key = (region, desired.machine_image, architecture)

@@ -15,18 +15,41 @@ from typing import Any, TypeVar
 
 from model.errors import Forbidden, NotBuiltYet, RolloutFailed
 from model.resources import Address, AnyResource, Change, Kind, Observed, State
+from providers.aws.balancers import LoadBalancers
+from providers.aws.buckets import Buckets
 from providers.aws.cluster import Clusters
+from providers.aws.databases import Caches, Databases
+from providers.aws.disks import Disks
+from providers.aws.dns import DnsRecords
 from providers.aws.firewall import FirewallGroups
 from providers.aws.instances import Instances
+from providers.aws.keys import Keys
 from providers.aws.kinds import Handler, not_found
 from providers.aws.network import Networks, Subnets
 from providers.aws.nodepool import NodePools
+from providers.aws.outside import Certificates, NatGateways, PublicIps
+from providers.aws.queues import Queues
+from providers.aws.registries import Registries
+from providers.aws.rights import AuditTrails, Identities
+from providers.aws.scaling import InstanceGroups
+from providers.aws.services import ManagedServices
 from providers.aws.session import Session
-from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
+from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity, ImageFacts
 from providers.placed import placed
 
 T = TypeVar("T")
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
+_READS = frozenset({"list", "get"})
+_ONLY_READ = frozenset(
+    {
+        Kind.BUCKET, Kind.KEY, Kind.CERTIFICATE, Kind.NAT_GATEWAY, Kind.PUBLIC_IP, Kind.DATABASE, Kind.CACHE,
+        Kind.QUEUE, Kind.AUDIT_TRAIL, Kind.IDENTITY, Kind.MANAGED_SERVICE,
+    }
+)  # fmt: skip
+_MORE_VERBS = {Kind.REGISTRY: frozenset({"image"})}
+_LACKING = frozenset({"access_logs", "encrypted", "public"})
+"""Optional fields that this adapter cannot set: logs want a bucket that the model does not name, ECR always encrypts,
+and a private registry is never opened to everybody."""
 _APPEARS_WITHIN_S = 5.0  # how long a fresh resource may be missing from reads (EC2 User Guide, eventual consistency)
 
 
@@ -38,14 +61,33 @@ class AwsProvider:
         networks = Networks(self._session)
         subnets = Subnets(self._session, networks)
         groups = FirewallGroups(self._session, networks)
+        instances = Instances(self._session, subnets, groups)
         self._clusters = Clusters(self._session, networks, subnets, groups)
+        balancers = LoadBalancers(self._session, networks, subnets, instances)
+        self._registries = Registries(self._session)
         self._kinds: Mapping[Kind, Handler] = {
             Kind.NETWORK: networks,
             Kind.SUBNET: subnets,
             Kind.FIREWALL_GROUP: groups,
             Kind.CLUSTER: self._clusters,
             Kind.NODE_POOL: NodePools(self._session, self._clusters, subnets),
-            Kind.INSTANCE: Instances(self._session, subnets, groups),
+            Kind.INSTANCE: instances,
+            Kind.DISK: Disks(self._session, instances),
+            Kind.INSTANCE_GROUP: InstanceGroups(self._session, subnets, groups, instances, balancers),
+            Kind.LOAD_BALANCER: balancers,
+            Kind.DNS_RECORD: DnsRecords(self._session),
+            Kind.REGISTRY: self._registries,
+            Kind.BUCKET: Buckets(self._session),
+            Kind.KEY: Keys(self._session),
+            Kind.CERTIFICATE: Certificates(self._session),
+            Kind.NAT_GATEWAY: NatGateways(self._session, networks, subnets),
+            Kind.PUBLIC_IP: PublicIps(self._session),
+            Kind.DATABASE: Databases(self._session),
+            Kind.CACHE: Caches(self._session),
+            Kind.QUEUE: Queues(self._session),
+            Kind.AUDIT_TRAIL: AuditTrails(self._session),
+            Kind.IDENTITY: Identities(self._session),
+            Kind.MANAGED_SERVICE: ManagedServices(self._session),
         }
 
     @property
@@ -54,7 +96,14 @@ class AwsProvider:
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        return tuple(Capability(kind, _VERBS, OPTIONAL_FIELDS.get(kind, frozenset())) for kind in self._kinds)
+        return tuple(
+            Capability(kind, _READS, frozenset())
+            if kind in _ONLY_READ
+            else Capability(
+                kind, _VERBS | _MORE_VERBS.get(kind, frozenset()), OPTIONAL_FIELDS.get(kind, frozenset()) - _LACKING
+            )
+            for kind in self._kinds
+        )
 
     def identity(self, call: Call) -> Identity:
         """As STS says; it need not be the account that the fleet names."""
@@ -147,7 +196,7 @@ class AwsProvider:
         try:
             events = self._session.pages(
                 "cloudtrail",
-                address.region,
+                str(found.raw.get("trail_region") or address.region),
                 "lookup_events",
                 "Events",
                 call,
@@ -157,12 +206,20 @@ class AwsProvider:
         except Forbidden as exc:
             call.progress(f"{address}: CloudTrail may not be read, so nobody can say who changed it ({exc})")
             return ()
-        rows = (_change(address, event, handler.events) for event in events)
+        part = str(found.raw.get("trail_match", ""))  # of what has a name only within something bigger
+        rows = (
+            _change(address, event, handler.events) for event in events if part in str(event.get("CloudTrailEvent", ""))
+        )
         return tuple(sorted((row for row in rows if row is not None), key=lambda c: -c.at_s))
 
     @placed
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return self._clusters.access(observed, call)
+
+    @placed
+    def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
+        """What an image's tag or digest means in one of our registries' repositories."""
+        return self._registries.image(observed, reference, call)
 
     def _kind(self, kind: Kind) -> Handler:
         handler = self._kinds.get(kind)
@@ -178,7 +235,12 @@ def _anothers(found: Observed, address: Address, call: Call) -> bool:
 
 def _trail_name(observed: Observed) -> str:
     """How CloudTrail names it: EC2's id; for EKS the plain name."""
-    return str(observed.raw.get("nodegroup") or observed.raw.get("eks_name") or observed.provider_id)
+    return str(
+        observed.raw.get("trail")
+        or observed.raw.get("nodegroup")
+        or observed.raw.get("eks_name")
+        or observed.provider_id
+    )
 
 
 def _change(address: Address, event: Mapping[str, Any], wanted: str) -> Change | None:

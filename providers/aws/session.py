@@ -34,13 +34,21 @@ _LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 """AWS's service descriptions, read once for all accounts: EC2's alone takes 0.3 s."""
 TIMEOUTS_S = (1.0, 3.0, 8.0, 20.0, 60.0)
 """Whole seconds of one request: a third of it at most for connecting."""
-_GLOBAL = frozenset({"iam"})
+_GLOBAL = frozenset({"iam", "route53"})
 _RATES: Mapping[tuple[str, bool], tuple[float, float]] = {
     ("ec2", False): (20.0, 100.0),  # EC2 Developer Guide, "Request throttling": non-mutating actions
     ("ec2", True): (5.0, 50.0),  # the same: mutating actions
     ("cloudtrail", False): (2.0, 2.0),  # CloudTrail User Guide, quotas: LookupEvents 2 per second
 }
 """(service, writes) -> (requests per second, burst) per account and region, before any throttling was seen."""
+_TOKENS = (
+    ("NextToken", "NextToken"),
+    ("nextToken", "nextToken"),
+    ("PaginationToken", "PaginationToken"),
+    ("NextMarker", "Marker"),
+    ("Marker", "Marker"),
+)
+"""Member of an answer -> parameter of the request for the next page, in the services' several spellings."""
 _RATE = (10.0, 20.0)
 _LOOPBACK_RATE = (500.0, 500.0)
 
@@ -60,6 +68,8 @@ class Session:
         self._checked = False
         self._seed = seed
         self._calls: dict[str, Calls] = {}
+        self.remembered: dict[str, str] = {}
+        """What never changes and costs a request to learn: key ARN -> itself, or "" where AWS manages it."""
 
     # -- calls ------------------------------------------------------------------------------------------------
 
@@ -106,8 +116,8 @@ class Session:
                 call,
             )
             found += page.get(result) or ()
-            for answer, request in (("NextToken", "NextToken"), ("nextToken", "nextToken"), ("Marker", "Marker")):
-                if page.get(answer):
+            for answer, request in _TOKENS:
+                if page.get(answer) and page.get("IsTruncated") is not False:
                     token = {request: page[answer]}
                     break
             else:

@@ -1,13 +1,13 @@
 """What all kinds of resources share: finding by name, claiming, groups on demand, waiting.
 
-Callers: network.py, firewall.py, cluster.py, pools.py, instances.py. A kind subclasses Adapter and says how its type
+Callers: one file per kind (network.py, firewall.py, ...). A kind subclasses Adapter and says how its type
 is listed, read and turned into the model; provider.py picks the kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, RolloutFailed
@@ -37,6 +37,11 @@ def visible(tags: Mapping[str, str] | None, call: Call, *, own: bool) -> bool:
     return not call.fleet or owner == call.fleet or (not owner and not own)
 
 
+def _changed(name: str, before: Any, after: Any) -> bool:
+    """What Azure does not tell of other people's machines is no change by itself."""
+    return bool(before != after) and not (name == "zone" and not before)
+
+
 class Adapter:
     """One kind of the model.
 
@@ -46,6 +51,9 @@ class Adapter:
     kind: Kind
     fixed: tuple[str, ...] = ()
     """Fields that cannot change in place."""
+    verbs: frozenset[str] = frozenset({"list", "get", "create", "update", "delete", "changes"})
+    cannot_set: frozenset[str] = frozenset()
+    """Of providers.base.OPTIONAL_FIELDS."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -72,6 +80,11 @@ class Adapter:
 
     def delete(self, observed: Observed, call: Call) -> None:
         raise NotImplementedError
+
+    def replaced(self, before: Any, desired: Any) -> tuple[str, ...]:
+        """Names of changed fields that cannot change in place. Pure."""
+        names = [f.name for f in fields(desired) if f.name in self.fixed]
+        return tuple(n for n in names if _changed(n, getattr(before, n), getattr(desired, n)))
 
     def evidence(self, raw: Any, _call: Call) -> str:
         """Why it failed, in one line."""

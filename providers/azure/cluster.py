@@ -61,6 +61,11 @@ class Clusters(Adapter):
         clusters = self.session.aks.managed_clusters
         return self.session.run("aks.clusters.get", clusters.get, where.group, where.name, call=call)
 
+    def replaced(self, before: Any, desired: Any) -> tuple[str, ...]:
+        """AKS upgrades only."""
+        older = ("version",) if _is_older(desired.version, before.version) else ()
+        return super().replaced(before, desired) + older
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def observe(self, raw: Any, call: Call) -> Observed:
@@ -284,3 +289,9 @@ class Clusters(Adapter):
 
 def _pem(data: str | None) -> str:
     return base64.b64decode(data).decode() if data else ""
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Of two `major.minor`; an unknown one is neither older nor newer."""
+    left, right = ([int(n) for n in text.split(".") if n.isdigit()] for text in (version, than))
+    return bool(left and right and left < right)

@@ -4,7 +4,9 @@ Callers: session.py. Sources are named per group: [arm] learn.microsoft.com/azur
 troubleshooting/common-deployment-errors, [throttle] .../management/request-limits-and-throttling, [vm]
 learn.microsoft.com/azure/virtual-machines/error-codes-messages, [alloc] learn.microsoft.com/troubleshoot/azure/
 virtual-machines/windows/allocation-failure, [net] learn.microsoft.com/troubleshoot/azure/virtual-network,
-[aks] learn.microsoft.com/troubleshoot/azure/azure-kubernetes/error-codes, [rest] learn.microsoft.com/rest/api/azure,
+[lb] learn.microsoft.com/troubleshoot/azure/load-balancer/load-balancer-troubleshoot-deployment-errors, [rbac]
+learn.microsoft.com/azure/role-based-access-control/troubleshooting, [aks]
+learn.microsoft.com/troubleshoot/azure/azure-kubernetes/error-codes, [rest] learn.microsoft.com/rest/api/azure,
 [run] seen while running the official SDK (docs of this project).
 """
 
@@ -65,6 +67,9 @@ ROWS: tuple[Row, ...] = (
     # says it for cores beyond the quota. So these rows look at the API too.
     Row("OperationNotAllowed", Transient, "aks", api="aks.", status=409),
     Row("OperationNotAllowed", InvalidRequest, "aks", api="aks."),
+    # Disks say it while a machine has them (github.com/Azure/AKS: "Disk ... is attached to VM ...").
+    Row("OperationNotAllowed", DependencyInUse, "run", api="compute.disks.delete"),
+    Row("OperationNotAllowed", Conflict, "rest", api="compute.disks."),
     Row("OperationNotAllowed", QuotaExceeded, "vm"),
     *_rows(
         Throttled, "throttle",
@@ -106,7 +111,46 @@ ROWS: tuple[Row, ...] = (
         DependencyInUse, "net",
         "InUseSubnetCannotBeDeleted InUsePrefixCannotBeDeleted InUseNetworkSecurityGroupCannotBeDeleted NicInUse "
         "PublicIPAddressCannotBeDeleted PublicIPAddressInUse NicReservedForAnotherVm CannotDeleteResource "
-        "InUseRouteTableCannotBeDeleted OSDiskInUse ResourceInUse",
+        "InUseRouteTableCannotBeDeleted OSDiskInUse ResourceInUse InUseNatGatewayCannotBeDeleted",
+    ),
+    *_rows(
+        DependencyInUse, "lb",
+        "LoadBalancerInUseByVirtualMachineScaleSet NetworkSecurityGroupInUseByVirtualMachineScaleSet",
+    ),
+    *_rows(
+        QuotaExceeded, "lb",
+        "MaxAvailabilitySetsInLoadBalancerReached LoadBalancerRuleCountLimitReachedForNic",
+    ),
+    *_rows(
+        InvalidRequest, "lb",
+        "PublicIPAndLBSkuDoNotMatch DifferentSkuLoadBalancersAndPublicIPAddressNotAllowed "
+        "DifferentSkuLoadBalancerAndPublicIPAddressNotAllowedInVMSS RulesUseSameBackendPortProtocolAndPool "
+        "RulesUseSameFrontendPortProtocolAndIPConfig RulesOfSameLoadBalancerTypeUseSameBackendPortProtocolAndIPConfig "
+        "RulesOfSameLoadBalancerTypeUseSameBackendPortProtocolAndVmssIPConfig AnotherInternalLoadBalancerExists "
+        "CannotUseInactiveHealthProbe VMScaleSetCannotUseMultipleLoadBalancersOfSameType "
+        "VMScaleSetCannotReferenceLoadbalancerWhenLargeScaleOrCrossAZ "
+        "LoadBalancerWithoutFrontendIPCantHaveChildResources LoadBalancerSkuCannotBeChanged",
+    ),
+    *_rows(Transient, "rest", "AttachDiskWhileBeingDetached"),
+    *_rows(Conflict, "rest", "ConflictingUserInput"),
+    *_rows(
+        AlreadyExists, "arm",
+        "StorageAccountAlreadyTaken VaultAlreadyExists AlreadyInUse NameAlreadyExists ServerNameAlreadyExists "
+        "DatabaseAccountAlreadyExists NamespaceUnavailable NameNotAvailable",
+    ),
+    # A principal that was made a moment ago is not known everywhere yet.
+    *_rows(Transient, "rbac", "PrincipalNotFound"),
+    *_rows(AlreadyExists, "rbac", "RoleAssignmentExists RoleDefinitionWithSameNameExists"),
+    *_rows(QuotaExceeded, "rbac", "RoleAssignmentLimitExceeded RoleDefinitionLimitExceeded"),
+    *_rows(
+        InvalidRequest, "rbac",
+        "RoleAssignmentUpdateNotPermitted RoleDefinitionDoesNotExist InvalidRoleAssignmentId InvalidPrincipalType",
+    ),
+    *_rows(DependencyInUse, "rbac", "RoleDefinitionHasAssignments"),
+    *_rows(
+        InvalidRequest, "rest",
+        "AccountNameInvalid InvalidRequestPropertyValue UnsupportedPropertyForSKU "
+        "InvalidAutoscaleSetting PublicAccessNotPermitted",
     ),
     *_rows(
         Unauthenticated, "arm",

@@ -33,7 +33,7 @@ from providers.azure.network import Subnets
 from providers.azure.parts import IMAGES, MIN_DISK_GIB, Parts, machine_body, role_of
 from providers.azure.session import Session
 from providers.base import Call
-from providers.remembered import image_of, machine_tags, user_data_of
+from providers.remembered import image_of, machine_tags, made_differently, user_data_of
 
 
 class Instances(Adapter):
@@ -44,6 +44,9 @@ class Instances(Adapter):
         super().__init__(session)
         self.subnets, self.firewalls = subnets, firewalls
         self.parts = Parts(session)
+
+    def replaced(self, before: Any, desired: Any) -> tuple[str, ...]:
+        return super().replaced(before, desired) + made_differently(before, desired)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -173,7 +176,11 @@ class Instances(Adapter):
         zone = zone_number(wanted.zone, address.region, self.session.zones(address.region, call))
         subnet = self.subnets.named(address, wanted.subnet, call)
         group = self.firewalls.named(address, wanted.firewall_group, call).id if wanted.firewall_group else ""
-        public_id = self.parts.ensure_public_ip(place, address.region, zone, tags, call) if wanted.public_ip else ""
+        public_id = (
+            self.parts.ensure_public_ip(place, address.region, [zone] if zone else [], tags, call)
+            if wanted.public_ip
+            else ""
+        )
         nic_id = self.parts.ensure_interface(place, address.region, subnet.id, group, public_id, tags, call)
         if wanted.disk_gib < MIN_DISK_GIB:
             tags[TAG_DISK_GIB] = str(wanted.disk_gib)

@@ -20,6 +20,7 @@ TAG_NETWORK = "duoyun-network"
 TAG_SUBNETS = "duoyun-subnets"
 TAG_DESCRIPTION = "duoyun-description"
 TAG_DISK_GIB = "duoyun-disk-gib"
+TAG_REGION = "duoyun-region"
 _TAG_VALUE_MAX = 256
 _NAME_MAX = {
     Kind.NETWORK: 64,
@@ -27,6 +28,9 @@ _NAME_MAX = {
     Kind.FIREWALL_GROUP: 80,
     Kind.CLUSTER: 63,
     Kind.INSTANCE: 58,  # 64 for a VM, less room for `-nic` and `-ip`
+    Kind.INSTANCE_GROUP: 58,  # 64, less room for `-scale`
+    Kind.DISK: 80,
+    Kind.LOAD_BALANCER: 77,  # 80, less room for `-ip`
 }
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 STATES = {

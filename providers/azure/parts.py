@@ -6,7 +6,7 @@ Callers: instances.py. Names: `<machine>-ip`, `<machine>-nic`, so that a part is
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from model.errors import DependencyInUse, NotFound
@@ -71,7 +71,9 @@ class Parts:
         except NotFound:
             return None
 
-    def ensure_public_ip(self, place: ArmId, region: str, zone: str, tags: dict[str, str], call: Call) -> str:
+    def ensure_public_ip(
+        self, place: ArmId, region: str, zones: Sequence[str], tags: dict[str, str], call: Call
+    ) -> str:
         """Id of a Standard, static address; returns once an interface may use it."""
         from azure.mgmt.network.models import PublicIPAddress, PublicIPAddressSku
 
@@ -79,7 +81,7 @@ class Parts:
             body = PublicIPAddress(
                 location=region,
                 tags=tags,
-                zones=[zone] if zone else None,
+                zones=list(zones) or None,
                 sku=PublicIPAddressSku(name="Standard"),
                 public_ip_allocation_method="Static",
             )
@@ -146,6 +148,23 @@ class Parts:
             except (NotFound, DependencyInUse):
                 continue
 
+    def delete_public_ip(self, place: ArmId, call: Call) -> None:
+        """Left for the next time while something that is being deleted still holds it."""
+        method = self.session.network.public_ip_addresses.begin_delete
+        try:
+            self.session.begin("network.public_ips.delete", method, place.group, f"{place.name}-ip", call=call)
+        except (NotFound, DependencyInUse):
+            return
+
+
+def linux_profile(account: Account) -> tuple[str, Any]:
+    """(user, Linux configuration) of a machine: SSH keys only."""
+    from azure.mgmt.compute import models as m
+
+    admin = str(account.options.get("admin_username") or _ADMIN)
+    key = m.SshPublicKey(path=f"/home/{admin}/.ssh/authorized_keys", key_data=_public_key(account))
+    return admin, m.LinuxConfiguration(disable_password_authentication=True, ssh=m.SshConfiguration(public_keys=[key]))
+
 
 def machine_body(
     account: Account, place: ArmId, region: str, zone: str, wanted: Instance, nic_id: str, tags: dict[str, str]
@@ -154,7 +173,7 @@ def machine_body(
     from azure.mgmt.compute import models as m
 
     publisher, offer, sku, version = IMAGES.get(wanted.machine_image) or wanted.machine_image.split(":")
-    admin = str(account.options.get("admin_username") or _ADMIN)
+    admin, linux = linux_profile(account)
     return m.VirtualMachine(
         location=region,
         tags=tags,
@@ -174,14 +193,7 @@ def machine_body(
             computer_name=place.name[:63].rstrip("-_.").replace("_", "-").replace(".", "-"),
             admin_username=admin,
             custom_data=base64.b64encode(wanted.user_data.encode()).decode() if wanted.user_data else None,
-            linux_configuration=m.LinuxConfiguration(
-                disable_password_authentication=True,
-                ssh=m.SshConfiguration(
-                    public_keys=[
-                        m.SshPublicKey(path=f"/home/{admin}/.ssh/authorized_keys", key_data=_public_key(account))
-                    ]
-                ),
-            ),
+            linux_configuration=linux,
         ),
         network_profile=m.NetworkProfile(
             network_interfaces=[m.NetworkInterfaceReference(id=nic_id, primary=True, delete_option="Delete")]

@@ -9,24 +9,36 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import Any
 
 from model.errors import InvalidRequest, NotFound
-from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed
+from model.resources import Address, AnyResource, Change, Kind, Observed
 from providers.azure.adapter import Adapter
+from providers.azure.balancers import LoadBalancers
 from providers.azure.changes import changes
 from providers.azure.cluster import Clusters
+from providers.azure.databases import Databases
+from providers.azure.disks import Disks
+from providers.azure.dns import DnsRecords
+from providers.azure.edges import NatGateways, PublicIps
 from providers.azure.firewall import FirewallGroups
+from providers.azure.groups import InstanceGroups
 from providers.azure.instances import Instances
 from providers.azure.network import Networks, Subnets
 from providers.azure.pools import NodePools
+from providers.azure.readers import Reader
+from providers.azure.registries import Registries
+from providers.azure.rights import AuditTrails, Identities
+from providers.azure.services import ManagedServices
 from providers.azure.session import Session
+from providers.azure.stores import Buckets, Caches, Queues
+from providers.azure.vaults import Certificates, Keys
 from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
 from providers.placed import placed
-from providers.remembered import made_differently
 
-_VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
+READERS: tuple[type[Reader], ...] = (
+    Buckets, Keys, Certificates, NatGateways, PublicIps, Databases, Caches, Queues, AuditTrails, Identities,
+    ManagedServices,
+)  # fmt: skip
 _SUBSCRIPTION_API = "2022-12-01"
 _CLAIMS = ("upn", "unique_name", "preferred_username", "appid", "oid")
 
@@ -40,13 +52,21 @@ class AzureProvider:
         firewalls = FirewallGroups(session, networks)
         subnets = Subnets(session, networks)
         self._clusters = Clusters(session, networks, subnets, firewalls)
+        instances = Instances(session, subnets, firewalls)
+        balancers = LoadBalancers(session, subnets, instances)
         adapters: tuple[Adapter, ...] = (
             networks,
             subnets,
             firewalls,
             self._clusters,
             NodePools(session, self._clusters),
-            Instances(session, subnets, firewalls),
+            instances,
+            Disks(session, instances),
+            balancers,
+            InstanceGroups(session, subnets, firewalls, balancers),
+            DnsRecords(session),
+            Registries(session),
+            *(reader(session) for reader in READERS),
         )
         self._adapters = {adapter.kind: adapter for adapter in adapters}
 
@@ -56,7 +76,10 @@ class AzureProvider:
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        return tuple(Capability(kind, _VERBS, OPTIONAL_FIELDS.get(kind, frozenset())) for kind in self._adapters)
+        return tuple(
+            Capability(kind, adapter.verbs, OPTIONAL_FIELDS.get(kind, frozenset()) - adapter.cannot_set)
+            for kind, adapter in self._adapters.items()
+        )
 
     def close(self) -> None:
         """Ends the connections."""
@@ -100,14 +123,7 @@ class AzureProvider:
         self._adapter(observed.address.kind).delete(observed, call)
 
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
-        fixed = self._adapter(desired.KIND).fixed
-        names = [f.name for f in fields(desired) if f.name in fixed]
-        changed = tuple(n for n in names if _changed(n, getattr(before, n), getattr(desired, n)))
-        if isinstance(before, Instance) and isinstance(desired, Instance):
-            changed += made_differently(before, desired)
-        if isinstance(before, Cluster) and isinstance(desired, Cluster) and _is_older(desired.version, before.version):
-            changed += ("version",)  # AKS upgrades only
-        return changed
+        return self._adapter(desired.KIND).replaced(before, desired)
 
     @placed
     def wait_ready(self, address: Address, call: Call) -> Observed:
@@ -129,17 +145,6 @@ class AzureProvider:
     @placed
     def cluster_access(self, observed: Observed, call: Call) -> ClusterAccess:
         return self._clusters.access(observed, call)
-
-
-def _changed(name: str, before: Any, after: Any) -> bool:
-    """What Azure does not tell of other people's machines is no change by itself."""
-    return bool(before != after) and not (name == "zone" and not before)
-
-
-def _is_older(version: str, than: str) -> bool:
-    """Of two `major.minor`; an unknown one is neither older nor newer."""
-    left, right = ([int(n) for n in text.split(".") if n.isdigit()] for text in (version, than))
-    return bool(left and right and left < right)
 
 
 def principal_of(token: str) -> str:

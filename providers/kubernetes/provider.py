@@ -7,7 +7,7 @@ what is reported, so that desired and observed manifests compare. Fields of othe
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -141,6 +141,12 @@ class KubernetesProvider:
     def http_get_pod(self, namespace: str, pod: str, port: int, path: str, call: Call) -> tuple[int, bytes]:
         """The same, to one pod."""
         return self._proxied(BUILT_IN["Pod"], namespace, f"{pod}:{port}", path, call)
+
+    def exec_in_pod(self, namespace: str, pod: str, command: Sequence[str], call: Call, container: str = "") -> int:
+        """The exit code of a command in one of a pod's containers ("": the pod's only or default one). Needs the right
+        to create pods/exec. Raises TimeoutError, NotFound, Forbidden, Unreachable."""
+        target = _Target(BUILT_IN["Pod"], namespace, pod)
+        return self._client.run_in_pod(target.path, command, container, call, target.operation("exec"))
 
     # -- writing -----------------------------------------------------------------------------------------------
 

@@ -12,12 +12,13 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
+import websocket
 from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject
@@ -26,6 +27,7 @@ from model.errors import CallSite, DuoyunError, InvalidRequest, NotFound, Unreac
 from providers.base import Account, Call, ClusterAccess
 from providers.calls import Calls
 from providers.kubernetes.errors import map_error, status_body
+from providers.kubernetes.executing import PROTOCOLS, exit_code, unreachable
 
 APPLY: Final = "application/apply-patch+yaml"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -52,7 +54,10 @@ class ClusterClient:
         self._calls = calls or Calls(map_error, rate_per_s=_RATE_PER_S, burst=_BURST)
         self._bucket = f"kubernetes {account.name} {region} {cluster}"
         self._tokens = _Tokens(access.token)
-        self._rest = _transport(account, access)
+        self._tls = _tls(account, access) if access.server.startswith("https:") else None
+        proxy = _proxy(account, access)
+        self._proxy = _websocket_proxy(proxy)
+        self._rest = _transport(self._tls, proxy)
 
     def close(self) -> None:
         self._rest.pool_manager.clear()
@@ -123,6 +128,36 @@ class ClusterClient:
                 return int(cause.status), text[:limit], bool(status_body(cause))
             raise
         return int(response.status), self._read(response, limit, operation), False
+
+    def run_in_pod(self, path: str, command: Sequence[str], container: str, call: Call, operation: str) -> int:
+        """The exit code of a command in a pod (path: of the pod). One try.
+
+        Raises TimeoutError where it has not ended by the call's deadline, Unreachable where it could not be run,
+        NotFound, Forbidden.
+        """
+        query = [("command", word) for word in command] + [("stdout", "true"), ("stderr", "true")]
+        query += [("container", container)] if container else []
+        url = f"ws{self._server.removeprefix('http')}{path}/exec?{urlencode(query)}"
+        token = self._tokens.get()
+        try:
+            connection = websocket.create_connection(
+                url,
+                timeout=max(_LEAST_S, min(_CONNECT_S, call.remaining_s())),
+                subprotocols=PROTOCOLS,
+                header=["User-Agent: duoyun", *([f"Authorization: Bearer {token}"] if token else [])],
+                sslopt={"context": self._tls} if self._tls else None,
+                **self._proxy,
+            )
+        except websocket.WebSocketBadStatusException as exc:
+            refusal = ApiException(status=exc.status_code, reason=str(exc))
+            refusal.body = exc.resp_body
+            raise map_error(refusal, operation, self.where) from exc
+        except (websocket.WebSocketException, OSError) as exc:
+            raise map_error(OSError(str(exc)), operation, self.where) from exc
+        try:
+            return exit_code(connection, call.remaining_s, unreachable(operation, self.where))
+        finally:
+            connection.shutdown()  # type: ignore[no-untyped-call]
 
     def watch(self, path: str, call: Call, operation: str, query: Query, *, round_s: float) -> Iterator[dict[str, Any]]:
         """Events of one watch request, until the server ends it after round_s seconds or the connection drops.
@@ -239,16 +274,33 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _transport(account: Account, access: ClusterAccess) -> RESTClientObject:
+def _proxy(account: Account, access: ClusterAccess) -> str:
+    """What the fleet names; never towards loopback."""
+    near = is_loopback(urlsplit(access.server).hostname or "")
+    return "" if near else access.proxy_url or account.proxy_url or ""
+
+
+def _websocket_proxy(proxy: str) -> dict[str, Any]:
+    """The same for a WebSocket; without one, what the environment says is not for us."""
+    parts = urlsplit(proxy)
+    if not parts.hostname:
+        return {"http_no_proxy": ["*"]}
+    auth = (parts.username, parts.password or "") if parts.username else None
+    return {
+        "http_proxy_host": parts.hostname, "http_proxy_port": parts.port or 3128, "http_proxy_auth": auth,
+        "proxy_type": parts.scheme,
+    }  # fmt: skip
+
+
+def _transport(tls: ssl.SSLContext | None, proxy: str) -> RESTClientObject:
     """The client's transport, with TLS made from the PEM texts in hand and without its own retries."""
     configuration = Configuration()
     configuration.proxy = None  # what the environment says is for other programs; the fleet names a proxy
     rest = RESTClientObject(configuration)
     options: dict[str, Any] = {"num_pools": 2, "maxsize": _POOL, "retries": False}
-    if access.server.startswith("https:"):
-        options["ssl_context"] = _tls(account, access)
-    proxy = access.proxy_url or account.proxy_url
-    if proxy and not is_loopback(urlsplit(access.server).hostname or ""):
+    if tls is not None:
+        options["ssl_context"] = tls
+    if proxy:
         rest.pool_manager = urllib3.ProxyManager(proxy_url=proxy, **options)
     else:
         rest.pool_manager = urllib3.PoolManager(**options)

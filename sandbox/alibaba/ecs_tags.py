@@ -1,26 +1,28 @@
-"""Ecs 2014-05-26: tags of instances and security groups.
+"""Ecs 2014-05-26: tags of instances, security groups and disks.
 
-Callers: sandbox/alibaba/server.py. The other resource types of the real API (disk, image, eni, ...) are refused.
+Callers: sandbox/alibaba/server.py. The other resource types of the real API (image, eni, ...) are refused.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from sandbox.alibaba.disks import find_disk
 from sandbox.alibaba.groups import find_group
 from sandbox.alibaba.machines import find_machine
 from sandbox.alibaba.state import Ctx, Group, Machine, has_tags
+from sandbox.alibaba.things import Thing, living
 from sandbox.alibaba.wire import ApiError
 
+_TYPES = {"instance": "ACS::ECS::Instance", "securitygroup": "ACS::ECS::SecurityGroup", "disk": "ACS::ECS::Disk"}
 
-def _tagged(ctx: Ctx, kind: str, resource_id: str) -> Machine | Group:
-    if kind not in ("instance", "securitygroup"):
-        raise ApiError(400, "InvalidResourceType.NotFound", "The sandbox tags instance and securitygroup only.")
+
+def _tagged(ctx: Ctx, kind: str, resource_id: str) -> Machine | Group | Thing:
+    if kind not in _TYPES:
+        raise ApiError(400, "InvalidResourceType.NotFound", f"The sandbox tags {', '.join(_TYPES)} only.")
+    if kind == "disk":
+        return find_disk(ctx, resource_id)
     return find_machine(ctx, resource_id) if kind == "instance" else find_group(ctx, resource_id)
-
-
-def _type_name(kind: str) -> str:
-    return "ACS::ECS::Instance" if kind == "instance" else "ACS::ECS::SecurityGroup"
 
 
 def tag_resources(ctx: Ctx) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def tag_resources(ctx: Ctx) -> dict[str, Any]:
             raise ApiError(400, "InvalidTagKey.Malformed", f"The specified Tag.n.Key {key} is not valid.")
     for resource_id in ctx.params.repeated("ResourceId"):
         _tagged(ctx, kind, resource_id).tags.update(tags)
-        ctx.touched.append((_type_name(kind), resource_id))
+        ctx.touched.append((_TYPES[kind], resource_id))
     return {}
 
 
@@ -39,13 +41,17 @@ def untag_resources(ctx: Ctx) -> dict[str, Any]:
     for resource_id in ctx.params.repeated("ResourceId"):
         record = _tagged(ctx, kind, resource_id)
         record.tags = {} if ctx.params.flag("All") else {k: v for k, v in record.tags.items() if k not in keys}
-        ctx.touched.append((_type_name(kind), resource_id))
+        ctx.touched.append((_TYPES[kind], resource_id))
     return {}
 
 
 def list_tag_resources(ctx: Ctx) -> dict[str, Any]:
     kind, ids = ctx.params.require("ResourceType").lower(), ctx.params.repeated("ResourceId")
-    records: list[Any] = list((ctx.estate.machines if kind == "instance" else ctx.estate.groups).values())
+    by_kind: dict[str, list[Any]] = {
+        "instance": list(ctx.estate.machines.values()),
+        "disk": list(living(ctx.estate, "disk")),
+    }
+    records = by_kind.get(kind, list(ctx.estate.groups.values()))
     rows = [
         {"ResourceId": r.id, "ResourceType": kind, "TagKey": k, "TagValue": v}
         for r in records

@@ -1,7 +1,7 @@
-"""Ecs 2014-05-26: instances, their system disks, user data and tags.
+"""Ecs 2014-05-26: instances, user data and tags.
 
 Callers: sandbox/alibaba/server.py; clusters.py for worker nodes. A machine whose user data starts a container runs it
-on a loopback address of its own, which is then its private address. Not here: data disks, snapshots, subscriptions.
+on a loopback address of its own, which is then its private address. Not here: disks (disks.py).
 """
 
 from __future__ import annotations
@@ -341,39 +341,6 @@ def _row(m: Machine) -> dict[str, Any]:
 def describe_user_data(ctx: Ctx) -> dict[str, Any]:
     machine = find_machine(ctx, ctx.params.require("InstanceId"))
     return {"InstanceId": machine.id, "RegionId": machine.region, "UserData": machine.user_data}
-
-
-def describe_disks(ctx: Ctx) -> dict[str, Any]:
-    p = ctx.params
-    rows = [
-        m
-        for m in ctx.estate.machines.values()
-        if m.region == ctx.region
-        and p.get("InstanceId", m.id) == m.id
-        and p.get("DiskType", "all") in ("all", "system")
-        and has_tags(m.tags, p.structs("Tag"))
-    ]
-    part, fields = token_page(ctx, rows, limit=500)
-    shown = [
-        {
-            "DiskId": m.disk_id,
-            "InstanceId": m.id,
-            "RegionId": m.region,
-            "ZoneId": m.zone,
-            "Type": "system",
-            "Status": "In_use",
-            "Category": m.disk_category,
-            "Size": m.disk_gib,
-            "Encrypted": m.disk_encrypted,
-            "Device": "/dev/xvda",
-            "DeleteWithInstance": True,
-            "DiskChargeType": "PostPaid",
-            "CreationTime": iso(m.created_s),
-            "Tags": {"Tag": []},
-        }
-        for m in part
-    ]
-    return {"Disks": {"Disk": shown}, **fields}
 
 
 def modify_instance_attribute(ctx: Ctx) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Alibaba Cloud on loopback: RPC (Ecs, Vpc, Sts, Actiontrail) and ROA (CS) on one port.
+"""Alibaba Cloud on loopback: RPC and ROA actions (actions.py) on one port.
 
 Callers: the sandbox's main process and tests, through `serve`. A request is authenticated, matched to an action,
 offered to the fault table, executed, and recorded for the audit log. Not here: what the actions do.
@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.alibaba import audit, catalogue, clusters, ecs_tags, faults, groups, machines, pools, sts, vpc
+from sandbox.alibaba import audit, catalogue, clusters, ess, faults, machines, oss, pools
+from sandbox.alibaba.actions import ROA, RPC, VERSIONS, Action
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
 from sandbox.files import write_private
@@ -27,129 +26,7 @@ from sandbox.network import Listener, serving
 from sandbox.world import Fault, SandboxAccount, World
 
 log = logging.getLogger(__name__)
-Handler = Callable[[Ctx], Any]
 STATE_FILE = "alibaba.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """regional: the request must name a region of the caller's partition."""
-
-    service: str
-    name: str
-    run: Handler
-    write: bool = False
-    regional: bool = True
-
-
-_WRITE_VERBS = ("Create", "Delete", "Modify", "Run", "Start", "Stop", "Authorize", "Revoke", "Tag", "Untag", "UnTag")
-
-
-def _table(service: str, handlers: Mapping[str, Handler]) -> dict[tuple[str, str], Action]:
-    return {
-        (service, name): Action(service, name, run, name.startswith(_WRITE_VERBS), name != "DescribeRegions")
-        for name, run in handlers.items()
-    }
-
-
-_VERSIONS = {
-    "2014-05-26": "Ecs",
-    "2016-04-28": "Vpc",
-    "2015-04-01": "Sts",
-    "2020-07-06": "Actiontrail",
-}
-RPC: Mapping[tuple[str, str], Action] = {
-    **_table(
-        "Ecs",
-        {
-            "DescribeRegions": catalogue.describe_regions,
-            "DescribeZones": catalogue.describe_zones,
-            "DescribeInstanceTypes": catalogue.describe_instance_types,
-            "DescribeAvailableResource": catalogue.describe_available_resource,
-            "DescribeImages": catalogue.describe_images,
-            "RunInstances": machines.run_instances,
-            "DescribeInstances": machines.describe_instances,
-            "DescribeInstanceStatus": machines.describe_instance_status,
-            "DescribeUserData": machines.describe_user_data,
-            "DescribeDisks": machines.describe_disks,
-            "ModifyInstanceAttribute": machines.modify_instance_attribute,
-            "StartInstance": machines.start_instance,
-            "StartInstances": machines.start_instances,
-            "StopInstance": machines.stop_instance,
-            "StopInstances": machines.stop_instances,
-            "DeleteInstance": machines.delete_instances,
-            "DeleteInstances": machines.delete_instances,
-            "CreateSecurityGroup": groups.create_security_group,
-            "DescribeSecurityGroups": groups.describe_security_groups,
-            "DescribeSecurityGroupAttribute": groups.describe_security_group_attribute,
-            "ModifySecurityGroupAttribute": groups.modify_security_group_attribute,
-            "AuthorizeSecurityGroup": groups.authorize_ingress,
-            "AuthorizeSecurityGroupEgress": groups.authorize_egress,
-            "RevokeSecurityGroup": groups.revoke_ingress,
-            "RevokeSecurityGroupEgress": groups.revoke_egress,
-            "ModifySecurityGroupRule": groups.modify_rule,
-            "ModifySecurityGroupEgressRule": groups.modify_rule,
-            "DeleteSecurityGroup": groups.delete_security_group,
-            "TagResources": ecs_tags.tag_resources,
-            "UntagResources": ecs_tags.untag_resources,
-            "ListTagResources": ecs_tags.list_tag_resources,
-        },
-    ),
-    **_table(
-        "Vpc",
-        {
-            "DescribeRegions": catalogue.describe_vpc_regions,
-            "DescribeZones": catalogue.describe_vpc_zones,
-            "CreateVpc": vpc.create_vpc,
-            "DescribeVpcs": vpc.describe_vpcs,
-            "ModifyVpcAttribute": vpc.modify_vpc_attribute,
-            "DeleteVpc": vpc.delete_vpc,
-            "CreateVSwitch": vpc.create_vswitch,
-            "DescribeVSwitches": vpc.describe_vswitches,
-            "DeleteVSwitch": vpc.delete_vswitch,
-            "TagResources": vpc.tag_resources,
-            "UnTagResources": vpc.untag_resources,
-        },
-    ),
-    ("Sts", "GetCallerIdentity"): Action("Sts", "GetCallerIdentity", sts.get_caller_identity, regional=False),
-    ("Sts", "AssumeRole"): Action("Sts", "AssumeRole", sts.assume_role, regional=False),
-    ("Actiontrail", "LookupEvents"): Action("Actiontrail", "LookupEvents", audit.lookup_events),
-}
-_C, _N = r"/clusters/(?P<ClusterId>[^/]+)", r"/nodepools/(?P<NodepoolId>[^/]+)"
-ROA: tuple[tuple[str, re.Pattern[str], Action], ...] = tuple(
-    (method, re.compile(pattern), Action("CS", name, run, write=method != "GET"))
-    for method, pattern, name, run in (
-        ("POST", "/clusters", "CreateCluster", clusters.create_cluster),
-        ("GET", "/api/v1/clusters", "DescribeClustersV1", clusters.describe_clusters_v1),
-        (
-            "GET",
-            "/api/v1/metadata/versions",
-            "DescribeKubernetesVersionMetadata",
-            catalogue.describe_kubernetes_versions,
-        ),
-        ("GET", _C, "DescribeClusterDetail", clusters.describe_cluster_detail),
-        ("DELETE", _C, "DeleteCluster", clusters.delete_cluster),
-        ("PUT", f"/api/v2{_C}", "ModifyCluster", clusters.modify_cluster),
-        ("POST", f"/api/v2{_C}/upgrade", "UpgradeCluster", clusters.upgrade_cluster),
-        ("GET", f"{_C}/audit", "GetClusterAuditProject", clusters.get_cluster_audit),
-        ("PUT", f"{_C}/audit_log", "UpdateClusterAuditLogConfig", clusters.update_cluster_audit),
-        (
-            "GET",
-            r"/k8s/(?P<ClusterId>[^/]+)/user_config",
-            "DescribeClusterUserKubeconfig",
-            clusters.describe_user_kubeconfig,
-        ),
-        ("POST", f"{_C}/nodepools", "CreateClusterNodePool", pools.create_node_pool),
-        ("GET", f"{_C}/nodepools", "DescribeClusterNodePools", pools.describe_node_pools),
-        ("GET", _C + _N, "DescribeClusterNodePoolDetail", pools.describe_node_pool_detail),
-        ("POST", _C + _N, "ScaleClusterNodePool", pools.scale_node_pool),
-        ("PUT", _C + _N, "ModifyClusterNodePool", pools.modify_node_pool),
-        ("DELETE", _C + _N, "DeleteClusterNodepool", pools.delete_node_pool),
-        ("PUT", "/tags", "TagResources", clusters.tag_resources),
-        ("DELETE", "/tags", "UntagResources", clusters.untag_resources),
-        ("GET", "/tags", "ListTagResources", clusters.list_tag_resources),
-    )
-)
 
 
 class AlibabaServer:
@@ -234,6 +111,8 @@ class AlibabaServer:
             {k.lower(): v for k, v in request.headers.items()},
             await request.read(),
         )
+        if oss.is_oss(raw):
+            return await self._answer_oss(request, raw, request_id)
         service = "" if raw.is_rpc else "CS"
         try:
             caller = self._authenticate(raw)
@@ -258,10 +137,44 @@ class AlibabaServer:
         asked = faults.asked(raw, operation, action.write, caller.key_id)
         return await self._gate.answer(request, asked, refuse, execute)
 
+    async def _answer_oss(self, request: web.Request, raw: Raw, request_id: str) -> web.StreamResponse:
+        """OSS has a signature, operations and answers of its own."""
+
+        def failed(exc: ApiError) -> web.Response:
+            body = oss.error_body(exc, request_id, request.host)
+            return web.Response(status=exc.status, text=body, content_type="application/xml")
+
+        try:
+            key_id, region = oss.credential(raw)
+            caller = self._caller(key_id, raw.headers.get("x-oss-security-token", ""), lambda s: oss.verify(raw, s))
+            name = oss.operation(raw)
+        except ApiError as exc:
+            if exc.code == "InvalidAccessKeyId.NotFound":
+                exc = ApiError(403, "InvalidAccessKeyId", "The OSS Access Key Id you provided does not exist.")
+            return failed(exc)
+        write = raw.method != "GET"
+
+        async def execute() -> web.Response:
+            if write and caller.reader:
+                return failed(ApiError(403, "AccessDenied", "You have no right to access this object."))
+            try:
+                ctx = Ctx(self._cloud, self._cloud.estates[caller.account.account_id], caller, region, raw.params())
+                text = oss.run(ctx, raw, name)
+                if write:
+                    audit.record(ctx, "Oss", name, request_id, raw.headers)
+            except ApiError as exc:
+                return failed(exc)
+            return web.Response(status=200, text=text, content_type="application/xml")
+
+        asked = faults.asked(raw, f"oss:{name}", write, caller.key_id)
+        return await self._gate.answer(
+            request, asked, lambda fault: failed(ApiError(fault.status, fault.code, fault.message)), execute
+        )
+
     def operations(self, _glob: str) -> Collection[str]:
         """What a row of the fault table may name."""
         actions = (*RPC.values(), *(action for _method, _path, action in ROA))
-        return [f"{action.service.lower()}:{action.name}" for action in actions]
+        return [*(f"{action.service.lower()}:{action.name}" for action in actions), *oss.OPERATIONS]
 
     def _vanish(self, for_s: float) -> None:
         if self._listener is not None:
@@ -269,15 +182,19 @@ class AlibabaServer:
 
     def _authenticate(self, raw: Raw) -> Caller:
         key_id = key_id_of(raw)
-        assumed = self._cloud.assumed.find(key_id, raw.security_token)
+        return self._caller(key_id, raw.security_token, lambda secret: verify(raw, key_id, secret, self._nonces))
+
+    def _caller(self, key_id: str, security_token: str, check: Callable[[str], None]) -> Caller:
+        """Whose key it is, after check(its secret)."""
+        assumed = self._cloud.assumed.find(key_id, security_token)
         if assumed is not None:
-            verify(raw, key_id, assumed.secret, self._nonces)
+            check(assumed.secret)
             return Caller(assumed.account, key_id, False, assumed.role)
         account = self._world.account_by_key(key_id)
         if account is None or not account.partition.startswith("alibaba-"):
             raise ApiError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
         reader = key_id == account.reader_key_id
-        verify(raw, key_id, account.reader_secret if reader else account.secret, self._nonces)
+        check(account.reader_secret if reader else account.secret)
         return Caller(account, key_id, reader)
 
     async def _delay(self, seconds: float) -> None:
@@ -305,7 +222,7 @@ class AlibabaServer:
             )
         estate = self._cloud.estates[caller.account.account_id]
         ctx = Ctx(self._cloud, estate, caller, region, params, body, path)
-        token = params.get("ClientToken") if action.write and raw.is_rpc else ""
+        token = params.get("ClientToken") if action.write and raw.is_rpc and action.tokens else ""
         name = f"{action.service}:{action.name}:{region}:{token}"
         if token and (used := _used(estate, name, token, params)) is not None:
             return used
@@ -335,7 +252,7 @@ def _used(estate: Estate, name: str, token: str, params: Params) -> dict[str, An
 
 def _find(raw: Raw) -> tuple[Action, dict[str, str]]:
     if raw.is_rpc:
-        service = _VERSIONS.get(raw.version)
+        service = VERSIONS.get(raw.version)
         if service is None:
             raise ApiError(400, "InvalidVersion", "Specified parameter Version is not valid.")
         action = RPC.get((service, raw.action))
@@ -399,6 +316,7 @@ async def _resume(cloud: Cloud, estate: Estate, account: SandboxAccount) -> None
             machine.status = "Stopped"
     for pool in list(estate.pools.values()):
         pools.reconcile(cloud, estate, pool)
+    ess.resume(cloud, estate)
 
 
 async def serve(world: World) -> AlibabaServer:

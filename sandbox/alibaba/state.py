@@ -15,12 +15,14 @@ from typing import Any
 
 from model.rng import stream
 from sandbox.alibaba.keys import Assumptions
+from sandbox.alibaba.things import Thing
 from sandbox.alibaba.wire import ApiError, Params
 from sandbox.world import Container, SandboxAccount, World
 
 log = logging.getLogger(__name__)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 EVENT_LIMIT = 20_000
+TAG_GROUP = "acs:autoscaling:scalingGroupId"  # which ESS puts on its instances
 TAG_FLEET = "duoyun-fleet"  # by which an inventory tells whose a thing is
 
 
@@ -183,7 +185,8 @@ class Token:
 
 @dataclass
 class Estate:
-    """All of one account. tokens: "service:action:region:token" -> Token. events: newest last."""
+    """All of one account. things: "kind/id" -> what the newer services keep. tokens: "service:action:region:token" ->
+    Token. events: newest last."""
 
     vpcs: dict[str, Vpc] = field(default_factory=dict)
     vswitches: dict[str, VSwitch] = field(default_factory=dict)
@@ -191,8 +194,14 @@ class Estate:
     machines: dict[str, Machine] = field(default_factory=dict)
     clusters: dict[str, AckCluster] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
+    things: dict[str, Thing] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+
+    def there(self) -> list[Thing]:
+        """Things of the inventory."""
+        now = time.time()
+        return [t for t in self.things.values() if not t.kind.startswith("_") and not (t.leaving and now >= t.gone_s)]
 
     def pools_of(self, cluster_id: str) -> list[Pool]:
         return [p for p in self.pools.values() if p.cluster == cluster_id]
@@ -215,6 +224,7 @@ class Estate:
             machines={k: Machine(**v) for k, v in data["machines"].items()},
             clusters={k: AckCluster(**v) for k, v in data["clusters"].items()},
             pools={k: Pool(**v) for k, v in data["pools"].items()},
+            things={k: Thing(**v) for k, v in data.get("things", {}).items()},
             tokens={k: Token(**v) for k, v in data["tokens"].items()},
             events=list(data["events"]),
         )
@@ -305,18 +315,21 @@ class Cloud:
             ):
                 self._used.update(records)
             self._used.update(rule.id for group in estate.groups.values() for rule in group.rules)
+            self._used.update(thing.id for thing in estate.things.values())
             self._used.update(machine.disk_id for machine in estate.machines.values())
 
     def everything(self) -> Iterator[dict[str, Any]]:
-        """A row for all that exists: kind (as model.resources names them; `node` for ACK's workers), id, name, ..."""
+        """A row for all that exists: kind, id, name, ... Kinds are named as in model.resources; besides, `node` is one
+        of ACK's workers, `member` an instance of a scaling group."""
         for account, estate in self.estates.items():
             records: list[tuple[str, Any]] = [
                 *(("network", v) for v in estate.vpcs.values()),
                 *(("subnet", s) for s in estate.vswitches.values()),
                 *(("firewall_group", g) for g in estate.groups.values()),
-                *(("node" if m.pool else "instance", m) for m in estate.machines.values()),
+                *((_machine_kind(m), m) for m in estate.machines.values()),
                 *(("cluster", c) for c in estate.clusters.values()),
                 *(("node_pool", p) for p in estate.pools.values()),
+                *((t.kind, t) for t in estate.there()),
             ]
             for kind, r in records:
                 yield {
@@ -328,6 +341,12 @@ class Cloud:
                     "account": account,
                     "region": r.region,
                 }
+
+
+def _machine_kind(machine: Machine) -> str:
+    if machine.pool:
+        return "node"
+    return "member" if TAG_GROUP in machine.tags else "instance"
 
 
 def region_code(region: str) -> str:

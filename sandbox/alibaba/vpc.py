@@ -200,7 +200,8 @@ def usable_vswitch(ctx: Ctx, vswitch_id: str) -> VSwitch:
 def delete_vswitch(ctx: Ctx) -> dict[str, Any]:
     switch = usable_vswitch(ctx, ctx.params.require("VSwitchId"))
     used = any(m.vswitch == switch.id for m in ctx.estate.machines.values())
-    if used or any(switch.id in c.vswitches for c in ctx.estate.clusters.values()):
+    behind = any(switch.id in (t.values.get("vswitch"), *t.values.get("vswitches", ())) for t in ctx.estate.there())
+    if used or behind or any(switch.id in c.vswitches for c in ctx.estate.clusters.values()):
         raise ApiError(400, "DependencyViolation", "Specified object has dependent resources.")
     del ctx.estate.vswitches[switch.id]
     ctx.touched.append(("ACS::VPC::VSwitch", switch.id))

@@ -42,7 +42,10 @@ class Memory:
 
 
 class Cloud:
-    """lock guards moto and memory. Handlers run in a worker thread with it held."""
+    """lock guards moto and memory. Handlers run in a worker thread with it held.
+
+    page_size: how many rows a page of a list holds at most, whatever was asked; 0 as AWS does by itself.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -54,6 +57,7 @@ class Cloud:
         self.lock = threading.RLock()
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="sandbox-aws")
         self.closed = False
+        self.page_size = 0
         self._open = False  # nothing is written before what is there was read
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dirty = False

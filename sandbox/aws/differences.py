@@ -148,6 +148,48 @@ ROWS: tuple[Row, ...] = (
         "the same",
     ),
     Row(
+        "volumes",
+        "available, attached, detached and changed at once; any size, any zone; an attached one can be attached again",
+        "creating, attaching, detaching and modifying take time; IncorrectState, VolumeInUse, "
+        "InvalidVolume.ZoneMismatch, a smaller size is InvalidParameterValue",
+        "clients must wait, and a disk and its instance share a zone",
+        ("create disk life-disk",),
+    ),
+    Row(
+        "load balancers",
+        "active as soon as they are looked at; two may have one name; protected ones can be deleted",
+        "provisioning first; the same name with the same settings is the same balancer, with others "
+        "DuplicateLoadBalancerName; OperationNotPermitted under deletion protection; their subnets are in use. No "
+        "traffic flows through them",
+        "as documented by AWS; what looks before it creates must find one",
+    ),
+    Row(
+        "scaling groups",
+        "members are in service at once, in the default security group; the group is gone at once",
+        "members boot and leave with the profile's durations, in their template's group, and run what its user data "
+        "says; a group that goes says so until its members are gone. All are in the first subnet, as in moto",
+        "clients must wait",
+    ),
+    Row(
+        "DNS changes",
+        "INSYNC at once; every change has the same id",
+        "PENDING, then INSYNC; an id for each. Nobody resolves the names",
+        "a record is not everywhere as soon as it is written",
+    ),
+    Row(
+        "AWS's own keys",
+        "every key is a customer's",
+        "those behind `alias/aws/...` are AWS's (DescribeKey, KeyManager)",
+        "whether a user chose a key must show",
+        ("create disk life-disk", "list disk life-disk"),
+    ),
+    Row(
+        "pages",
+        "MaxResults and its like are ignored by most lists",
+        "honoured wherever botocore describes a list with one token; later pages show what was there at the first",
+        "clients must read on",
+    ),
+    Row(
         "rule descriptions",
         "cannot be removed",
         "leaving one out removes it",

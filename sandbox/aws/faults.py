@@ -55,13 +55,20 @@ _OTHERS: Words = {
     "not_found": (404, "NoSuchEntity", "The entity was not found."),
     "conflict": (409, "EntityAlreadyExists", "The entity exists already, or is in use."),
 }
-SERVICES = ("ec2", "eks", "sts", "iam", "autoscaling", "elasticloadbalancing", "cloudtrail", "ssm", "kms", "route53")
+SERVICES = (
+    "ec2", "eks", "sts", "iam", "autoscaling", "elasticloadbalancing", "cloudtrail", "ssm", "kms", "route53", "ecr",
+    "s3", "rds", "elasticache", "sqs", "sns", "acm", "tagging", "secretsmanager", "dynamodb", "kinesis",
+)  # fmt: skip
+"""Signing names, as requests and the fault table have them. moto serves more; what is here can be made to fail."""
+
+_LIKE_EKS = frozenset({"eks", "ecr", "acm", "secretsmanager", "dynamodb", "kinesis"})
+"""JSON services, whose errors end in Exception."""
 
 
 def words(operation: str) -> Words:
     """By the service of `service:Operation`."""
     service = operation.partition(":")[0]
-    return _EC2 if service == "ec2" else _EKS if service == "eks" else _OTHERS
+    return _EC2 if service == "ec2" else _EKS if service in _LIKE_EKS else _OTHERS
 
 
 def operations(glob: str) -> Collection[str]:

@@ -83,14 +83,28 @@ class Instances:
         body = answer.body.decode()
         reservation = next(r for r in reversed(backend.reservations.values()) if r.id in body)
         for instance in reservation.instances:
-            self._set(instance, PENDING)
             nic = instance.nics[0]
             instance.security_groups = list(nic.group_set)  # moto forgets those of the network interface
             if nic.public_ip:
                 nic.public_ip = _nowhere(instance.id)
-            self._log(instance.id, f"{instance.image_id} on {instance.instance_type} begins to boot")
-            self._cloud.spawn(self._boot(incoming.account_id, incoming.region, instance.id))
+            self.boots(incoming.account_id, incoming.region, instance)
         return reservation
+
+    def boots(self, account_id: str, region: str, instance: Any) -> None:
+        """moto has made it: now it takes its time."""
+        self._set(instance, PENDING)
+        self._log(instance.id, f"{instance.image_id} on {instance.instance_type} begins to boot")
+        self._cloud.spawn(self._boot(account_id, region, instance.id))
+
+    def leaves(self, instance: Any) -> None:
+        """It is terminated, in its time. Nothing where it is gone already."""
+        if instance._state.code == TERMINATED and getattr(instance, "shim_left", False):
+            return
+        instance.terminate()
+        instance.shim_left = True
+        self._set(instance, SHUTTING_DOWN)
+        self._cloud.spawn(self._stop_container(instance.id))
+        self._cloud.later("aws.vm.delete", partial(self._set, instance, TERMINATED), *_drawn_as(instance))
 
     async def _boot(self, account_id: str, region: str, instance_id: str) -> None:
         """Waits as long as a VM takes, then starts its container; running, with or without one."""
@@ -173,10 +187,7 @@ class Instances:
                         f"The instance '{instance.id}' may not be terminated. Modify its 'disableApiTermination' "
                         "instance attribute and try again.",
                     )
-                instance.terminate()
-                self._set(instance, SHUTTING_DOWN)
-                self._cloud.spawn(self._stop_container(instance.id))
-                self._cloud.later("aws.vm.delete", partial(self._set, instance, TERMINATED), *_drawn_as(instance))
+                self.leaves(instance)
             rows.append(_transition(instance, before))
         return {"TerminatingInstances": rows}
 
@@ -270,7 +281,7 @@ def _drawn_as(instance: Any | None) -> tuple[str, str]:
     if instance is None:
         return "", ""
     name = next((tag["value"] for tag in instance.get_tags() if tag["key"] == "Name"), "")
-    return f"{instance.placement}/{instance.instance_type}/{name}", instance.id
+    return f"{instance.placement.zone}/{instance.instance_type}/{name}", instance.id
 
 
 def _nowhere(instance_id: str) -> str:

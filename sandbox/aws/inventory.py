@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sandbox.aws.cloud import Cloud
+from sandbox.aws.elsewhere import elsewhere
 from sandbox.aws.instances import TERMINATED, instances_of
 
 TAG_FLEET = "duoyun-fleet"
@@ -25,6 +26,8 @@ def inventory(cloud: Cloud) -> Iterator[dict[str, Any]]:
             yield _row("cluster", cluster.arn, cluster.name, cluster.tags, account_id, region)
             for group in cluster.nodegroups.values():
                 yield _row("node_pool", group.arn, group.nodegroup_name, group.tags, account_id, region)
+    for kind, thing_id, name, tags, account_id, region in elsewhere(cloud):
+        yield _row(kind, thing_id, name, tags, account_id, region)
 
 
 def _ec2(backend: Any) -> Iterator[tuple[str, str, Mapping[str, str]]]:
@@ -49,6 +52,8 @@ def _ec2(backend: Any) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     for instance in instances_of(backend):
         if instance._state.code != TERMINATED:
             yield "instance", instance.id, _tags(instance)
+    for template in backend.launch_templates.values():
+        yield "launch_template", template.id, _tags(template)
     for volume in backend.volumes.values():
         if volume.attachment is None:
             yield "volume", volume.id, _tags(volume)

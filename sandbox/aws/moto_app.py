@@ -20,7 +20,7 @@ from sandbox.aws.wire import Answer, Incoming
 from sandbox.files import write_private
 
 PRELOADED = ("ec2", "eks", "iam", "sts", "ssm")
-PERSISTED = ("ec2", "eks", "iam", "sts", "kms", "elbv2", "autoscaling")
+PERSISTED = ("ec2", "eks", "iam", "sts", "kms", "elbv2", "autoscaling", "route53", "ecr")
 """moto services that a state folder keeps; the others begin empty after a restart (docs/sandbox-aws.md)."""
 DEBIAN_OWNER = {"aws": "136693071363", "aws-cn": "136693071363"}
 _DEBIAN = (("12", "bookworm", "20260302-2401"), ("13", "trixie", "20260316-2418"))
@@ -56,6 +56,9 @@ class Moto:
         from moto.moto_api._internal import mock_random
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+        from sandbox.aws.volumes import patch
+
+        patch()
         mock_random.seed(self._seed)
 
         def create(service: str | None) -> Any:
@@ -142,6 +145,8 @@ class Moto:
 
     def touched(self, service: str) -> list[tuple[str, str, Any]]:
         """(account, region, backend) of every backend of that service that was ever used."""
+        if service not in PRELOADED and f"moto.{service}.models" not in sys.modules:
+            return []
         from moto.backends import get_backend
 
         rows = []
@@ -185,8 +190,6 @@ class Moto:
 
         backends: dict[str, dict[str, dict[str, Any]]] = {}
         for service in PERSISTED:
-            if service not in PRELOADED and f"moto.{service}.models" not in sys.modules:
-                continue
             for account_id, region, backend in self.touched(service):
                 backends.setdefault(service, {}).setdefault(account_id, {})[region] = backend
         data = {"version": _STATE_VERSION, "moto": moto.__version__, "backends": backends, "extra": extra}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from sandbox.aws.balancing import subnets_in_use
 from sandbox.aws.cloud import After, Cloud, Handler
 from sandbox.aws.instances import TERMINATED, instances_of
 from sandbox.aws.moto_app import DEBIAN_RELEASES, debian_image
@@ -53,9 +54,8 @@ class Network:
     def _delete_subnet(self, incoming: Incoming) -> None:
         subnet_id = incoming.params.get("SubnetId", "")
         backend = self._backend(incoming)
-        if any(i.subnet_id == subnet_id for i in self._live(backend)) or any(
-            subnet_id in subnets for subnets, _ in self._cluster_uses(incoming)
-        ):
+        used = {i.subnet_id for i in self._live(backend)} | subnets_in_use(self._cloud, incoming)
+        if subnet_id in used or any(subnet_id in subnets for subnets, _ in self._cluster_uses(incoming)):
             raise _in_use(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
 
     def _delete_group(self, incoming: Incoming) -> None:

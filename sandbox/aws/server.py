@@ -15,15 +15,21 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.aws import faults
+from sandbox.aws.balancing import Balancing
 from sandbox.aws.cloud import After, Cloud, Handler
+from sandbox.aws.dns import Dns
 from sandbox.aws.eks import Eks
 from sandbox.aws.iam import Iam
 from sandbox.aws.identity import denied
 from sandbox.aws.instances import Instances
 from sandbox.aws.inventory import inventory
+from sandbox.aws.kms import Kms
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
+from sandbox.aws.pages import Pages
+from sandbox.aws.scaling import Scaling
 from sandbox.aws.tokens import Tokens, digest_of
+from sandbox.aws.volumes import Volumes
 from sandbox.aws.wire import Answer, AwsError, Incoming, failure, numbered, parse, success
 from sandbox.gate import Asked, Gate
 from sandbox.network import Listener, serving
@@ -39,16 +45,32 @@ class AwsServer:
         self.cloud = Cloud(world)
         self.url = ""
         self._tokens = Tokens(self.cloud)
+        self._pages = Pages()
         self._instances = Instances(self.cloud)
         self._eks = Eks(self.cloud)
         self._nodegroups = Nodegroups(self.cloud, self._eks)
+        self._volumes = Volumes(self.cloud)
+        self._balancing = Balancing(self.cloud)
+        self._scaling = Scaling(self.cloud, self._instances)
         network = Network(self.cloud)
         self._before: dict[str, Handler] = {
             "sts:GetCallerIdentity": _caller_identity,
             "cloudtrail:LookupEvents": self.cloud.trail.lookup,
         }
         self._after: dict[str, After] = {}
-        for part in (network, Iam(self.cloud), self._instances, self._eks, self._nodegroups):
+        parts = (
+            network,
+            Iam(self.cloud),
+            Kms(self.cloud),
+            Dns(self.cloud),
+            self._instances,
+            self._volumes,
+            self._balancing,
+            self._scaling,
+            self._eks,
+            self._nodegroups,
+        )
+        for part in parts:
             self._before |= part.before
             self._after |= part.after
         self._runner: web.AppRunner | None = None
@@ -66,6 +88,9 @@ class AwsServer:
             self._eks.resume()
             self._nodegroups.resume()
             self._instances.resume()
+            self._volumes.resume()
+            self._balancing.resume()
+            self._scaling.resume()
         self._listener = await self.cloud.world.network.listen(serving(self._runner), "127.0.0.1", 0, at="aws")
         self.url = f"http://127.0.0.1:{self._listener.port}"
 
@@ -159,9 +184,8 @@ class AwsServer:
         if result is not None:
             answer = result if isinstance(result, Answer) else success(incoming, result)
         else:
-            answer = self.cloud.moto.call(incoming)
-            if answer.status >= 400 and "html" in answer.headers.get("Content-Type", ""):
-                raise NotImplementedError("moto does not know it")
+            size = self.cloud.page_size
+            answer = self._pages.before(incoming, size) or self._from_moto(incoming, size)
             after = self._after.get(incoming.action)
             if answer.ok and after is not None:
                 changed = after(incoming, answer)
@@ -169,6 +193,12 @@ class AwsServer:
                     answer = changed if isinstance(changed, Answer) else success(incoming, changed)
         self._tokens.remember(incoming, digest, answer)
         return answer
+
+    def _from_moto(self, incoming: Incoming, size: int) -> Answer:
+        answer = self.cloud.moto.call(incoming)
+        if answer.status >= 400 and "html" in answer.headers.get("Content-Type", ""):
+            raise NotImplementedError("moto does not know it")
+        return self._pages.after(incoming, answer, size)
 
     def _guarded(self, incoming: Incoming, work: Callable[[], None]) -> Answer | None:
         """None where work() went well, else its error as AWS would answer it. Never raises, never HTML."""

@@ -43,6 +43,19 @@ _CREATED = {
 }
 """Operation -> prefix of the id that its answer brings; other ids in an answer are not what it changed."""
 _NAMED = {"name": "AWS::EKS::Cluster", "clusterName": "AWS::EKS::Cluster", "nodegroupName": "AWS::EKS::Nodegroup"}
+_ELSEWHERE = {
+    "elasticloadbalancing": (
+        (r'"Name": "([^"]+)"', "AWS::ElasticLoadBalancingV2::LoadBalancer"),
+        (r"(?:loadbalancer|listener)/(?:app|net|gwy)/([^/\"]+)/", "AWS::ElasticLoadBalancingV2::LoadBalancer"),
+    ),
+    "autoscaling": ((r'"(?:AutoScalingGroupName|ResourceId)": "([^"]+)"', "AWS::AutoScaling::AutoScalingGroup"),),
+    "ecr": (
+        (r'"repositoryName": "([^"]+)"', "AWS::ECR::Repository"),
+        (r':repository/([^"]+)"', "AWS::ECR::Repository"),
+    ),
+    "route53": ((r'"HostedZoneId": "([^"]+)"', "AWS::Route53::HostedZone"),),
+}
+"""Signing name -> (what a name looks like in the parameters, its type)."""
 _SECRET = re.compile(r"password|secret|userdata|token", re.IGNORECASE)
 
 
@@ -133,6 +146,8 @@ def _resources(incoming: Incoming, answer: Answer) -> Iterator[tuple[str, str]]:
         for name, kind in _NAMED.items():
             if isinstance(incoming.params.get(name), str):
                 seen.add((kind, incoming.params[name]))
+    for pattern, kind in _ELSEWHERE.get(incoming.service, ()):
+        seen |= {(kind, match[1]) for match in re.finditer(pattern, text)}
     yield from sorted(seen)
 
 

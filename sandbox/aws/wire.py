@@ -17,6 +17,7 @@ _MODELS = {
     "monitoring": "cloudwatch",
     "elasticloadbalancing": "elbv2",
     "tagging": "resourcegroupstaggingapi",
+    "elasticfilesystem": "efs",
 }
 _READS = ("Describe", "List", "Get", "Lookup", "Head", "Search", "BatchGet", "Query", "Scan", "Simulate", "Validate")
 _READ_SERVICES = frozenset({"sts"})
@@ -95,15 +96,21 @@ class Answer:
         return self.status < 300
 
 
-def _model(service: str) -> Any:
+def model_name(service: str) -> str:
+    """botocore's name of a service, by its signing name."""
+    return _MODELS.get(service, service)
+
+
+def service_model(service: str) -> Any:
+    """botocore's model of a service, by its signing name. UnknownServiceError where there is none."""
     from moto.core.utils import get_service_model
 
-    return get_service_model(_MODELS.get(service, service))
+    return get_service_model(model_name(service))
 
 
 def operations_of(service: str) -> tuple[str, ...]:
     """All that a service has, by its signing name."""
-    return tuple(_model(service).operation_names)
+    return tuple(service_model(service).operation_names)
 
 
 def _moto_request(incoming: Incoming) -> Any:
@@ -121,7 +128,7 @@ def parse(incoming: Incoming) -> None:
     from moto.core.routing import NotFound, get_service_router
 
     try:
-        model = _model(incoming.service)
+        model = service_model(incoming.service)
     except UnknownServiceError:
         return
     request = _moto_request(incoming)
@@ -160,9 +167,9 @@ def _serializer(incoming: Incoming) -> Any:
     from moto.core.serialize import get_serializer_class
 
     try:
-        model = _model(incoming.service)
+        model = service_model(incoming.service)
     except UnknownServiceError:
-        model = _model("sts")
+        model = service_model("sts")
     try:
         operation = model.operation_model(incoming.operation)
     except OperationNotFoundError:

@@ -11,16 +11,17 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
 from model.rng import stream
+from sandbox.azure.arm_types import AGENT_POOL
 from sandbox.azure.catalog import KUBERNETES_VERSIONS, aks_allocatable, size_of
 from sandbox.azure.compute import check_size
 from sandbox.azure.kinds import Principal, Put, ResourceKind, invalid, required
-from sandbox.azure.network import AGENT_POOL, parse_prefix
+from sandbox.azure.network import parse_prefix
 from sandbox.azure.store import Record
 from sandbox.azure.wire import ArmError, Reply
 from sandbox.world import ClusterHandle, NodeSpec
@@ -185,7 +186,7 @@ class ManagedClusters(ResourceKind):
             "supportPlan": "KubernetesOfficial",
         }
 
-    async def act(self, record: Record, action: str, principal: Principal) -> Reply:
+    async def act(self, record: Record, action: str, principal: Principal, _body: Mapping[str, Any]) -> Reply:
         handle = self.handle(record)
         if action == "listClusterAdminCredential":
             user, token = "clusterAdmin", handle.admin_token

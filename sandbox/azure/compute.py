@@ -1,4 +1,4 @@
-"""Virtual machines, their disks, and scale sets of the Azure sandbox.
+"""Virtual machines of the Azure sandbox, and what they share with scale sets: sizes, images, OS disks.
 
 Callers: server.py. A VM whose customData starts a container (sandbox.cloudinit) runs it through world.containers; its
 interface and public address then carry the container's loopback address, so that what the VM serves can be called.
@@ -6,22 +6,21 @@ interface and public address then carry the container's loopback address, so tha
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from model.rng import stream
+from sandbox.azure.arm_types import VM
 from sandbox.azure.catalog import IMAGES, Size, size_of
+from sandbox.azure.disks import DISK, change_data_disks, let_go
 from sandbox.azure.kinds import Principal, Put, ResourceKind, invalid, required
-from sandbox.azure.network import VM, interface_user
 from sandbox.azure.store import Record, timestamp
+from sandbox.azure.uses import interface_user
 from sandbox.azure.wire import ArmError, Reply, reference
 from sandbox.cloudinit import parse_user_data
 from sandbox.world import Container, ImageError
 
-DISK = "Microsoft.Compute/disks"
-VMSS = "Microsoft.Compute/virtualMachineScaleSets"
 CORES_LIMIT = 2000
 """Regional vCPU quota of a subscription: wide, so that it is met on purpose only."""
 _SECRET = ("adminPassword", "customData")
@@ -94,7 +93,9 @@ class VirtualMachines(ResourceKind):
     extras = ("zones", "identity", "plan")
     busy_code = "Conflict"
     delete_while_busy = True
-    actions = {"start": False, "powerOff": False, "deallocate": False, "restart": False}
+    actions = {
+        "start": False, "powerOff": False, "deallocate": False, "restart": False, "attachDetachDataDisks": False,
+    }  # fmt: skip
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -280,7 +281,9 @@ class VirtualMachines(ResourceKind):
             else:
                 record.properties[name] = value
 
-    async def act(self, record: Record, action: str, _principal: Principal) -> Reply:
+    async def act(self, record: Record, action: str, _principal: Principal, body: Mapping[str, Any]) -> Reply:
+        if action == "attachDetachDataDisks":
+            return change_data_disks(self.store, record, body)
         if action in ("powerOff", "deallocate", "restart"):
             await self._stop(record)
             record.hidden["power"] = "deallocated" if action == "deallocate" else "stopped"
@@ -305,6 +308,7 @@ class VirtualMachines(ResourceKind):
                 self.store.remove(made)
             else:
                 made.body.pop("managedBy", None)
+        let_go(self.store, record)
         for entry in (record.properties.get("networkProfile") or {}).get("networkInterfaces") or ():
             nic = self.store.get(reference(entry))
             if nic is not None and (entry.get("properties") or {}).get("deleteOption") == "Delete":
@@ -331,52 +335,3 @@ def _silent_address(record: Record) -> str:
 def cores_used(machines: Any, location: str) -> int:
     found = (size_of(m.properties["hardwareProfile"]["vmSize"]) for m in machines if m.location == location)
     return sum(size.vcpu for size in found if size)
-
-
-class Disks(ResourceKind):
-    type = DISK
-    etag_member = ""
-    timing = "network"
-    extras = ("sku", "zones")
-
-    def properties(self, put: Put) -> dict[str, Any]:
-        self.zones(put)
-        required(put.properties, "creationData")
-        return dict(put.properties)
-
-    def view(self, record: Record) -> dict[str, Any]:
-        return record.properties | {
-            "diskState": "Attached" if record.body.get("managedBy") else "Unattached",
-            "uniqueId": record.guid,
-            "timeCreated": timestamp(record.created_at_s or time.time()),
-        }
-
-    def check_delete(self, record: Record) -> None:
-        if record.body.get("managedBy"):
-            raise ArmError(
-                409, "OperationNotAllowed", f"Disk {record.name} is attached to VM {record.body['managedBy']}."
-            )
-
-
-class ScaleSets(ResourceKind):
-    """Model and capacity only: its instances run no containers."""
-
-    type = VMSS
-    timing = "vm"
-    extras = ("sku", "zones", "identity", "plan")
-    busy_code = "Conflict"
-
-    def properties(self, put: Put) -> dict[str, Any]:
-        sku = required(put.body, "sku", "body")
-        check_size(sku.get("name"), put)
-        self.zones(put)
-        if not isinstance(sku.get("capacity"), int) or not 0 <= sku["capacity"] <= 1000:
-            raise invalid("The capacity of a scale set must lie between 0 and 1000.", "sku.capacity")
-        profile = put.properties.get("virtualMachineProfile")
-        if profile:
-            storage = dict(profile.get("storageProfile") or {})
-            check_os_disk(storage, put.path.name, self.store.new_guid())
-        return dict(put.properties)
-
-    def view(self, record: Record) -> dict[str, Any]:
-        return record.properties | {"uniqueId": record.guid, "timeCreated": timestamp(record.created_at_s)}

@@ -23,7 +23,11 @@ from sandbox.world import World
 
 INLINE_S = 0.05
 OPERATIONS_KEPT = 2000
-_DEEP = {"microsoft.compute/virtualmachines": 0, "microsoft.containerservice/managedclusters": 0}
+_DEEP = {
+    "microsoft.compute/virtualmachines": 0,
+    "microsoft.compute/virtualmachinescalesets": 0,
+    "microsoft.containerservice/managedclusters": 0,
+}
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ class Engine:
             answer |= {"location": record.location, "tags": dict(record.tags)}
         answer |= copy.deepcopy(record.body)
         answer["properties"] = {"provisioningState": record.state} | copy.deepcopy(kind.view(record))
+        answer |= kind.members(record)
         if kind.etag_member:
             inner = kind.etag_member.removeprefix("properties.")
             (answer if inner == kind.etag_member else answer["properties"])[inner] = record.etag
@@ -118,7 +123,7 @@ class Engine:
             found = [r for r in self.store.of_type(path.type) if r.id.lower().startswith(prefix)]
         else:
             found = list(self.store.of_type(path.type, subscription=path.subscription, group=path.group))
-        return self.page(request, [self.render(r) for r in found])
+        return self.page(request, [self.render(r) for r in self.kind(path).listed(path, found)])
 
     def page(self, request: Request, rows: list[Any]) -> Reply:
         """One page, and a nextLink where there are more."""
@@ -134,7 +139,7 @@ class Engine:
         self.kind(path)
         if path.group:
             self.group(path)
-        record = self.store.get(path.id)
+        record = self.store.get(path.id) or self.kind(path).builtin(path)
         if record is not None:
             return record
         if len(path.types) > 1:
@@ -167,6 +172,8 @@ class Engine:
 
     async def put(self, request: Request) -> Reply:
         path, kind = request.path, self.kind(request.path)
+        if not kind.writable:
+            raise ArmError(405, "MethodNotAllowed", f"The method PUT is not allowed for {kind.type}.")
         before = self.store.get(path.id)
         put = Put(path, request.body, before, request.principal, self._location(request, kind, before))
         self._preconditions(request, before)
@@ -193,7 +200,9 @@ class Engine:
         kind.prepare(record, put)
         verb = "update" if before else "create"
         operation = await self.start(record, f"azure.{kind.timing}.{verb}", lambda: kind.apply(record, before))
-        reply = Reply(200 if before else 201, self.render(record), {"ETag": record.etag})
+        reply = Reply(
+            kind.replaced_status if before else kind.created_status, self.render(record), {"ETag": record.etag}
+        )
         return self.with_operation(reply, request, operation)
 
     def _location(self, request: Request, kind: ResourceKind, before: Record | None) -> str:
@@ -203,6 +212,8 @@ class Engine:
             if parent is None:
                 raise self._parent_missing(path)
             return parent.location
+        if not path.group:
+            return ""  # of the subscription itself
         group = self.group(path)
         if group.state == "Deleting":
             raise ArmError(
@@ -213,6 +224,15 @@ class Engine:
         if not kind.tracked:
             return group.location
         location = str(request.body.get("location") or "").replace(" ", "").lower()
+        if kind.everywhere:
+            if location != "global":
+                raise ArmError(
+                    400,
+                    "LocationNotAvailableForResourceType",
+                    f"The provided location '{location}' is not available for resource type '{kind.type}'. List of "
+                    "available regions for the resource type is 'global'.",
+                )
+            return location
         if not location:
             raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
         regions = REGIONS[request.principal.partition]
@@ -279,6 +299,8 @@ class Engine:
 
     async def delete(self, request: Request) -> Reply:
         path, kind = request.path, self.kind(request.path)
+        if not kind.writable:
+            raise ArmError(405, "MethodNotAllowed", f"The method DELETE is not allowed for {kind.type}.")
         if path.group:
             self.group(path)
         record = self.store.get(path.id)
@@ -307,7 +329,7 @@ class Engine:
         name = next((a for a in kind.actions if same(a, action)), None)
         if name is None:
             raise ArmError(404, "InvalidResourceType", f"{kind.type} has no action {action}.")
-        return await kind.act(record, name, request.principal)
+        return await kind.act(record, name, request.principal, request.body)
 
     # -- operations --------------------------------------------------------------------------------------------
 

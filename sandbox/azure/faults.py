@@ -38,7 +38,8 @@ def operations(kinds: Iterable[ResourceKind]) -> Collection[str]:
     namespaces = {"Microsoft.Resources"}
     for kind in kinds:
         namespaces.add(kind.type.partition("/")[0])
-        found += [f"{method} {kind.type}" for method in _METHODS if method != "PATCH" or kind.patchable]
+        methods = [m for m in _METHODS if m != "PATCH" or kind.patchable] if kind.writable else ["GET"]
+        found += [f"{method} {kind.type}" for method in methods]
         found += [f"POST {kind.type}/{action}" for action in kind.actions]
     for namespace in sorted(namespaces):
         found += [f"GET {namespace}/locations", f"GET {namespace}/locations/operations"]

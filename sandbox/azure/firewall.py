@@ -10,10 +10,11 @@ import ipaddress
 import re
 from typing import Any
 
+from sandbox.azure.arm_types import NSG
 from sandbox.azure.kinds import Put, ResourceKind
-from sandbox.azure.network import NIC, NSG, SUBNET
 from sandbox.azure.store import Record
-from sandbox.azure.wire import ArmError, reference
+from sandbox.azure.uses import group_users
+from sandbox.azure.wire import ArmError
 
 RULE = f"{NSG}/securityRules"
 _PROTOCOLS = {p.lower(): p for p in ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")}
@@ -156,7 +157,7 @@ class SecurityGroups(ResourceKind):
 
     def view(self, record: Record) -> dict[str, Any]:
         rules = [self.engine.render(r) for r in self.store.children(record.id, RULE)]
-        subnets, nics = self.users(record)
+        subnets, nics, _ = group_users(self.store, record)
         return (
             record.properties
             | {"resourceGuid": record.guid, "securityRules": rules, "defaultSecurityRules": _defaults(record)}
@@ -164,18 +165,15 @@ class SecurityGroups(ResourceKind):
             | ({"networkInterfaces": [{"id": n} for n in nics]} if nics else {})
         )
 
-    def users(self, record: Record) -> tuple[list[str], list[str]]:
-        def using(type_: str) -> list[str]:
-            return [
-                r.id
-                for r in self.store.of_type(type_)
-                if reference(r.properties.get("networkSecurityGroup")).lower() == record.id.lower()
-            ]
-
-        return using(SUBNET), using(NIC)
-
     def check_delete(self, record: Record) -> None:
-        subnets, nics = self.users(record)
+        subnets, nics, sets = group_users(self.store, record)
+        if sets:
+            raise ArmError(
+                400,
+                "NetworkSecurityGroupInUseByVirtualMachineScaleSet",
+                f"Cannot delete network security group {record.id} since it is in use by virtual machine scale set "
+                f"{sets[0]}.",
+            )
         if subnets or nics:
             raise ArmError(
                 400,

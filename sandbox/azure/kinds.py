@@ -53,7 +53,8 @@ class ResourceKind:
     timing: kind in the timing table (`azure.<timing>.<verb>`). tracked: has location and tags. extras: top-level
     members of a PUT body that are kept. creating, updating: provisioning states while an operation runs.
     etag_member: where the etag stands in an answer; with a leading `properties.` inside properties;
-    "" where the type has none. patchable: Azure has a PATCH of the type.
+    "" where the type has none. patchable: Azure has a PATCH of the type. writable: it can be PUT
+    and deleted. everywhere: its location is `global`.
     """
 
     type = ""
@@ -65,6 +66,9 @@ class ResourceKind:
     busy_code = "AnotherOperationInProgress"
     delete_while_busy = False
     patchable = True
+    writable = True
+    everywhere = False
+    created_status, replaced_status = 201, 200
     actions: Mapping[str, bool] = {}
     """Name of a POST action -> whether a reader may call it."""
 
@@ -86,13 +90,25 @@ class ResourceKind:
         """properties as GET answers them, without provisioningState."""
         return dict(record.properties)
 
+    def members(self, _record: Record) -> dict[str, Any]:
+        """Further top-level members of an answer."""
+        return {}
+
+    def listed(self, _path: ArmPath, found: list[Record]) -> list[Record]:
+        """What a list at that path shows, of what lies below it."""
+        return found
+
+    def builtin(self, _path: ArmPath) -> Record | None:
+        """What Azure has made itself and nobody keeps."""
+        return None
+
     def check_delete(self, record: Record) -> None:
         """Raises ArmError while something uses it."""
 
     async def remove(self, record: Record) -> None:
         """Undoes what apply did outside the store."""
 
-    async def act(self, record: Record, action: str, principal: Principal) -> Reply:
+    async def act(self, record: Record, action: str, principal: Principal, _body: Mapping[str, Any]) -> Reply:
         raise ArmError(404, "InvalidResourceType", f"{record.id} has no action {action} for {principal.caller}.")
 
     async def restore(self, record: Record) -> None:

@@ -9,17 +9,11 @@ import ipaddress
 from typing import Any
 
 from model.rng import stream
+from sandbox.azure.arm_types import NIC, PUBLIC_IP, SUBNET, VNET
 from sandbox.azure.kinds import Put, ResourceKind, invalid, required
-from sandbox.azure.store import Record, Store
+from sandbox.azure.store import Record
+from sandbox.azure.uses import interface_user, public_ip_user, subnet_address, subnet_users
 from sandbox.azure.wire import ArmError, reference
-
-VNET = "Microsoft.Network/virtualNetworks"
-SUBNET = "Microsoft.Network/virtualNetworks/subnets"
-NSG = "Microsoft.Network/networkSecurityGroups"
-NIC = "Microsoft.Network/networkInterfaces"
-PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
-VM = "Microsoft.Compute/virtualMachines"
-AGENT_POOL = "Microsoft.ContainerService/managedClusters/agentPools"
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -153,34 +147,21 @@ class Subnets(ResourceKind):
         check_subnets(vnet.name, vnet.id, space, [*others, (put.path.name, properties)])
         if put.before is not None and prefixes_of(put.before.properties) != prefixes_of(properties):
             self.check_delete(put.before, "InUsePrefixCannotBeDeleted")
-        nsg = reference(properties.get("networkSecurityGroup"))
-        if nsg:
-            self.referenced(nsg, put.path.id)
+        for name in ("networkSecurityGroup", "natGateway"):
+            if reference(properties.get(name)):
+                self.referenced(reference(properties[name]), put.path.id)
         return properties
 
     def view(self, record: Record) -> dict[str, Any]:
-        used = [{"id": i} for i in self.users(record) if "/ipConfigurations/" in i]
+        used = [{"id": i} for i in subnet_users(self.store, record) if "/ipConfigurations/" in i]
         return (
             record.properties
             | {"privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled"}
             | ({"ipConfigurations": used} if used else {})
         )
 
-    def users(self, record: Record) -> list[str]:
-        """Ids of what has an address in this subnet: interfaces, and node pools."""
-        wanted = record.id.lower()
-        found = []
-        for nic in self.store.of_type(NIC):
-            for config in nic.properties.get("ipConfigurations") or ():
-                if reference((config.get("properties") or {}).get("subnet")).lower() == wanted:
-                    found.append(f"{nic.id}/ipConfigurations/{config.get('name')}")
-        for pool in self.store.of_type(AGENT_POOL):
-            if str(pool.properties.get("vnetSubnetID") or "").lower() == wanted:
-                found.append(pool.id)
-        return found
-
     def check_delete(self, record: Record, code: str = "InUseSubnetCannotBeDeleted") -> None:
-        users = self.users(record)
+        users = subnet_users(self.store, record)
         if users:
             raise ArmError(
                 400,
@@ -202,8 +183,7 @@ class NetworkInterfaces(ResourceKind):
         if nsg:
             self.referenced(nsg, put.path.id)
         old = {c["name"]: c["properties"] for c in (put.before.properties["ipConfigurations"] if put.before else ())}
-        taken = {c["properties"].get("privateIPAddress") for n in self.store.of_type(NIC) if n is not put.before
-                 for c in n.properties["ipConfigurations"]}  # fmt: skip
+        taken = set[str]()
         done = []
         for number, config in enumerate(configs):
             name = str(config.get("name") or "")
@@ -216,18 +196,12 @@ class NetworkInterfaces(ResourceKind):
             inner.setdefault("privateIPAddressVersion", "IPv4")
             inner["primary"] = number == 0
             kept = old.get(name, {}).get("privateIPAddress")
-            inner["privateIPAddress"] = inner.get("privateIPAddress") or kept or self._address(subnet, taken)
+            inner["privateIPAddress"] = (
+                inner.get("privateIPAddress") or kept or subnet_address(self.store, subnet, taken)
+            )
             taken.add(inner["privateIPAddress"])
             done.append({"name": name, "properties": inner})
         return properties | {"ipConfigurations": done}
-
-    def _address(self, subnet: Record, taken: set[str]) -> str:
-        net = parse_prefix(prefixes_of(subnet.properties)[0], subnet.id)
-        for offset in range(4, net.num_addresses - 1):  # Azure keeps the first four and the last
-            address = str(net.network_address + offset)
-            if address not in taken:
-                return address
-        raise ArmError(400, "SubnetIsFull", f"Subnet {subnet.name} with address prefix {net} is full.")
 
     def _free(self, public: Record, put: Put) -> None:
         user = public_ip_user(self.store, public)
@@ -268,24 +242,6 @@ class NetworkInterfaces(ResourceKind):
             )
 
 
-def interface_user(store: Store, record: Record) -> Record | None:
-    """The VM that has this interface."""
-    for vm in store.of_type(VM):
-        for nic in (vm.properties.get("networkProfile") or {}).get("networkInterfaces") or ():
-            if reference(nic).lower() == record.id.lower():
-                return vm
-    return None
-
-
-def public_ip_user(store: Store, record: Record) -> str:
-    """Id of the interface's ipConfiguration that has this public address, or ""."""
-    for nic in store.of_type(NIC):
-        for config in nic.properties.get("ipConfigurations") or ():
-            if reference((config.get("properties") or {}).get("publicIPAddress")).lower() == record.id.lower():
-                return f"{nic.id}/ipConfigurations/{config['name']}"
-    return ""
-
-
 class PublicIpAddresses(ResourceKind):
     """Addresses come from 203.0.113.0/24 and 198.51.100.0/24 (RFC 5737), until a VM behind one answers on loopback."""
 
@@ -324,9 +280,10 @@ class PublicIpAddresses(ResourceKind):
 
     def view(self, record: Record) -> dict[str, Any]:
         user = public_ip_user(self.store, record)
-        return record.properties | {"resourceGuid": record.guid, "ipTags": []} | (
-            {"ipConfiguration": {"id": user}} if user else {}
-        )  # fmt: skip
+        member = "natGateway" if "/natgateways/" in user.lower() else "ipConfiguration"
+        return (
+            record.properties | {"resourceGuid": record.guid, "ipTags": []} | ({member: {"id": user}} if user else {})
+        )
 
     def check_delete(self, record: Record) -> None:
         user = public_ip_user(self.store, record)

@@ -14,13 +14,12 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.azure import faults
-from sandbox.azure.aks import AgentPools, ManagedClusters
-from sandbox.azure.compute import Disks, ScaleSets, VirtualMachines
+from sandbox.azure.arm_types import VM
+from sandbox.azure.compute import VirtualMachines
 from sandbox.azure.engine import Engine, Request
-from sandbox.azure.firewall import SecurityGroups, SecurityRules
 from sandbox.azure.kinds import Principal
-from sandbox.azure.network import VM, NetworkInterfaces, PublicIpAddresses, Subnets, VirtualNetworks
-from sandbox.azure.subscription import GROUP, PlainResources, Subscription
+from sandbox.azure.served import kinds_of
+from sandbox.azure.subscription import GROUP, Subscription
 from sandbox.azure.wire import ArmError, ArmPath, Reply, parse_path, same
 from sandbox.files import write_private
 from sandbox.gate import Asked, Gate
@@ -48,14 +47,7 @@ class AzureServer:
         self.engine = Engine(world)
         self.subscription = Subscription(self.engine)
         engine = self.engine
-        kinds = [
-            cls(engine)
-            for cls in (VirtualNetworks, Subnets, SecurityGroups, SecurityRules, NetworkInterfaces, PublicIpAddresses,
-                        VirtualMachines, Disks, ScaleSets, ManagedClusters, AgentPools)
-        ] + [
-            PlainResources(engine, "Microsoft.OperationalInsights/workspaces"),
-            PlainResources(engine, "Microsoft.Insights/diagnosticSettings", tracked=False),
-        ]  # fmt: skip
+        kinds = kinds_of(engine)
         engine.kinds = {kind.type.lower(): kind for kind in kinds}
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None

@@ -9,27 +9,20 @@ import re
 from datetime import datetime
 from typing import Any
 
+from sandbox.azure.arm_types import VM
 from sandbox.azure.catalog import KUBERNETES_VERSIONS, REGIONS, display_name
 from sandbox.azure.compute import CORES_LIMIT, cores_used
 from sandbox.azure.engine import Engine, Request
-from sandbox.azure.kinds import Put, ResourceKind
-from sandbox.azure.network import VM
 from sandbox.azure.store import Event, Record, timestamp
 from sandbox.azure.wire import ArmError, Reply, same
 
 GROUP = "Microsoft.Resources/resourceGroups"
+API_VERSIONS = ("2099-01-01-preview", "2024-05-01", "2022-09-01")
+"""What every type is said to have: the sandbox looks at none of them."""
 _GROUP_NAME = re.compile(r"[-\w().]{0,89}[-\w()]")
 _TAG_FILTER = re.compile(r"tagname eq '([^']*)'(?: and tagvalue eq '([^']*)')?", re.IGNORECASE)
 _TYPE_FILTER = re.compile(r"resourcetype eq '([^']*)'", re.IGNORECASE)
 _EVENT_TERM = re.compile(r"(\w+)\s+(eq|ge|le)\s+'([^']*)'", re.IGNORECASE)
-
-
-class PlainResources(ResourceKind):
-    """A type that the sandbox keeps without rules of its own."""
-
-    def __init__(self, engine: Engine, type_: str, *, tracked: bool = True) -> None:
-        super().__init__(engine)
-        self.type, self.tracked = type_, tracked
 
 
 class Subscription:
@@ -179,7 +172,9 @@ class Subscription:
                 "id": f"/subscriptions/{subscription}/providers/{namespace}",
                 "namespace": namespace,
                 "registrationState": "Registered",
-                "resourceTypes": [{"resourceType": t, "locations": places} for t in sorted(types)],
+                "resourceTypes": [
+                    {"resourceType": t, "locations": places, "apiVersions": list(API_VERSIONS)} for t in sorted(types)
+                ],
             }
             for namespace, types in sorted(by_namespace.items())
         ]
@@ -269,4 +264,4 @@ def _render_event(event: Event) -> dict[str, Any]:
     }
 
 
-__all__ = ["GROUP", "PlainResources", "Put", "Subscription"]
+__all__ = ["GROUP", "Subscription"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.main import run
@@ -50,6 +54,31 @@ def test_watch_says_up_and_how_fast(server: str, capsys: pytest.CaptureFixture[s
     assert row["probes"] >= 3
     assert 0 < row["p50_ms"] <= row["max_ms"] < 1000
     assert "up: it answers" in captured.err
+
+
+def test_watch_serves_metrics_while_it_watches(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("prometheus_client")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{sock.getsockname()[1]}"
+    read: list[str] = []
+
+    def scrape() -> None:
+        end_s = time.monotonic() + 10
+        while time.monotonic() < end_s and not (read and 'outcome="ok"' in read[-1]):
+            with contextlib.suppress(httpx.TransportError):
+                read.append(httpx.get(f"http://{at}/metrics", trust_env=False).text)
+
+    scraping = threading.Thread(target=scrape)
+    scraping.start()
+    assert run(["probe", "watch", server, "--interval", "0.1", "--for", "1", "--metrics", at, "-o", "json"]) == 0
+    scraping.join()
+    place = f'target="{server}",vantage="here"'
+    assert f'duoyun_probe_outcomes_total{{outcome="ok",{place}}}' in read[-1]
+    assert f"duoyun_probe_last_duration_seconds{{{place}}} 0.0" in read[-1]
+    assert f'duoyun_probe_status{{duoyun_probe_status="up",target="{server}"}} 1.0' in read[-1]
+    assert run(["probe", "watch", server, "--metrics", server.partition("//")[2].partition("/")[0]]) == 64
+    assert "no metrics at" in capsys.readouterr().err
 
 
 def test_watch_fails_where_a_target_is_down(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,15 +140,16 @@ def test_mistakes_are_told(arguments: list[str], said: str, capsys: pytest.Captu
 
 
 def test_targets_as_they_are_written() -> None:
-    found = parse_targets(
-        ["https://a.example/x?y=1", "tcp://[::1]:5432", "tls://b.example", "grpc://c.example:9/shop.Cart", "http://d"]
-    )
+    texts = "https://a.example/x?y=1 tcp://[::1]:5432 tls://b.example grpc://c.example:9/shop.Cart http://d"
+    found = parse_targets([*texts.split(), "h2://e.example/x", "h2c://f:81"])
     assert [(t.how, t.host, t.port) for t in found] == [
         (Kind.HTTP, "a.example", 443),
         (Kind.TCP, "::1", 5432),
         (Kind.TLS, "b.example", 443),
         (Kind.GRPC, "c.example", 9),
         (Kind.HTTP, "d", 80),
+        (Kind.HTTP2, "e.example", 443),
+        (Kind.HTTP2, "f", 81),
     ]
     assert (found[0].path, found[0].tls, found[3].grpc_service, found[4].path) == ("/x?y=1", True, "shop.Cart", "/")
     for wrong in ("", "http://", "x", "tcp://h", "http://[::1"):

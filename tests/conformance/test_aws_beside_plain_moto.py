@@ -20,7 +20,7 @@ from botocore.parsers import ResponseParserError
 
 from orchestrator.registry import open_cloud
 from sandbox.aws.differences import ROWS
-from tools.conformance.lives import PLACES, Life, account_on
+from tools.conformance.lives import PLACES, Life, account_on, more_of
 
 ROLES = {f"{who}_role_arn": f"arn:aws-cn:iam::222222222222:role/{who}" for who in ("cluster", "node")}
 Probe = Callable[[Any], str]
@@ -232,6 +232,89 @@ def id_in_the_answer(side: Any) -> str:
     return "yes" if side.client("ec2").delete_security_group(GroupId=made).get("GroupId") == made else "no"
 
 
+# -- disks, balancers, groups, names -----------------------------------------------------------------------------------
+
+
+@shows("volumes", plain="available, ok", here="creating, InvalidParameterValue")
+def volume(side: Any) -> str:
+    """How a new one is, and whether it can shrink."""
+    ec2 = side.client("ec2")
+    made = ec2.create_volume(AvailabilityZone=f"{side.region}a", Size=20, VolumeType="gp3")
+    smaller = said(lambda: ec2.modify_volume(VolumeId=made["VolumeId"], Size=10))
+    return f"{made['State']}, {smaller}"
+
+
+def balancer(side: Any, name: str, **more: Any) -> dict[str, Any]:
+    ec2 = side.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.67.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.67.0.0/24")["Subnet"]["SubnetId"]
+    made: dict[str, Any] = side.client("elbv2").create_load_balancer(
+        Name=name, Type="network", Scheme="internal", Subnets=[subnet], **more
+    )["LoadBalancers"][0]
+    return made
+
+
+@shows("load balancers", plain="ok, ok", here="DuplicateLoadBalancerName, OperationNotPermitted")
+def same_name_and_protected(side: Any) -> str:
+    elb, arn = side.client("elbv2"), balancer(side, "probe")["LoadBalancerArn"]
+    protect = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+    elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=protect)
+    again = said(lambda: balancer(side, "probe"))
+    return f"{again}, {said(lambda: elb.delete_load_balancer(LoadBalancerArn=arn))}"
+
+
+@shows("scaling groups", plain="InService, then gone", here="Pending, then Delete in progress")
+def scaling_group(side: Any) -> str:
+    ec2, scaling = side.client("ec2"), side.client("autoscaling")
+    data = {"ImageId": image(side), "InstanceType": "m6i.large"}
+    ec2.create_launch_template(LaunchTemplateName="probe", LaunchTemplateData=data)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="probe", LaunchTemplate={"LaunchTemplateName": "probe", "Version": "1"}, MinSize=1,
+        MaxSize=1, AvailabilityZones=[f"{side.region}a"],
+    )  # fmt: skip
+
+    def rows() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = scaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+        return [row for row in found if row["AutoScalingGroupName"] == "probe"]
+
+    first = rows()[0]["Instances"][0]["LifecycleState"]
+    scaling.delete_auto_scaling_group(AutoScalingGroupName="probe", ForceDelete=True)
+    return f"{first}, then {''.join(row.get('Status', '') for row in rows()) or 'gone'}"
+
+
+@shows("DNS changes", plain="INSYNC INSYNC, 1 id", here="PENDING PENDING, 2 ids")
+def dns_changes(side: Any) -> str:
+    route53 = side.client("route53")
+    zone = route53.create_hosted_zone(Name="probe.example", CallerReference=str(time.time()))["HostedZone"]["Id"]
+    told = []
+    for number in range(2):
+        record = {
+            "Name": f"r{number}.probe.example",
+            "Type": "A",
+            "TTL": 60,
+            "ResourceRecords": [{"Value": "192.0.2.1"}],
+        }
+        batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+        told.append(route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)["ChangeInfo"])
+    ids = len({change["Id"] for change in told})
+    return f"{' '.join(change['Status'] for change in told)}, {ids} id{'s' if ids > 1 else ''}"
+
+
+@shows("AWS's own keys", plain="CUSTOMER", here="AWS")
+def key_of_encrypted_volumes(side: Any) -> str:
+    volume = side.client("ec2").create_volume(AvailabilityZone=f"{side.region}a", Size=1, Encrypted=True)
+    return str(side.client("kms").describe_key(KeyId=volume["KmsKeyId"])["KeyMetadata"]["KeyManager"])
+
+
+@shows("pages", plain="all at once", here="5 and more")
+def page_of_volumes(side: Any) -> str:
+    ec2 = side.client("ec2")
+    for _ in range(6):
+        ec2.create_volume(AvailabilityZone=f"{side.region}b", Size=1)
+    page = ec2.describe_volumes(MaxResults=5)
+    return f"{len(page['Volumes'])} and more" if page.get("NextToken") else "all at once"
+
+
 # -- EKS and IAM -------------------------------------------------------------------------------------------------------
 
 
@@ -296,7 +379,9 @@ def test_a_difference_shows(plain: Any, here: Any, row: str) -> None:
 def both(plain: Any, here: Any, outcomes: Any) -> dict[str, tuple[str, str]]:
     """Steps of the adapter's life that end otherwise: (plain moto, sandbox)."""
     account = account_on("aws", plain.row | {"partition": "aws-cn"}, plain.url, **ROLES)
-    theirs = Life(open_cloud(account), PLACES["aws"], "conformance", trail_s=3.0, image=image(plain)).lead()
+    theirs = Life(
+        open_cloud(account), PLACES["aws"], "conformance", trail_s=3.0, image=image(plain), more=more_of("aws")
+    ).lead()
     ours = outcomes("aws")
     return {step: (theirs.get(step, ""), ours[step]) for step in ours if step in theirs and theirs[step] != ours[step]}
 

@@ -278,13 +278,14 @@ def test_a_rule_that_answers_nonsense_denies(bundle: Bundle, body: str) -> None:
     assert not judge([group()], today=TODAY, bundle=bundle.extended(own(body))).stages["policies"]
 
 
-def test_a_rule_may_ask_for_an_approval_which_is_said_not_to_be_built(bundle: Bundle) -> None:
+def test_a_rule_may_ask_for_an_approval_which_denies_nothing(bundle: Bundle) -> None:
     body = (
         'violations contains {"address": d.address, "message": "big", "approval": true} if some d in input.documents\n'
     )
     report = judge([group()], today=TODAY, bundle=bundle.extended(own(body)))
     assert dict(report.stages) == {"syntax": True, "network": True, "policies": True, "approval": False}
-    assert "not built yet" in report.findings[0].mend
+    assert report.passed and report.asks_approval
+    assert report.findings[0].approval
 
 
 def test_judging_from_other_threads_gives_the_same_report() -> None:

@@ -168,6 +168,44 @@ def test_an_agent_that_talks_nonsense_is_shown_the_door(certificates: dict[str, 
     assert any("agent probe-a is gone" in line for line in told)
 
 
+def test_what_was_ordered_is_forgotten_after_a_while_alone(
+    certificates: dict[str, MutualTls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.agent.FORGET_S", 0.0)
+
+    async def scene() -> None:
+        told: asyncio.Queue[Verdict] = asyncio.Queue()
+        dead = ProbeTarget("ordered", "127.0.0.1", free_port())
+        own = ProbeTarget("own", "127.0.0.1", free_port())
+        async with Hub("127.0.0.1", 0, certificates["hub"]) as hub:
+            agent = agent_of(hub.port, certificates["probe-a"], targets=[own], on_verdict=told.put_nowait)
+            await stack.enter_async_context(running(agent))
+            await hub.wait_for(frozenset({"probe-a"}), WITHIN_S)
+            await hub.look("probe-a", dead, order(dead))
+        seen: list[Verdict] = []
+        while not seen or seen[-1].status is not Status.DOWN:
+            seen.append(await asyncio.wait_for(told.get(), WITHIN_S))
+        await stack.aclose()
+        assert {v.target for v in seen} == {"own"}
+
+    stack = contextlib.AsyncExitStack()
+    asyncio.run(scene())
+
+
+def test_a_hub_that_closes_says_nothing_of_those_it_sends_away(
+    certificates: dict[str, MutualTls], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        async with Hub("127.0.0.1", 0, certificates["hub"]) as hub:
+            await stack.enter_async_context(running(agent_of(hub.port, certificates["probe-a"])))
+            await hub.wait_for(frozenset({"probe-a"}), WITHIN_S)
+        await stack.aclose()
+
+    stack = contextlib.AsyncExitStack()
+    asyncio.run(scene())
+    assert [r.message for r in caplog.records if r.name == "asyncio"] == []
+
+
 def test_one_that_goes_away_under_way_is_no_result(certificates: dict[str, MutualTls]) -> None:
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()

@@ -278,6 +278,48 @@ def test_many_targets_that_die_at_once(world: Make) -> None:
     assert {found.detector.status(f"t{i}") for i in range(300)} == {Status.DOWN}
 
 
+def test_ten_thousand_targets_that_die_at_once(sends_per_window: Callable[..., int]) -> None:
+    """Each gets its verdict and a reason, within the budget; what is kept of each does not grow."""
+    names, most = [f"t{i}" for i in range(10_000)], 70_000
+    detector = Detector(ProbePolicy(global_budget_per_min=most), (Vantage("a"), Vantage("b")))
+    for name in names:
+        detector.watch(name, 0.0)
+    sent, verdicts = [], {}
+    for tick in range(5):
+        now_s = tick * 3.0
+        for order in detector.poll(now_s):
+            if isinstance(order, Verdict):
+                verdicts[order.target] = order
+                continue
+            sent.append(order)
+            detector.on_result(Result(order.vantage, order.target, order.sent_s, 0.01, Outcome.REFUSED))
+    assert {v.status for v in verdicts.values()} == {Status.DOWN}
+    assert set(verdicts) == set(names)
+    assert all("refused or unhealthy in 3 rounds, seen from a, b" in v.evidence for v in verdicts.values())
+    assert sends_per_window(sent) <= most
+
+
+def test_what_is_kept_of_a_target_that_stays_dead_does_not_grow(world: Make) -> None:
+    found = world(lambda _: (Outcome.REFUSED, 0.01), tick_s=1.0).watch("t").run(1_000)
+    assert found.statuses() == [Status.SUSPECT, Status.DOWN]
+    for held in found.detector._targets["t"].samples.values():
+        assert (len(held.in_flight), len(held.ring)) == (0, 0)
+        assert len(held.failed) == len(held.refused) == 64
+
+
+def test_a_million_samples_and_results_that_nobody_asked_for() -> None:
+    detector = Detector(ProbePolicy(), (Vantage("a"),))
+    detector.watch("t", 0.0)
+    detector.learn("t", "a", [0.1] * 1_000_000)
+    assert detector.soft_timeout_s("t", "a") == pytest.approx(0.3)
+    for number in range(10_000):
+        detector.on_result(Result("a", "t", float(number), 0.1, Outcome.REFUSED))
+    assert len(detector._targets["t"].pending) <= 128
+    assert detector.ignored >= 9_000
+    detector.poll(10_000.0)
+    assert detector.status("t") is not Status.DOWN  # refusals without a question are no rounds
+
+
 # -- laws ------------------------------------------------------------------------------------------------------
 
 OUTCOMES = st.sampled_from(list(Outcome))

@@ -164,7 +164,7 @@ def test_unknown_types_and_regions_are_refused(sdk: Any, group: str) -> None:
     with refused("LocationNotAvailableForResourceGroup"):
         sdk.resources.resource_groups.create_or_update("x", ResourceGroup(location="eastus"))
     with refused("InvalidResourceType"):
-        list(sdk.network.nat_gateways.list(group))
+        list(sdk.network.application_gateways.list(group))
 
 
 def test_state_survives(sdk: Any, group: str, azure: Any) -> None:

@@ -8,29 +8,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
+from typing import Any
 
 import pytest
 
 from model.rng import stream
-from scheduler.eligibility import room
 from scheduler.packing import Group, Node, Outcome, pack
 from scheduler.problem import (
     INTERNET,
+    Apart,
     Edge,
     External,
     InstanceOffer,
+    Population,
     Problem,
     Route,
     ServiceDemand,
     SiteOffer,
     Spread,
+    TeamQuota,
+    UserLatency,
 )
+from scheduler.sizes import Vector, room
 from scheduler.traffic import edge_costs
 
 
-def offer(name: str, cpu: int, memory: int, price: float, **more: int) -> InstanceOffer:
+def offer(name: str, cpu: int, memory: int, price: float, **more: Any) -> InstanceOffer:
     return InstanceOffer(
         name=name, vcpu=cpu / 1000, cpu_millicores=cpu, memory_mib=memory, price_per_hour=price, **more
     )
@@ -127,6 +133,75 @@ def tiny_problem(seed: int) -> Problem:
     )
 
 
+def featured_problem(seed: int) -> Problem:
+    """A tiny problem with some of the rarer wishes: each for about a tenth of the services, so that they also meet."""
+    problem = tiny_problem(seed)
+    rng = stream(seed, "features")
+
+    def some(share: float = 0.1) -> bool:
+        return rng.random() < share
+
+    names = [s.name for s in problem.services]
+    regions = list(problem.regions)
+    sites = []
+    for site in problem.sites:
+        types = list(site.types)
+        if some(0.35):
+            base = rng.choice(types)
+            types.append(replace(base, name=f"{base.name}-spot", spot=True, price_per_hour=base.price_per_hour * 0.4))
+        if some():
+            base = rng.choice(types[:2])
+            types.append(replace(base, name=f"{base.name}-paid", price_per_hour=0.0, max_count=rng.randint(1, 2)))
+        if some():
+            base = rng.choice(types[:2])
+            types.append(replace(base, name=f"{base.name}-arm", arch="arm64", price_per_hour=base.price_per_hour * 0.8))
+        disks = rng.choice([0, 0, 50])
+        sites.append(replace(site, types=tuple(replace(t, disk_gib=disks) for t in types)))
+    services = []
+    for s in problem.services:
+        others = [n for n in names if n != s.name]
+        changes: dict[str, Any] = {}
+        if some(0.3):
+            changes["max_spot_share"] = rng.choice([0.5, 1.0])
+        if some():
+            changes["architectures"] = rng.choice([("amd64", "arm64"), ("arm64",)])
+        if some() and s.replicas > 1:
+            changes["survives"] = {rng.choice(["zone", "region", "cloud"]): rng.choice([0.3, 0.5])}
+        if some():
+            changes["max_per"] = {rng.choice(["node", "zone", "region", "cloud"]): rng.randint(1, 2)}
+        if some():
+            changes["max_node_share"] = 0.5
+        if some() and others:
+            changes["apart"] = (
+                Apart(service=rng.choice(others), over=rng.choice(["node", "zone", "region", "cloud"])),
+            )
+        if some():
+            changes["users"] = (UserLatency(population="people", max_rtt_ms=20.0),)
+        if some() and any(i.id not in s.avoided_sites for i in sites):
+            changes["pinned"] = {rng.choice([i.id for i in sites if i.id not in s.avoided_sites]): 1}
+        if some():
+            changes["dearer"] = {rng.choice(sites).id: rng.choice([0.1, 1.0])}
+        if some(0.15):
+            changes["disk_gib"] = 20
+        if some(0.5):
+            changes["team"] = "t"
+        if s.edges and some(0.3):
+            changes["edges"] = tuple(replace(e, within=rng.choice(["zone", "region", "cloud"])) for e in s.edges[:1])
+            changes["edges"] += s.edges[1:]
+        services.append(replace(s, **changes))
+    return replace(
+        problem,
+        sites=tuple(sites),
+        services=tuple(services),
+        populations=(Population(name="people", rtt_ms={r: rng.choice([10.0, 30.0]) for r in regions}),),
+        team_quotas=(TeamQuota(team="t", cpu_millicores=rng.choice([900, 1800]), region=rng.choice(["", *regions])),)
+        if some() and any(s.team for s in services)
+        else (),
+        node_headroom=rng.choice([0.0, 0.0, 0.1]),
+        spare_node_per_pool=some(0.15),
+    )
+
+
 def oracle_cost(problem: Problem) -> float:
     """The cheapest cost there is, by trying everything; infinite where nothing holds."""
     best = math.inf
@@ -134,12 +209,58 @@ def oracle_cost(problem: Problem) -> float:
     for combination in product(*choices):
         assignment = {s.name: c for s, c in zip(problem.services, combination, strict=True)}
         rows = [row for s in problem.services for row in edge_costs(problem, s, assignment)]
-        if any(row.hop is None for row in rows):
+        if any(row.hop is None for row in rows) or not _together(problem, assignment):
             continue
-        egress = sum(row.per_hour for row in rows)
+        wishes = sum(s.dearer.get(i, 0.0) * n for s in problem.services for i, n in assignment[s.name].items())
+        egress = sum(row.per_hour for row in rows) + wishes
         if egress < best:
             best = min(best, egress + _machines(problem, assignment, best - egress))
     return best
+
+
+def _together(problem: Problem, assignment: dict[str, dict[str, int]]) -> bool:
+    """Anti-affinity over zones, regions and clouds, and teams' quotas."""
+
+    def key(site_id: str, over: str) -> str:
+        site = problem.site_by_id[site_id]
+        return {"zone": site.id, "region": site.region, "cloud": site.cloud, "node": ""}[over]
+
+    for s in problem.services:
+        for rule in s.apart:
+            if rule.over != "node":
+                mine = {key(i, rule.over) for i in assignment[s.name]}
+                if mine & {key(i, rule.over) for i in assignment[rule.service]}:
+                    return False
+    for quota in problem.team_quotas:
+        used = sum(
+            s.cpu_millicores * n
+            for s in problem.services
+            if s.team == quota.team
+            for i, n in assignment[s.name].items()
+            if not quota.region or problem.site_by_id[i].region == quota.region
+        )
+        if quota.cpu_millicores is not None and used > quota.cpu_millicores:
+            return False
+    return True
+
+
+def _own_rules(problem: Problem, service: ServiceDemand, counts: dict[str, int]) -> bool:
+    """Survival, anti-affinity with itself, pins and users."""
+    for level in ("zone", "region", "cloud"):
+        held: dict[str, int] = {}
+        for i, n in counts.items():
+            site = problem.site_by_id[i]
+            domain = {"zone": site.id, "region": site.region, "cloud": site.cloud}[level]
+            held[domain] = held.get(domain, 0) + n
+        most = max(held.values())
+        if level in service.max_per and most > service.max_per[level]:
+            return False
+        if level in service.survives and service.replicas - most < service.survives[level] * service.replicas - 1e-9:
+            return False
+    if any(counts.get(i, 0) < n for i, n in service.pinned.items()):
+        return False
+    rtt = problem.populations[0].rtt_ms if problem.populations else {}
+    return all(any(rtt[problem.site_by_id[i].region] <= u.max_rtt_ms for i in counts) for u in service.users)
 
 
 def _spreads(problem: Problem, service: ServiceDemand) -> Iterator[dict[str, int]]:
@@ -158,7 +279,9 @@ def _spreads(problem: Problem, service: ServiceDemand) -> Iterator[dict[str, int
                 domains[key] = domains.get(key, 0) + n
             if sum(1 for n in domains.values() if n >= rule.min_each) < rule.min_domains:
                 continue
-        yield {s.id: n for s, n in zip(sites, counts, strict=True) if n}
+        found = {s.id: n for s, n in zip(sites, counts, strict=True) if n}
+        if _own_rules(problem, service, found):
+            yield found
 
 
 def _machines(problem: Problem, assignment: dict[str, dict[str, int]], below: float) -> float:
@@ -184,49 +307,72 @@ def _site_options(
     """(price, vcpu) of every machine choice that holds what the assignment puts in that site."""
     own = [s for s in problem.services if s.dedicated and assignment[s.name].get(site.id)]
     pods = [s for s in problem.services if not s.dedicated and assignment[s.name].get(site.id)]
-    own_options = [(0.0, 0.0, 0)]
+    own_options: list[tuple[tuple[InstanceOffer, int], ...]] = [()]
     for s in own:
         n = assignment[s.name][site.id]
-        fits = [t for t in site.types if t.cpu_millicores >= s.cpu_millicores and t.memory_mib >= s.memory_mib]
-        own_options = [
-            (p + t.price_per_hour * n, v + t.vcpu * n, c + n) for p, v, c in own_options for t in fits
-        ]  # fmt: skip
-    found = []
+        own_options = [(*o, (t, n)) for o in own_options for t in site.types if _machine_holds(t, s)]
+    found = set()
     most = sum(assignment[s.name][site.id] for s in pods) + 1  # a node a pod, and one for the spare pod
-    for counts in product(range(most + 1 if pods else 1), repeat=len(site.types)):
+    ranges = [range((most if t.max_count is None else min(most, t.max_count)) + 1 if pods else 1) for t in site.types]
+    for counts in product(*ranges):
         if pods and not _pods_fit(problem, site, assignment, counts):
             continue
-        price = sum(t.price_per_hour * n for t, n in zip(site.types, counts, strict=True))
-        vcpu = sum(t.vcpu * n for t, n in zip(site.types, counts, strict=True))
-        for p, v, c in own_options:
-            if site.max_machines is None or sum(counts) + c <= site.max_machines:
-                found.append((price + p, vcpu + v))
-    return found
+        bought = [n + 1 if n and problem.spare_node_per_pool else n for n in counts]
+        for chosen in own_options:
+            total = {t.name: n for t, n in zip(site.types, bought, strict=True)}
+            for t, n in chosen:
+                total[t.name] += n
+            if any(t.max_count is not None and total[t.name] > t.max_count for t in site.types):
+                continue
+            if site.max_machines is None or sum(total.values()) <= site.max_machines:
+                found.add(
+                    (
+                        sum(t.price_per_hour * total[t.name] for t in site.types),
+                        sum(t.vcpu * total[t.name] for t in site.types),
+                    )
+                )
+    return sorted(found)
+
+
+def _machine_holds(t: InstanceOffer, s: ServiceDemand) -> bool:
+    fits = t.cpu_millicores >= s.cpu_millicores and t.memory_mib >= s.memory_mib and t.disk_gib >= s.disk_gib
+    return fits and t.arch in s.architectures and (not t.spot or s.max_spot_share >= 1)
 
 
 def _pods_fit(
     problem: Problem, site: SiteOffer, assignment: dict[str, dict[str, int]], counts: tuple[int, ...]
 ) -> bool:
     groups = []
-    spare = [0, 0, 0, 0]
+    spare = [0] * 8
+    strangers = {(s.name, a.service) for s in problem.services for a in s.apart if a.over == "node"}
+    strangers |= {(b, a) for a, b in strangers}
     for s in problem.services:
         n = assignment[s.name].get(site.id, 0)
         if s.dedicated or not n:
             continue
-        size = (s.cpu_millicores, s.memory_mib, s.gpu, s.pods)
-        cap = s.replicas - 1 if problem.survive_node_loss and s.replicas > 1 else s.replicas
-        groups.append(Group(s.name, size, n, cap))
+        amd, arm = s.architectures == ("amd64",), s.architectures == ("arm64",)
+        loose = math.floor(s.max_spot_share * n)
+        cap = max(1, math.floor(s.max_node_share * s.replicas))
+        cap = min(cap, s.replicas - 1) if problem.survive_node_loss and s.replicas > 1 else cap
+        cap = min(cap, s.max_per.get("node", cap))
+        apart = frozenset(b for a, b in strangers if a == s.name)
+        for stays, count in ((1, n - loose), (0, loose)):
+            size = (s.cpu_millicores, s.memory_mib, s.gpu, s.pods, s.disk_gib, int(amd), int(arm), stays)
+            if count:
+                groups.append(Group(s.name, size, count, cap, apart))
         if problem.rollout_headroom and s.surge:
-            spare = [max(a, b) for a, b in zip(spare, size, strict=True)]
-    spare[2] = 0
+            most = (s.cpu_millicores, s.memory_mib, 0, s.pods, 0, int(amd), int(arm), int(s.max_spot_share < 1))
+            spare = [max(a, b) for a, b in zip(spare, most, strict=True)]
+    if spare[5]:
+        spare[6] = 0
     if any(spare):
-        groups.append(Group("", (spare[0], spare[1], spare[2], spare[3]), 1, 1))
+        groups.append(Group("", tuple(spare), 1, 1))  # type: ignore[arg-type]
     rooms = tuple(room(problem, t) for t, n in zip(site.types, counts, strict=True) for _ in range(n))
     return _packs(tuple(groups), rooms)
 
 
 @cache
-def _packs(groups: tuple[Group, ...], rooms: tuple[tuple[int, int, int, int], ...]) -> bool:
+def _packs(groups: tuple[Group, ...], rooms: tuple[Vector, ...]) -> bool:
     outcome = pack(groups, [Node("n", r) for r in rooms], 1_000_000).outcome
     assert outcome is not Outcome.UNKNOWN
     return outcome is Outcome.PACKED
@@ -235,6 +381,11 @@ def _packs(groups: tuple[Group, ...], rooms: tuple[tuple[int, int, int, int], ..
 @pytest.fixture(scope="session")
 def make_tiny() -> Callable[[int], Problem]:
     return tiny_problem
+
+
+@pytest.fixture(scope="session")
+def make_featured() -> Callable[[int], Problem]:
+    return featured_problem
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sandbox.alibaba.server import _VERSIONS, ROA, RPC
+from sandbox.alibaba.actions import ROA, RPC, VERSIONS
 from tools.conformance.tea import PACKAGES, Model, Sdk, Tea, problems
 from tools.conformance.wire import Exchange
 
@@ -33,17 +33,17 @@ _VALUES = {
 
 def served() -> list[str]:
     """All actions of the sandbox, `Ecs.RunInstances`."""
-    return sorted({f"{s}.{n}" for s, n in RPC} | {f"CS.{action.name}" for _, _, action in ROA})
+    return sorted({f"{s}.{n}" for s, n in RPC} | {f"{action.service}.{action.name}" for _, _, action in ROA})
 
 
 def action_of(exchange: Exchange) -> str:
     """`Ecs.RunInstances`, `CS.CreateCluster`; "" for what the sandbox does not serve."""
     if exchange.path == "/":
         given = {**exchange.query, **exchange.form}
-        return f"{_VERSIONS.get(given.get('Version', ''), '')}.{given.get('Action', '')}"
+        return f"{VERSIONS.get(given.get('Version', ''), '')}.{given.get('Action', '')}"
     for method, pattern, action in ROA:
         if method == exchange.method and pattern.fullmatch(exchange.path):
-            return f"CS.{action.name}"
+            return f"{action.service}.{action.name}"
     return ""
 
 

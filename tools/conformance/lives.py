@@ -6,6 +6,7 @@ a word or two, so that two lives can be compared. Non-goal: to judge them; that 
 
 from __future__ import annotations
 
+import importlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from model.resources import (
     FirewallGroup,
     FirewallRule,
     Instance,
+    InstanceGroup,
+    Kind,
     Network,
     NodePool,
     Observed,
@@ -32,6 +35,7 @@ from orchestrator.compare import diff_resource
 from orchestrator.registry import open_cloud
 from providers.base import Account, Call, CloudProvider
 from sandbox.threaded import Running
+from tools.conformance.more import MADE, Base, Foreign, More, changed, wish
 from tools.conformance.walks import AlibabaWalk, AzureWalk, without_roles
 from tools.conformance.wire import Recording, recorded
 
@@ -39,6 +43,7 @@ USER_DATA = """#cloud-config
 runcmd:
   - [podman, run, --detach, --publish, "8080:8080", registry.example/gate:v1]
 """
+ZONE = "life.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Life:
     timeout_s: float = 30.0
     trail_s: float = 30.0
     image: str = "debian-12"
+    more: More | None = None
     outcomes: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Observed] = field(default_factory=dict)
 
@@ -127,7 +133,22 @@ class Life:
             ),
         ]  # fmt: skip
 
+    def further(self) -> list[AnyResource]:
+        """Of the kinds that this cloud's adapter has declared, on what wishes() made."""
+        if self.more is None:
+            return []
+        place = self.place
+        base = Base(
+            network="main", subnets=("main-0", "main-1"), zones=place.zones, firewall_group="web", zone=ZONE,
+            instance_type=place.instance_type, instance="gate-0",
+        )  # fmt: skip
+        kinds = [kind for kind in MADE if kind not in self.more.lacking]
+        found = [wish(self.more, kind, f"life-{kind.replace('_', '-')}", 7, base) for kind in kinds]
+        return [replace(w, machine_image=self.image) if isinstance(w, InstanceGroup) else w for w in found]
+
     def changed(self, wanted: AnyResource) -> AnyResource:
+        if self.more is not None and wanted.KIND in MADE:
+            return changed(self.more, wanted)
         if isinstance(wanted, FirewallGroup) and wanted.rules:
             undescribed = rule(8080, "10.0.0.0/8")
             rules = tuple(sorted((undescribed, rule(8443))))
@@ -147,21 +168,36 @@ class Life:
         """From nothing to nothing. Returns the outcomes."""
         provider = self.provider
         self.step("who we are", lambda: provider.identity(self.call()).account_id)
-        for wanted in self.wishes():
+        if self.more is not None and self.more.dns_zone is not None:
+            self.more.dns_zone(provider.account, self.place.region, ZONE)
+        every = [*self.wishes(), *self.further()]
+        for wanted in every:
             self.step(f"create {wanted.KIND} {wanted.name}", lambda w=wanted: self._create(w))  # type: ignore[misc]
-        for wanted in self.wishes():
+        for wanted in every:
             self.step(f"list {wanted.KIND} {wanted.name}", lambda w=wanted: self._list(w))  # type: ignore[misc]
         self.step("reach cluster life", self._reach)
-        for wanted in self.wishes():
+        for wanted in every:
             self.step(f"update {wanted.KIND} {wanted.name}", lambda w=wanted: self._update(w))  # type: ignore[misc]
-        for wanted in self.wishes():
+        for wanted in every:
             name = f"changes {wanted.KIND} {wanted.name}"
             self.step(name, lambda w=wanted: self._changes(w))  # type: ignore[misc]
             if "told" not in self.outcomes[name]:
                 break  # where one cannot be told, waiting for the others tells nothing more
-        for wanted in reversed(self.wishes()):
+        for wanted in reversed(every):
             self.step(f"delete {wanted.KIND} {wanted.name}", lambda w=wanted: self._delete(w))  # type: ignore[misc]
+        for kind, stranger in (self.more.strangers if self.more is not None else {}).items():
+            self.step(f"read {kind}", lambda k=kind, s=stranger: self._read(k, s))  # type: ignore[misc]
         return self.outcomes
+
+    def _read(self, kind: Kind, stranger: Foreign) -> str:
+        """What a stranger made, as our adapter shows it."""
+        account, region = self.provider.account, self.place.region
+        name = f"life-{kind.replace('_', '-')}"
+        expected = dict(stranger(account, region, name))
+        shown = expected.pop("name", name)
+        (seen,) = (o for o in self.provider.list(kind, region, self.call()) if o.resource.name == shown)
+        unlike = sorted(f for f, value in expected.items() if getattr(seen.resource, f) != value)
+        return f"{seen.state}, but not {', '.join(unlike)}" if unlike else str(seen.state)
 
     def _create(self, wanted: AnyResource) -> str:
         at = self.at(wanted)
@@ -210,6 +246,12 @@ class Life:
         return "gone"
 
 
+def more_of(cloud: str) -> More:
+    """What the further kinds need to know of a cloud."""
+    found: More = importlib.import_module(f"tools.conformance.strangers.{cloud}").MORE
+    return found
+
+
 def account_on(cloud: str, row: Mapping[str, Any], endpoint: str, **more: Any) -> Account:
     """row: of endpoints.json; more: further options of the account."""
     options = {**({"visible_within_s": 0.2} if cloud == "alibaba" else {}), **more}
@@ -235,7 +277,7 @@ class Lives:
                 without_roles(self.running.endpoints["clouds"][cloud]["url"], self.running.account(place.partition))
             with recorded(self.running.endpoints["clouds"][cloud]["url"]) as recording:
                 account = account_on(cloud, self.running.account(place.partition), recording.url)
-                outcomes = Life(open_cloud(account), place, "conformance").lead()
+                outcomes = Life(open_cloud(account), place, "conformance", more=more_of(cloud)).lead()
             self._led[cloud] = (recording, outcomes)
         return self._led[cloud]
 

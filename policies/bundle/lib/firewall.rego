@@ -18,8 +18,8 @@ everything(way) if {
 	way.port_to >= 65535
 }
 
-# Where the first of the rules that open the way stands.
-field(way) := sprintf("rules[%d]", [way.rules[0]])
+# Where one of the rules that open a way stands.
+field(place) := sprintf("rules[%d]", [place])
 
 sources(way) := concat(", ", sort(way.sources))
 
