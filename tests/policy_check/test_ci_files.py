@@ -65,7 +65,7 @@ def test_the_github_action_annotates_writes_sarif_and_ends_as_the_check_does(she
     assert shell(steps[0]["run"], ACTION_PATH=str(ROOT)).returncode == 0
     denied = shell(steps[1]["run"], **variables(steps[1], paths="pod.yaml fine.yaml"))
     assert denied.returncode == 4, denied.stderr
-    assert "::error file=pod.yaml,line=1" in denied.stdout
+    assert "::error file=pod.yaml,line=6," in denied.stdout
     sarif = json.loads((folder / inputs["sarif"]["default"]).read_text())
     assert sarif["runs"][0]["results"]
     fine = variables(steps[1], paths="fine.yaml")
