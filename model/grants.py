@@ -17,6 +17,7 @@ from model.native import JsonText, Pending, render, unknown
 ANYBODY: Final = "*"
 Grants = list[dict[str, Any]]
 
+_ANY_ACCOUNT: Final = re.compile(r"(?:arn:aws[\w-]*:iam|acs:ram)::\*:")
 _TRAILING: Final = re.compile(r",(\s*[\]}])")
 _SAYS_WHO: Final = frozenset(
     {
@@ -26,6 +27,9 @@ _SAYS_WHO: Final = frozenset(
         "aws:sourceorgid",
         "aws:sourcevpc",
         "aws:sourcevpce",
+        "aws:vpceaccount",
+        "aws:vpceorgid",
+        "aws:vpceorgpaths",
         "aws:sourceip",
         "aws:vpcsourceip",
         "aws:principalorgid",
@@ -140,7 +144,7 @@ def _allows(grants: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
 
 def is_anybody(grant: Mapping[str, Any]) -> bool:
     """Whether a grant is for everybody, and no condition says who."""
-    named = any(str(p).strip() in (ANYBODY, "arn:aws:iam::*:root") for p in grant["principals"])
+    named = any(str(p).strip() == ANYBODY or _ANY_ACCOUNT.match(str(p)) for p in grant["principals"])
     return named and not any(str(c).lower() in _SAYS_WHO for c in grant["conditions"])
 
 
@@ -184,5 +188,6 @@ def foreign_principals(grants: Grants | dict[str, Any], own_account: str = "") -
     """Whether an account other than our own is named. Only those that stand as text can be told."""
     if isinstance(grants, dict):
         return grants
-    named = [str(p) for g in _allows(grants) for p in g["principals"]]
+    open_to = [g for g in _allows(grants) if not any(str(c).lower() in _SAYS_WHO for c in g["conditions"])]
+    named = [str(p) for g in open_to for p in g["principals"]]
     return any(p.startswith("arn:") and not (own_account and f":{own_account}:" in p) and "${" not in p for p in named)

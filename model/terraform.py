@@ -41,14 +41,13 @@ class Context(Protocol):
 
 
 Converter = Callable[..., Any]
-"""(value, context, *args) -> model data; UNKNOWN reads `model.native.unknown()`. It never raises on odd values: what
-it cannot read is unknown. A converter whose name begins with `raw_` is given Pending values, and absent
-ones (None), too."""
+"""(value, context, *args) -> model data; UNKNOWN reads `model.native.unknown()`. What it cannot read is unknown, and so
+is a value on which it raises. A converter whose name begins with `raw_` gets Pending values and absent ones, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """field: a field of the kind, or a word of model.vocabulary, which goes into `settings`.
+    """field: a field of the kind, or a word of model.vocabulary.
 
     path: dotted, into the first block where blocks repeat; `a|b` takes the first that is written; "" is the whole
     resource, and reads then names what of it is read. convert: name of a converter, and args for it. default: what the

@@ -26,6 +26,7 @@ _LISTS: Final = frozenset(
         *("load_balancers", "public_access_cidrs", "delegated", "replicas", "sends_to"),
     }
 )
+_ODD: Final = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError)
 _GROWING: Final = frozenset({"allowed_cidrs", "cidrs", "contacts", "replica_regions"})
 """Lists that parts add to, and which may read None before."""
 _UNJUDGED: Final = frozenset({"name", "network", "subnet", "subnets", "zone", "zones", "description", "region"})
@@ -261,7 +262,11 @@ class Mapper:
                 value, holder, key = _first(native.values, row.path)
             else:
                 value = holder = native.values
-                key = next((r for r in row.reads if r in holder), "")
+                key = ""
+                for read in row.reads:
+                    if read in holder:
+                        key = read
+                        break
             raw = row.convert.startswith("raw_")
             if value is None and not raw:
                 result = row.default
@@ -275,6 +280,8 @@ class Mapper:
                 if not defaults and row.field in _STICKY and document.get(row.field) is True and result is not True:
                     continue
                 if result is None:
+                    if not row.path:  # asked of the whole resource, "nobody says" is an answer
+                        continue
                     result = row.default
                     if not defaults or document.get(row.field) is not None:
                         continue
@@ -284,7 +291,11 @@ class Mapper:
         if isinstance(value, Pending) and not raw:
             context.why = value.why
             return unknown()
-        return convert(value, context, *row.args)
+        try:
+            return convert(value, context, *row.args)
+        except _ODD:  # a value of a shape that the provider does not document
+            context.why = "its value has a shape that the provider does not document"
+            return unknown()
 
     def _put(self, document: Document, native: Native, row: Row, result: Any, where: str, quiet: bool) -> None:
         if isinstance(result, list) and (
@@ -298,6 +309,7 @@ class Mapper:
         if not quiet and _is_unknown(result) and row.field not in _UNJUDGED:
             value = _first(native.values, row.path)[0] if row.path else None
             why = value.why if isinstance(value, Pending) else ""
+            why = why or "a part of it is not known, or not as the provider documents it"
             self.unassessed.append(
                 Unassessed(native.address, native.type, row.path, where or native.position, UNKNOWN_VALUE, why)
             )

@@ -344,9 +344,9 @@ def raw_public_end(_values: Any, context: Context) -> Any:
 
 
 def raw_in_network(values: Any, _context: Context) -> Any:
-    if any(values.get(n) is not None for n in ("vswitch_id", "vpc_id", "vswitch_ids", "worker_vswitch_ids")):
-        return True
     kind = values.get("network_type", values.get("instance_network_type"))
+    if kind is None and any(values.get(n) is not None for n in ("vswitch_id", "vpc_id", "vswitch_ids")):
+        return True
     return unknown() if isinstance(kind, Pending) else render(kind or "").upper() == "VPC"
 
 

@@ -145,9 +145,7 @@ def raw_propagates_tags(values: Any, _context: Context) -> Any:
     if isinstance(found, Pending):
         return unknown()
     blocks = listed(found)
-    return bool(blocks) and all(
-        isinstance(b, Mapping) and b.get("propagate_at_launch", True) not in (False, "false") for b in blocks
-    )
+    return any(isinstance(b, Mapping) and b.get("propagate_at_launch", True) not in (False, "false") for b in blocks)
 
 
 def raw_group_tags(values: Any, _context: Context) -> Any:
@@ -177,7 +175,7 @@ def raw_mapping_key(values: Any, _context: Context) -> Any:
             return ""
         if inner:
             return _name(inner["kms_key_id"])
-    return ""
+    return None
 
 
 def raw_in_backup_plan(_values: Any, context: Context) -> Any:
@@ -330,6 +328,16 @@ def raw_acl_public(values: Any, _context: Context, *names: str) -> Any:
     return any(render(g.get("uri", "")).endswith(_EVERYBODY) for g in grantees) if block else None
 
 
+def raw_acl_write(values: Any, _context: Context) -> Any:
+    acl = values.get("acl")
+    if acl is not None:
+        return unknown() if isinstance(acl, Pending) else acl == "public-read-write"
+    block = first(values.get("access_control_policy"))
+    granted = [g for g in listed(block.get("grant")) if isinstance(g, Mapping)]
+    strangers = [g for g in granted if render(first(g.get("grantee")).get("uri", "")).endswith(_EVERYBODY)]
+    return any(g.get("permission") in ("WRITE", "FULL_CONTROL", "WRITE_ACP") for g in strangers) if block else None
+
+
 def raw_access_point_blocked(values: Any, _context: Context) -> Any:
     """All four are on by default."""
     block = values.get("public_access_block_configuration")
@@ -377,7 +385,10 @@ def raw_dynamo_key(values: Any, _context: Context) -> Any:
 def raw_dynamo_scaling(values: Any, context: Context) -> Any:
     if render(values.get("billing_mode", "PROVISIONED")) == "PAY_PER_REQUEST":
         return True
-    return any(True for _ in context.parts("aws_appautoscaling_target"))
+    for target in context.parts("aws_appautoscaling_target"):
+        if any(True for _ in context.parts_of(target, "aws_appautoscaling_policy")):
+            return True
+    return any(True for _ in context.parts("aws_appautoscaling_policy"))
 
 
 def raw_keyspaces_key(values: Any, _context: Context) -> Any:
@@ -398,6 +409,12 @@ def raw_search_tls(values: Any, _context: Context) -> Any:
     return _tls_of(policy)
 
 
+def raw_search_https(values: Any, _context: Context) -> Any:
+    """`enforce_https` is true by default where the block is written; without the block plain HTTP is answered."""
+    block = values.get("domain_endpoint_options")
+    return yes(first(block).get("enforce_https", True)) if block else False
+
+
 def raw_search_logs(values: Any, _context: Context, kind: str) -> Any:
     blocks = [b for b in listed(values.get("log_publishing_options")) if isinstance(b, Mapping)]
     wanted = [b for b in blocks if not kind or b.get("log_type") == kind]
@@ -414,13 +431,13 @@ def raw_search_masters(values: Any, _context: Context) -> Any:
 
 
 def raw_sqs_encrypted(values: Any, _context: Context) -> Any:
-    """New queues are encrypted with SQS's own key unless that is switched off.
+    """Asked for with a key or with SQS's own. A queue made before October 2022 is not encrypted unasked.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-server-side-encryption.html
     """
     if values.get("kms_master_key_id") not in (None, ""):
         return True
-    return yes(values.get("sqs_managed_sse_enabled", True))
+    return yes(values.get("sqs_managed_sse_enabled", False))
 
 
 def raw_firehose_encrypted(values: Any, _context: Context) -> Any:

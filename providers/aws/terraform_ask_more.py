@@ -118,7 +118,9 @@ def raw_cdn_waf_exploits(values: Any, context: Context) -> Any:
 
 
 def raw_stage_logging(values: Any, context: Context) -> Any:
-    """Whether method settings that belong to the stage log; False where no settings do."""
+    """Access logs of the stage, or execution logs by method settings that belong to it."""
+    if values.get("access_log_settings"):
+        return True
     stage, api = values.get("stage_name"), getattr(values.get("rest_api_id"), "ref", "")
     for part in [*context.parts("aws_api_gateway_method_settings"), *context.mates("aws_api_gateway_method_settings")]:
         same = getattr(part.values.get("rest_api_id"), "ref", None) == api

@@ -56,7 +56,7 @@ _BUCKET_TYPES = (
     _of_bucket(
         "aws_s3_bucket_acl",
         row("public", "", "raw_acl_public", None, *_OPEN_ACLS, reads=("acl", "access_control_policy")),
-        row("public_write", "acl", "is_one", None, "public-read-write"),
+        row("public_write", "", "raw_acl_write", None, reads=("acl",)),
     ),
     _of_bucket(
         "aws_s3_bucket_public_access_block",

@@ -6,6 +6,7 @@ https://registry.terraform.io/providers/hashicorp/aws/latest/docs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from model.native import Native, Pending, Values, render, unknown
 from model.terraform import Context, Converter
 
 _PROTOCOLS: Final = {"-1": "any", "all": "any", "6": "tcp", "17": "udp", "1": "icmp", "58": "icmp", "icmpv6": "icmp"}
-_ANY = ("any", 0, 65535)
+_OWN_KEY: Final = re.compile(r"(^|:)alias/aws/")
 _PEERS: Final = (
     ("cidr_blocks", "cidr"),
     ("ipv6_cidr_blocks", "cidr"),
@@ -328,8 +329,20 @@ def raw_imds_v2(value: Any, _context: Context) -> Any:
     return unknown() if isinstance(tokens, Pending) or isinstance(endpoint, Pending) else False
 
 
+def raw_reference(value: Any, context: Context) -> Any:
+    """As everywhere; an alias of the cloud's own keys (`alias/aws/s3`) is no key that a user chose."""
+    if isinstance(value, list):
+        return raw_reference(value[0], context) if value else ""
+    if isinstance(value, Pending):
+        return value.text if value.partial else value.ref or unknown()
+    if isinstance(value, Mapping):
+        return unknown()
+    found = None if value is None else getattr(value, "ref", "") or render(value)
+    return "" if found and _OWN_KEY.search(found) else found
+
+
 _FUNCTIONS = (
     *(raw_group_rules, raw_one_rule, raw_acl_rules, raw_acl_rule, raw_prefix_cidrs, raw_policy, raw_policies),
-    *(raw_says, raw_says_yes, raw_arn_accounts, raw_all_true, raw_disks_encrypted, raw_imds_v2),
+    *(raw_reference, raw_says, raw_says_yes, raw_arn_accounts, raw_all_true, raw_disks_encrypted, raw_imds_v2),
 )
 CONVERTERS: Final[Mapping[str, Converter]] = {f.__name__: f for f in _FUNCTIONS}

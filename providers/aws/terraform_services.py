@@ -8,7 +8,6 @@ _KEY = ref("key", "kms_key_id")
 _ARN = ref("key", "kms_key_arn")
 _CBD = row("create_before_destroy", "lifecycle.create_before_destroy", "flag", False)
 _STAGE = ("aws_api_gateway_stage",)
-_MWAA = ("dag_processing_logs", "scheduler_logs", "task_logs", "webserver_logs", "worker_logs")
 _GLUE = row("encrypted", "security_configuration", "raw_present", False)
 
 _API_TYPES = (
@@ -28,8 +27,7 @@ _API_TYPES = (
     managed(
         "aws_api_gateway_stage",
         "api_stage",
-        row("logs", "access_log_settings", "raw_present", False),
-        row("execution_logs", "", "raw_stage_logging", None, reads=("rest_api_id", "stage_name")),
+        row("logs", "", "raw_stage_logging", False, reads=("access_log_settings", "rest_api_id", "stage_name")),
         row("tracing", "xray_tracing_enabled", "flag", False),
         row("cached", "cache_cluster_enabled", "flag", False),
         row("cache_encrypted", "", "raw_stage_cache", None, reads=("cache_cluster_enabled",)),
@@ -207,7 +205,7 @@ _ANALYTICS_TYPES = (
         "workflow",
         ref("key", "kms_key"),
         row("public", "webserver_access_mode", "is_one", False, "PUBLIC_ONLY"),
-        row("logs", "", "raw_mwaa_logs", False, *_MWAA, reads=("logging_configuration",)),
+        row("logs", "", "raw_mwaa_logs", False, "scheduler_logs", reads=("logging_configuration",)),
         encrypted=True,
     ),
     managed(

@@ -104,8 +104,7 @@ _DATABASE_TYPES = (
         "aws_docdb_cluster",
         Kind.DATABASE,
         *_CLUSTERED,
-        row("query_logs", "enabled_cloudwatch_logs_exports", "covers", False, "profiler"),
-        row("audit_logs", "enabled_cloudwatch_logs_exports", "covers", False, "audit"),
+        row("audit_logs", "enabled_cloudwatch_logs_exports", "names_one", False, "audit", "profiler"),
         row("logs", "enabled_cloudwatch_logs_exports", "names_one", False, "audit", "profiler"),
         row("tls_required", "", "raw_parameters_tls", None, reads=("db_cluster_parameter_group_name",)),
         family="document",
@@ -296,7 +295,7 @@ _NODE_TLS = "encryption_info.encryption_in_transit"
 _SEARCH = (
     row("encrypted", "encrypt_at_rest.enabled", "flag", False),
     ref("key", "encrypt_at_rest.kms_key_id"),
-    row("https_only", "domain_endpoint_options.enforce_https", "flag", False),
+    row("https_only", "", "raw_search_https", False, reads=("domain_endpoint_options",)),
     row("tls_min", "", "raw_search_tls", "1.0", reads=("domain_endpoint_options",)),
     row("tls_required", "node_to_node_encryption.enabled", "flag", False),
     row("audit_logs", "", "raw_search_logs", False, "AUDIT_LOGS", reads=("log_publishing_options",)),
@@ -324,7 +323,7 @@ _QUEUE_TYPES = (
     typed(
         "aws_sqs_queue",
         Kind.QUEUE,
-        row("encrypted", "", "raw_sqs_encrypted", True, reads=("sqs_managed_sse_enabled", "kms_master_key_id")),
+        row("encrypted", "", "raw_sqs_encrypted", False, reads=("sqs_managed_sse_enabled", "kms_master_key_id")),
         ref("key", "kms_master_key_id"),
         *_QUEUE_POLICY,
         row("dead_letters", "redrive_policy", "raw_present", False),

@@ -258,7 +258,7 @@ def raw_app_auth(values: Any, _context: Context) -> Any:
 def raw_container_environment(values: Any, _context: Context) -> Any:
     """Variables that stand in the clear; secure ones are not read."""
     pairs: dict[str, Any] = {}
-    for block in listed(values.get("container")):
+    for block in [*listed(values.get("container")), *listed(values.get("init_container"))]:
         found = block.get("environment_variables") if isinstance(block, Mapping) else None
         for name, value in found.items() if isinstance(found, Mapping) else ():
             pairs[name] = unknown() if isinstance(value, Pending) and not value.partial else render(value)

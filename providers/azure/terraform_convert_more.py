@@ -51,6 +51,29 @@ def raw_registry_cleans(value: Any, _context: Context) -> Any:
     return unknown() if isinstance(value, Pending) else render(value).lower() not in ("false", "0", "")
 
 
+def raw_registry_zones(values: Any, _context: Context) -> Any:
+    """Itself and every replica."""
+    blocks = [b for b in listed(values.get("georeplications")) if isinstance(b, Mapping)]
+    answers = [yes(b.get("zone_redundancy_enabled", False)) for b in (values, *blocks)]
+    return False if False in answers else next((a for a in answers if a is not True), True)
+
+
+def raw_geo_backup(values: Any, _context: Context) -> Any:
+    """None for a replica, whose source is backed up."""
+    if values.get("create_mode") == "Replica":
+        return None
+    return yes(values.get("geo_redundant_backup_enabled", False))
+
+
+def raw_scanned(_values: Any, context: Context) -> Any:
+    """Whether an assessment belongs to it: by itself, or by the alert policy that the assessment names."""
+    kind = "azurerm_mssql_server_vulnerability_assessment"
+    if any(True for _ in context.parts(kind)):
+        return True
+    policies = context.parts("azurerm_mssql_server_security_alert_policy")
+    return any(True for p in policies for _ in context.parts_of(p, kind))
+
+
 def raw_days(value: Any, _context: Context) -> Any:
     """0: for ever, which reads None."""
     if value is None:

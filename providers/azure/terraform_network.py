@@ -313,7 +313,7 @@ TYPES = (
         row("public", "public_network_access_enabled", "flag", True),
         row("admin_user", "admin_enabled", "flag", False),
         row("any_principal", "anonymous_pull_enabled", "flag", False),
-        row("multi_zone", "zone_redundancy_enabled|georeplications.zone_redundancy_enabled", "flag", False),
+        row("multi_zone", "", "raw_registry_zones", False, reads=("zone_redundancy_enabled", "georeplications")),
         row("cleans_up", "retention_policy.enabled|retention_policy_in_days", "raw_registry_cleans", False),
         row("signed", "trust_policy.enabled|trust_policy_enabled", "flag", False),
         ref("key", "encryption.key_vault_key_id"),
@@ -333,7 +333,7 @@ TYPES = (
         ),
         row("public", "ip_address_type", "is_one", True, "Public"),
         _IDENTITY,
-        row("environment", "", "raw_container_environment", None, reads=("container",)),
+        row("environment", "", "raw_container_environment", None, reads=("container", "init_container")),
         ref("key", "key_vault_key_id"),
     ),
     managed(

@@ -29,7 +29,7 @@ _FLEXIBLE = (
     row("public", "", "raw_flexible_public", True, reads=("public_network_access_enabled", "delegated_subnet_id")),
     row("in_network", "delegated_subnet_id", "raw_present", False),
     row("backup_days", "backup_retention_days", "number", 7),
-    row("geo_backup", "geo_redundant_backup_enabled", "flag", False),
+    row("geo_backup", "", "raw_geo_backup", False, reads=("geo_redundant_backup_enabled", "create_mode")),
     row("multi_zone", "high_availability.mode", "is_one", False, "ZoneRedundant"),
     ref("key", "customer_managed_key.key_vault_key_id"),
     row("version", "version", "raw_text", None),
@@ -99,6 +99,7 @@ _SQL_SERVER = (
     ref("key", "transparent_data_encryption_key_vault_key_id"),
     row("audit_logs", "extended_auditing_policy", "raw_present", False),
     row("threat_detection", "threat_detection_policy.state", "is_one", None, "Enabled"),
+    row("scan", "", "raw_scanned", False),
 )
 
 _DATABASES = (
@@ -145,7 +146,6 @@ _DATABASES = (
         "azurerm_mssql_server_vulnerability_assessment",
         "vulnerability_scan",
         *_SCAN,
-        joins=(Join(_SQL, "server_id|server_security_alert_policy_id", rows=(), fixed={"scan": True}, keep=True),),
     ),
     managed("azurerm_mssql_database_vulnerability_assessment_rule_baseline", "vulnerability_scan"),
     typed(
@@ -287,7 +287,7 @@ _STORAGE = (
         row("versioning", "blob_properties.versioning_enabled", "flag", False),
         row("soft_delete_days", "", "raw_soft_delete", None, reads=("blob_properties",)),
         row("local_auth", "shared_access_key_enabled", "flag", True),
-        row("tokens_expire", "sas_policy", "raw_present", False),
+        row("tokens_expire", "sas_policy.expiration_period", "raw_present", False),
         row("double_encryption", "infrastructure_encryption_enabled", "flag", False),
         row("key", "customer_managed_key.key_vault_key_id", "raw_reference", ""),
         row("access_logs", "", "raw_queue_logging", None, reads=("queue_properties",)),

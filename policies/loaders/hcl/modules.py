@@ -35,7 +35,7 @@ def evaluate(
 
     read_file: (path, folder of the module) -> its content, or why it is not read.
     """
-    gathered = Gathered()
+    gathered = Gathered(bounds=bounds)
     if read_file is not None:
         gathered.read_file = read_file
     module = Module(root, "", variables, gathered, ())

@@ -28,6 +28,14 @@ _FILE_FUNCTIONS: Final = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """instances: of one resource; total: of all."""
+
+    instances: int = 10_000
+    total: int = 200_000
+
+
 @dataclass(slots=True)
 class Gathered:
     """What an evaluation gathers beside the resources."""
@@ -37,6 +45,7 @@ class Gathered:
     mistakes: list[Diagnostic] = field(default_factory=list)
     notes: list[Diagnostic] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
+    bounds: Bounds = field(default_factory=Bounds)
     read_file: Callable[[str, str], bytes | str] = lambda _path, _folder: "files are not read here"
 
     def note(self, position: str, what: str, mend: str) -> None:
@@ -48,14 +57,6 @@ class Gathered:
         if f"{position} {what}" not in self.said:
             self.said.add(f"{position} {what}")
             self.mistakes.append(Diagnostic(position, what, mend))
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """instances: of one resource; total: of all."""
-
-    instances: int = 10_000
-    total: int = 200_000
 
 
 class TooMany(Exception):
@@ -131,16 +132,30 @@ class Module:
         return self.reference((root, first), file), 1
 
     def variable(self, name: str, file: str) -> Any:
-        if name in self.inputs:
-            return self.inputs[name]
         declared = self.folder.variables.get(name)
+        if name in self.inputs:
+            return self._with_defaults(name, declared)
         if declared is None:
             self.gathered.note(file, f"var.{name} is not declared", f'declare it: variable "{name}" {{}}')
             return Pending(f"var.{name}", why=f"var.{name} is not declared")
         default = declared.block.body.attributes.get("default")
         if default is None:
             return Pending(f"var.{name}", why=f"var.{name} has no value; give one with a tfvars file")
-        return self._once(("var", name), default, declared.file, f"var.{name}")
+        value = self._once(("var", name), default, declared.file, f"var.{name}")
+        kind = declared.block.body.attributes.get("type")
+        if kind is None or not isinstance(kind.expression, nodes.Call):
+            return value
+        return completed(kind.expression, value, Names(self, {}, declared.file))
+
+    def _with_defaults(self, name: str, declared: Declared | None) -> Any:
+        """An input as its type completes it: `optional(string, "x")` in an object."""
+        kind = declared.block.body.attributes.get("type") if declared else None
+        if kind is None or declared is None or not isinstance(kind.expression, nodes.Call):
+            return self.inputs[name]
+        if ("input", name) not in self.memo:
+            value = self.inputs[name]
+            self.memo["input", name] = completed(kind.expression, value, Names(self, {}, declared.file))
+        return self.memo["input", name]
 
     def local(self, name: str, file: str) -> Any:
         found = self.folder.locals.get(name)
@@ -217,6 +232,34 @@ class Module:
             inner = scope.child({iterator: {"key": key, "value": item}})
             values.setdefault(name, []).append(self.body(content.body, inner, file, content.line))
             values.lines.setdefault(name, block.line)
+
+
+def completed(kind: nodes.Expression, value: Any, scope: Names) -> Any:
+    """A value with the defaults that its type names.
+
+    https://developer.hashicorp.com/terraform/language/expressions/type-constraints#optional-object-type-attributes
+    """
+    if not isinstance(kind, nodes.Call) or not kind.arguments or value is None:
+        return value
+    inner = kind.arguments[0]
+    if kind.name == "optional":
+        return completed(inner, value, scope)
+    if kind.name == "object" and isinstance(inner, nodes.Object) and isinstance(value, dict):
+        out = dict(value)
+        for key, wanted, _ in inner.pairs:
+            name = render(key.value(scope))
+            if out.get(name) is not None:
+                out[name] = completed(wanted, out[name], scope)
+            elif isinstance(wanted, nodes.Call) and wanted.name == "optional" and len(wanted.arguments) > 1:
+                out[name] = completed(wanted.arguments[0], wanted.arguments[1].value(scope), scope)
+            elif isinstance(wanted, nodes.Call) and wanted.name == "optional":
+                out[name] = None
+        return out
+    if kind.name == "map" and isinstance(value, dict):
+        return {k: completed(inner, v, scope) for k, v in value.items()}
+    if kind.name in ("list", "set") and isinstance(value, list):
+        return [completed(inner, v, scope) for v in value]
+    return value
 
 
 class Undeclared(nodes.Reachable):
@@ -337,7 +380,7 @@ class Instance(nodes.Reachable):
             written = declared.block.body.attributes.get(name)
             if written is not None:
                 value = self.resource.module.evaluate(written, self.scope, declared.file)
-                self.memo[name] = Known(value, self.address) if type(value) is str else value
+                self.memo[name] = _from(value, self.address)
             elif any(name in (b.type, *b.labels) for b in declared.block.body.blocks):
                 self.memo[name] = self.values().get(name, waiting)
         return self.memo[name]
@@ -356,22 +399,31 @@ class Instance(nodes.Reachable):
         return self.resource.module.body(declared.block.body, self.scope, declared.file, declared.block.line, META)
 
 
-def expand(
-    body: Body,
-    scope: Names,
-    module: Module,
-    file: str,
-    bounds: Bounds = Bounds(),
-) -> list[tuple[Any, Mapping[str, Any]]] | Pending:
+def _too_many(number: int, module: Module, position: str) -> bool:
+    most = module.gathered.bounds.instances
+    if number > most:
+        what = f"it stands for {number} resources, and more than {most} are not judged"
+        module.gathered.mistake(position, what, "split it into smaller groups")
+    return number > most
+
+
+def _from(value: Any, address: str) -> Any:
+    """A value that remembers which resource it was read from, where it does not come from a further one."""
+    if type(value) is str:
+        return Known(value, address)
+    if isinstance(value, Pending) and not value.ref:
+        return Pending(value.text, ref=address, partial=value.partial, why=value.why)
+    return value
+
+
+def expand(body: Body, scope: Names, module: Module, file: str) -> list[tuple[Any, Mapping[str, Any]]] | Pending:
     """Keys of count or for_each with the names that they bring; [(None, {})] without either."""
     counted, each = body.attributes.get("count"), body.attributes.get("for_each")
     if counted is not None:
         value = module.evaluate(counted, scope, file)
         if isinstance(value, bool) or not str(value).isdigit():
             return value if isinstance(value, Pending) else Pending(render(value), why="its count is no whole number")
-        if int(value) > bounds.instances:
-            what = f"count is {value}, and more than {bounds.instances} are not judged"
-            module.gathered.mistake(f"{file}:{counted.line}:1", what, "split it into smaller groups")
+        if _too_many(int(value), module, f"{file}:{counted.line}:1"):
             return []
         return [(i, {"count": {"index": i}}) for i in range(int(value))]
     if each is not None:
@@ -381,5 +433,7 @@ def expand(
         found = nodes.pairs_of(value)
         if isinstance(found, Pending):
             return found
+        if _too_many(len(found), module, f"{file}:{each.line}:1"):
+            return []
         return [(key, {"each": {"key": key, "value": item}}) for key, item in found]
     return [(None, {})]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from model.errors import Diagnostic
+from model.errors import Diagnostic, NotBuiltYet
 from policies.loaders.hcl import nodes
 
 MAX_DEPTH = 80
@@ -58,9 +58,12 @@ class _Mistake(Exception):
 
 @cache
 def _parser() -> Any:
-    import tree_sitter
-    import tree_sitter_hcl
-
+    try:
+        import tree_sitter
+        import tree_sitter_hcl
+    except ModuleNotFoundError as exc:
+        what = f"reading Terraform needs {exc.name}, which is not installed"
+        raise NotBuiltYet(what, mend="pip install 'duoyun[policy]'") from exc
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_hcl.language()))
 
 
@@ -83,25 +86,44 @@ def parse(source: bytes, file: str) -> tuple[Body, list[Diagnostic]]:
     return (reader.body(body, 0) if body is not None else Body()), mistakes
 
 
-def _errors(root: Any) -> Iterator[Any]:
-    """Nodes that the grammar could not place, outermost first, without walking into sound parts."""
-    stack, found = [root], 0
-    while stack and found < _MOST_MISTAKES:
+def _errors(root: Any) -> list[Any]:
+    """Nodes that show where the text goes wrong, in its order: an open quote, what is missing, what has no place."""
+    found: list[Any] = []
+    stack = [root]
+    while stack and len(found) < _MOST_MISTAKES:
         node = stack.pop()
-        if node.is_missing or node.type == "ERROR":
-            found += 1
-            yield node
-        elif node.has_error:
-            stack.extend(reversed(node.children))
+        unplaced = node.type == "ERROR" and not any(c.has_error or c.is_missing for c in node.children)
+        if _is_open_quote(node) or node.is_missing or unplaced:
+            found.append(node)
+        stack.extend(reversed(node.children))
+    first = next((n for n in found if _is_open_quote(n)), None)
+    if first is not None:  # the rest is only its consequence
+        found = [first]
+    return sorted(found, key=lambda n: n.start_byte)
+
+
+def _is_open_quote(node: Any) -> bool:
+    """A text over several lines that is no heredoc."""
+    if node.type != "template_literal" or node.start_point[0] == node.end_point[0]:
+        return False
+    return bool(node.parent.type != "heredoc_template")
 
 
 def _syntax_mistake(node: Any, source: bytes, file: str) -> Diagnostic:
     row, column = node.start_point
-    where = f"{file}:{row + 1}:{column + 1}"
-    if node.is_missing:
+    if _is_open_quote(node):
+        where = f"{file}:{row + 1}:{max(column, 1)}"
+        return Diagnostic(where, "the text has no closing quote on its line", 'end it with `"`')
+    inside = node.parent is not None and node.parent.type not in ("block_end", "block_start", "tuple_end", "object_end")
+    if node.is_missing and not inside:
+        where = f"{file}:{row + 1}:{column + 1}"
         return Diagnostic(where, f"`{node.type}` is missing here", "close what was opened before this place")
-    text = source[node.start_byte : node.end_byte].decode(errors="replace").split("\n")[0].strip()
-    what = f"`{text[:60]}` is not HCL" if text else "this is not HCL"
+    if node.type == "ERROR" and node.children:  # the part before the end was understood; what follows was not
+        row, column = node.children[-1].start_point
+    where = f"{file}:{row + 1}:{column + 1}"
+    lines = source.split(b"\n")
+    text = lines[row][column:].decode(errors="replace").strip() if row < len(lines) else ""
+    what = f"`{text[:60]}` is not HCL at this place" if text else "this is not HCL"
     return Diagnostic(where, what, "look for a missing quote, brace, `=` or comma at or before this place")
 
 
@@ -323,6 +345,8 @@ class _Reader:
         return nodes.Template(pieces, indented=self.source[node.start_byte : node.start_byte + 3] == b"<<-")
 
     def _unescape(self, text: str, node: Any) -> str:
+        if "\n" in text:
+            raise _Mistake(node, "the text has no closing quote on its line", 'end it with `"`, or write a heredoc')
         if "\\" not in text and "$$" not in text and "%%" not in text:
             return text
 
