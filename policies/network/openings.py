@@ -108,7 +108,7 @@ def _known(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[st
         allows = rule["action"] == "allow"
         if allows and any(not _goes_before(rule, other) for other in doubtful):
             continue
-        blocks = [rule["cidr"]] if rule["cidr"] else list(lists.get(rule.get("prefix_list") or "", ()))
+        blocks = [rule["cidr"]] if rule["cidr"] else lists.get(str(rule.get("prefix_list")), ())
         try:
             where = addresses(blocks)
         except ValueError:

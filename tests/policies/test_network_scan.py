@@ -104,6 +104,13 @@ def test_a_prefix_list_that_nobody_told_is_not_known() -> None:
     assert scanned["rules"][0]["cidr"] == {"$unknown": True}
 
 
+@pytest.mark.parametrize("field", sorted(rule()))
+@pytest.mark.parametrize("value", [None, 7, True, [], {"$unknown": True}, ["x"]])
+def test_odd_values_are_borne_and_open_nothing_more(field: str, value: Any) -> None:
+    odd = group(rule() | {field: value}, rule(cidr="10.0.0.0/8"))
+    assert set(ways(odd, machine())) <= {("tcp", 22, 22), ("tcp", 7, 22), ("tcp", 1, 22), ("tcp", 0, 22)}
+
+
 def test_what_a_list_before_the_subnet_denies_is_not_reached() -> None:
     rules = [rule(action="deny", priority=1), rule(protocol="any", priority=2)]
     shut = group(*rules, name="n", family="acl", subnets=["s"])
