@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def test_the_pre_commit_hook_checks_the_files_it_is_given(shell: Any) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert {"id", "name", "entry", "language"} <= set(hook)
     assert hook["language"] == "python"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert hook["additional_dependencies"] == extras["policy"]
     assert shell(f"{hook['entry']} fine.yaml").returncode == 0
     assert shell(f"{hook['entry']} pod.yaml fine.yaml").returncode == 4
 
