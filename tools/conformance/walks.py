@@ -161,7 +161,8 @@ class AzureWalk:
         target = next(path for path in made if "virtualMachineScaleSets" in path)
         capacity = {"minimum": "1", "maximum": "3", "default": "2"}
         setting = {"targetResourceUri": target, "profiles": [{"name": "p", "rules": [], "capacity": capacity}]}
-        path = self._put("Microsoft.Insights/autoscaleSettings", "limits", setting)
+        path = f"{self._group}/providers/Microsoft.Insights/autoscaleSettings/limits"
+        self._send("PUT", path, {"location": REGION, "properties": setting}).raise_for_status()
         self._send("PATCH", path, {"tags": {"team": "shop"}}).raise_for_status()
 
     def _machines(self) -> list[str]:
