@@ -28,10 +28,9 @@ AWS_REASONS = {
 AZURE_REASONS = {
     f"Microsoft.{name}": NO_SDK
     for name in (
-        "Authorization/", "Cache/", "ContainerRegistry/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/",
-        "Insights/", "KeyVault/", "ManagedIdentity/", "Network/dnsZones", "Network/trafficManagerProfiles",
-        "OperationalInsights/", "Resources/subscriptions", "Resources/locations", "ServiceBus/", "Sql/", "Storage/",
-        "Web/",
+        "Cache/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/", "Insights/", "KeyVault/",
+        "ManagedIdentity/", "OperationalInsights/", "Resources/subscriptions", "Resources/locations", "ServiceBus/",
+        "Sql/", "Storage/", "Web/",
     )
 }  # fmt: skip
 """Beginning of a type -> why an operation on it was judged by nothing."""
