@@ -6,10 +6,12 @@ named by itself must be readable, or it is a mistake.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -61,12 +63,25 @@ def load(
 ) -> Loaded:
     """Documents of everything that is named. Never raises for what a file holds."""
     run = _Run(tuple(mapping), options or Options())
-    for item in paths_or_streams:
-        if isinstance(item, Stream):
-            run.stream(item)
-        else:
-            run.path(Path(item))
-    return run.finish()
+    with _no_collection():
+        for item in paths_or_streams:
+            if isinstance(item, Stream):
+                run.stream(item)
+            else:
+                run.path(Path(item))
+        return run.finish()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """What is loaded lives on: walking through it again and again for circles takes a fifth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class _Run:

@@ -262,7 +262,11 @@ class Mapper:
                 value, holder, key = _first(native.values, row.path)
             else:
                 value = holder = native.values
-                key = next((r for r in row.reads if r in holder), "")
+                key = ""
+                for read in row.reads:
+                    if read in holder:
+                        key = read
+                        break
             raw = row.convert.startswith("raw_")
             if value is None and not raw:
                 result = row.default
