@@ -27,6 +27,10 @@ def show(console: Console, problem: Problem, solved: Solved) -> None:
     replicas = sum(s.replicas for s in problem.services)
     moved = f", {solved.moved_replicas} of them moved" if solved.moved_replicas else ""
     console.print(f"  {len(problem.services)} services, {replicas} replicas{moved}, over {_used(solved)} sites")
+    for warning in solved.warnings:
+        console.print(f"  [yellow]warning: {warning}[/]")
+    if solved.binding and len(placement.services) <= _MANY:
+        console.print("  limits that are used up: " + "; ".join(solved.binding), markup=False)
 
 
 def _used(solved: Solved) -> int:

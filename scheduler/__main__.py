@@ -106,6 +106,8 @@ def _table(problem: Problem, verdict: Verdict) -> list[str]:
         f"\n{cost.total_per_hour:.4f} {cost.currency}/h = compute {cost.compute_per_hour:.4f} + egress "
         f"{cost.egress_per_hour:.4f}; {cost.assumed_share:.0%} rests on assumptions; {gap}"
     )
+    lines += [f"warning: {warning}" for warning in verdict.warnings]
+    lines += [f"used up: {limit}" for limit in verdict.binding]
     return lines
 
 

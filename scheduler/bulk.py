@@ -10,8 +10,8 @@ Pure and deterministic.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -155,9 +155,34 @@ class Packer:
             return
         self.loads = [Load(t) for t in kinds]
         free = self.place.rooms[kinds].copy()
-        self.apply(self.fill(free, waiting, {}, PLANNED))
-        if existing:
-            self.apply(self.fill(free, waiting, self.index(), math.inf))
+        if not existing:
+            for parts in self.as_planned(waiting):
+                self.apply(self.fill(free, parts, self.index(), PLANNED))
+        self.apply(self.fill(free, waiting, self.index(), PLANNED))
+        self.apply(self.fill(free, waiting, self.index(), math.inf))
+
+    def as_planned(self, waiting: list[Pods]) -> Iterator[list[Pods]]:
+        """For each type of the mix the pods that the program put there, so that its machines get the proportion of
+        resources that they were counted for. What does not fit goes back to the others that wait."""
+        machines, shares = self.prices.machines, self.prices.shares
+        owed: dict[tuple[int, int], float] = {}  # (kind, type) -> pods that rounding has kept back
+        for t in np.flatnonzero(machines > 1e-6).tolist():
+            only = np.full(len(self.place.types), math.inf)
+            only[t] = 1.0
+            parts: list[tuple[Pods, Pods]] = []
+            for pods in waiting:
+                if pods.service == SPARE or not math.isfinite(pods.types[t]):
+                    continue
+                kind = int(self.kinds.kind[pods.service if pods.service >= 0 else loose_key(pods.service)])
+                want = owed.get((kind, t), 0.0) + float(shares[kind, t]) * pods.total
+                count = min(pods.count, max(0, math.floor(want + 1e-6)))
+                owed[kind, t] = want - count
+                if count:
+                    parts.append((pods, replace(pods, count=count, types=only)))
+                    pods.count -= count
+            yield [part for _, part in parts]
+            for pods, part in parts:
+                pods.count += part.count
 
     def index(self) -> dict[int, list[tuple[int, int]]]:
         """service -> (node, pods) rows."""

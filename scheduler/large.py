@@ -23,7 +23,16 @@ from scheduler.consolidate import consolidate, estimate, opening, spare_size, sp
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
-from scheduler.prices import Kinds, PlacePrices, kinds_of, mix_prices, replica_prices, rooms_for_updates, start_prices
+from scheduler.prices import (
+    Kinds,
+    PlacePrices,
+    between,
+    kinds_of,
+    mix_prices,
+    replica_prices,
+    rooms_for_updates,
+    start_prices,
+)
 from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
 from scheduler.shares import Shares
@@ -61,11 +70,16 @@ class Model:
 
 @dataclass(slots=True)
 class Large:
-    """A problem as arrays with its prices and bound. impossible: some service and what it calls fit nowhere."""
+    """A problem as arrays with its prices and bound. impossible: some service and what it calls fit nowhere.
+
+    each: services x places, what a replica is worth there at those prices. bound: the best that any prices gave.
+    """
 
     model: Model
+    prices: list[PlacePrices]
     each: Floats
     chain: Chain
+    bound: float
 
     @classmethod
     def of(cls, problem: Problem, eligibility: Eligibility) -> Large:
@@ -79,15 +93,18 @@ class Large:
         ]
         each = replica_prices(grid, prices)
         chain = bound_pass(grid, model.spreads, each)
-        for p, g in zip(prices, grid.places, strict=True):
-            few = np.isfinite(g.limits)
-            chain.bound -= float((p.scarcity[few] * g.limits[few]).sum()) * len(g.sites)
-        chain.bound += rooms_for_updates(grid, model.spreads, prices)
-        return cls(model, each, chain)
+        return cls(model, prices, each, chain, bound_of(model, prices, chain))
 
-    @property
-    def bound(self) -> float:
-        return self.chain.bound
+    def learn(self, mixed: list[PlacePrices | None]) -> None:
+        """Prices move half of the way to those of a mix that was really chosen; the bound only rises.
+
+        Prices between two that no machine beats are such prices, too (the conditions are linear).
+        """
+        pairs = zip(self.prices, mixed, strict=True)
+        self.prices = [old if new is None else between(old, new) for old, new in pairs]
+        self.each = replica_prices(self.model.grid, self.prices)
+        chain = bound_pass(self.model.grid, self.model.spreads, self.each)
+        self.bound = max(self.bound, bound_of(self.model, self.prices, chain))
 
     @property
     def impossible(self) -> bool:
@@ -111,13 +128,13 @@ class Large:
 
     def chosen(self) -> Floats | None:
         """Replicas per place; None where calls could not all be kept within their limits."""
-        return _settled(self.model, self.each, np.ones(len(self.model.grid.places)))
+        return self._settled(np.ones(len(self.model.grid.places)))
 
     def place(self) -> LargeAnswer:
         """A placement close to the bound. Regions that break a limit or quota become dearer, a few times."""
         dearer = np.ones(len(self.model.grid.places))
         for _ in range(ROUNDS):
-            counts = _settled(self.model, self.each, dearer)
+            counts = self._settled(dearer)
             if counts is None:
                 break
             done, broken = assemble(self.model, counts)
@@ -126,28 +143,43 @@ class Large:
             dearer[broken] *= DEARER
         return LargeAnswer(None, self.bound)
 
+    def _settled(self, dearer: Floats) -> Floats | None:
+        """Places chosen over a few rounds; the cheapest estimate wins. After each, prices learn from the real mix,
+        and what is hardly used becomes dearer."""
+        model, grid = self.model, self.model.grid
+        slope = np.ones(len(grid.places))
+        best: tuple[float, Floats] | None = None
+        for _ in range(ROUNDS):
+            chain = bound_pass(grid, model.spreads, np.minimum(self.each * (slope * dearer)[None, :], NEVER))
+            counts = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
+            counts = model.shares.mended(chain.ahead, counts)
+            short = (counts.sum(axis=1) < grid.replicas).any()
+            if short or len(reaches(grid, counts)) or not _kept(model, counts):
+                continue
+            counts = consolidate(grid, model.spreads, model.shares, self.each * dearer[None, :], chain.ahead, counts)
+            mixed = model.mix(counts)
+            # What the programs say of this very mix, instead of the prices that it was chosen at.
+            priced = (np.where(counts > 0, self.each, 0.0) * counts)[~grid.dedicated].sum(axis=0)
+            real = np.array([m.cost if m is not None else 0.0 for m in mixed])
+            total = estimate(grid, model.spreads, self.each * dearer[None, :], counts)
+            total += float(((real - priced) * dearer).sum())
+            for k in range(len(grid.places)):
+                pods = float((np.where(counts > 0, self.each, 0.0) * counts)[:, k].sum())
+                if pods > 0:
+                    slope[k] = 1.0 + opening(grid, counts[:, k], k) / pods
+            if best is None or total < best[0]:
+                best = total, counts
+            self.learn(mixed)
+        return best[1] if best else None
 
-def _settled(model: Model, each: Floats, dearer: Floats) -> Floats | None:
-    """Places chosen over a few rounds in which what is hardly used becomes dearer; the cheapest estimate wins."""
-    grid = model.grid
-    slope = np.ones(len(grid.places))
-    best: tuple[float, Floats] | None = None
-    for _ in range(ROUNDS):
-        chain = bound_pass(grid, model.spreads, np.minimum(each * (slope * dearer)[None, :], NEVER))
-        counts = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
-        counts = model.shares.mended(chain.ahead, counts)
-        short = (counts.sum(axis=1) < grid.replicas).any()
-        if short or len(reaches(grid, counts)) or not _kept(model, counts):
-            continue
-        counts = consolidate(grid, model.spreads, model.shares, each * dearer[None, :], chain.ahead, counts)
-        total = estimate(grid, model.spreads, each * dearer[None, :], counts)
-        for k in range(len(grid.places)):
-            pods = float((np.where(counts > 0, each, 0.0) * counts)[:, k].sum())
-            if pods > 0:
-                slope[k] = 1.0 + opening(grid, counts[:, k], k) / pods
-        if best is None or total < best[0]:
-            best = total, counts
-    return best[1] if best else None
+
+def bound_of(model: Model, prices: list[PlacePrices], chain: Chain) -> float:
+    """No placement costs less: pods, calls and rooms for updates at those prices, less the worth of limited types."""
+    bound = chain.bound + rooms_for_updates(model.grid, model.spreads, prices)
+    for p, g in zip(prices, model.grid.places, strict=True):
+        few = np.isfinite(g.limits)
+        bound -= float((p.scarcity[few] * g.limits[few]).sum()) * len(g.sites)
+    return bound
 
 
 def _kept(model: Model, counts: Floats) -> bool:

@@ -134,6 +134,12 @@ def _strain(place: Place, demand: Floats) -> Floats:
     return np.asarray(STRAIN * value * (pods[:, None] - types[None, :]) ** 2)
 
 
+def between(old: PlacePrices, new: PlacePrices) -> PlacePrices:
+    """Prices half-way, with the new mix."""
+    per_unit, scarcity = (old.per_unit + new.per_unit) / 2, (old.scarcity + new.scarcity) / 2
+    return PlacePrices(per_unit, new.machines, new.cost, new.shares, scarcity)
+
+
 def _scarcity(place: Place, per_unit: Floats) -> Floats:
     """Of limited types: by how much what a full machine carries is worth more than its price."""
     worth = (per_unit * place.usable).sum(axis=1)

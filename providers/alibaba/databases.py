@@ -13,13 +13,16 @@ from typing import Any, ClassVar
 from model.resources import Cache, Database, Kind, Observed, State
 from providers.alibaba.common import Identified, Row, tags_of, users_tags
 from providers.alibaba.reader import Reader, cidrs_of
-from providers.alibaba.session import PageNames, Session, inside
+from providers.alibaba.session import PageNames, Session, TokenNames, inside
 from providers.base import Call
 
 _STATES = {
     "Running": State.READY, "Normal": State.READY, "Creating": State.PENDING, "DBInstanceCreating": State.PENDING,
     "Deleting": State.DELETING, "Released": State.DELETING, "LockByExpiration": State.FAILED,
 }  # fmt: skip
+
+
+_UNSIZED = TokenNames(size="")
 
 
 class Source(ABC):
@@ -69,7 +72,7 @@ class Rds(Source):
         tags: dict[str, list[Row]] = {}
         asked = {"ResourceType": "INSTANCE"}
         where = ("TagResources", "TagResource")
-        for tag in self._session.token_pages("Rds", "ListTagResources", region, call, where, asked):
+        for tag in self._session.token_pages("Rds", "ListTagResources", region, call, where, asked, _UNSIZED):
             tags.setdefault(str(tag["ResourceId"]), []).append(tag)
         for row in super().rows(region, call):
             yield {**row, "Tags": {"Tag": tags.get(str(row["DBInstanceId"]), [])}}

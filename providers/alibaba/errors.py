@@ -2,8 +2,8 @@
 
 Callers: session.py, for every failed request. RPC services answer `Code`/`Message`, ACK lower-case `code`/`message`,
 which aliyun-python-sdk-core reports as SDK.UnknownServerError with the JSON in its message; both are understood.
-Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [oss], [sts], [actiontrail], [gateway]: the products' error tables in
-the documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
+Sources: [ecs], [vpc], [slb], [ess], [dns], [acr], [kms], [oss], [sts], [actiontrail], [gateway]: the products' error
+tables in the documentation and error-center.alibabacloud.com; [tf]: codes that aliyun/terraform-provider-alicloud or
 yunionio/cloudpods act upon; [sdk]: aliyun-python-sdk-core; [family]: the documented meaning of the code's first or last
 word.
 """
@@ -64,6 +64,7 @@ TABLE: tuple[Row, ...] = (
     # what we may do
     Row(("AccessDenied", "UserDisable"), Forbidden, "[oss]", _RAM),
     Row(("Forbidden.RAM", "NoPermission*", "StatusForbidden", "ForbiddenHelper"), Forbidden, "[ecs] [tf]", _RAM),
+    Row(("Forbidden.NoPermission", "Forbidden.Unauthorized"), Forbidden, "[kms] [ess]", _RAM),
     Row(("InvalidRegion.NotAuthorized",), Forbidden, "[family]", "use an account of that region's site"),
     Row(
         ("Forbidden.AccountClosed", "InvalidAccountStatus.*", "Account.Arrearage"),

@@ -76,6 +76,9 @@ class InstanceGroups(Adapter):
             ),
         )
         state, detail = _state(row)
+        if state in (State.PENDING, State.UPDATING) and row.get("LifecycleState") == "Active":
+            why = self._failure(region, who.id, call)
+            state, detail = (State.FAILED, f"{detail}: {why}") if why else (state, detail)
         return Observed(
             address=self.address(region, who.logical_name),
             resource=group,
@@ -97,6 +100,16 @@ class InstanceGroups(Adapter):
         asked = {"ScalingConfigurationIds": [configuration_id]}
         answer = self.session.rpc("Ess", "DescribeScalingConfigurations", region, call, asked)
         return next(iter(answer.get("ScalingConfigurations") or ()), {})
+
+    def _failure(self, region: str, group_id: str, call: Call) -> str:
+        """Why its latest activity came to nothing; "" where it did not."""
+        asked = {"ScalingGroupId": group_id, "PageSize": 1}
+        answer = self.session.rpc("Ess", "DescribeScalingActivities", region, call, asked)
+        latest: Row = next(iter(answer.get("ScalingActivities") or ()), {})
+        if latest.get("StatusCode") not in ("Failed", "Rejected"):
+            return ""
+        told = (latest.get("ErrorCode"), latest.get("ErrorMessage") or latest.get("StatusMessage"))
+        return ": ".join(str(part) for part in told if part) or str(latest["StatusCode"])
 
     def _members(self, region: str, group_id: str, call: Call) -> tuple[str, ...]:
         """Ids of the instances that are there to stay."""

@@ -77,6 +77,8 @@ class PageNames:
 
 @dataclass(frozen=True, slots=True)
 class TokenNames:
+    """size "": the service says how many rows a page has."""
+
     size: str = "MaxResults"
     token: str = "NextToken"  # noqa: S105  (a page's, no secret)
     most: int = 100
@@ -192,7 +194,8 @@ class Session:
         """The same where a page names the next one."""
         following = ""
         while True:
-            asked = {**params, names.size: min(PAGE_SIZE, names.most), names.token: following}
+            size = {names.size: min(PAGE_SIZE, names.most)} if names.size else {}
+            asked = {**params, **size, names.token: following}
             answer = self.rpc(service, action, region, call, asked)
             yield from inside(answer, path)
             following = str(answer.get(names.token) or "")

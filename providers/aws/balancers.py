@@ -238,4 +238,4 @@ class LoadBalancers(Listed):
 
 def elb_name(name: str) -> str:
     fitted = fit(name, "a-zA-Z0-9-", _LONGEST)
-    return with_digest(fitted, _LONGEST, name) if fitted.startswith("internal-") else fitted
+    return with_digest(f"lb-{fitted}", _LONGEST, name) if fitted.startswith("internal-") else fitted

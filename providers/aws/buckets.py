@@ -19,19 +19,25 @@ from providers.base import Call
 
 _GROUPS = "http://acs.amazonaws.com/groups/global"
 _EVERYBODY = (f"{_GROUPS}/AllUsers", f"{_GROUPS}/AuthenticatedUsers")
+_PAGE = 1000
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
 class Buckets(Listed):
-    """S3 lists all regions' buckets; those of one region are shown."""
+    """S3 keeps one list for all regions; only those of the region asked for are shown."""
 
     kind = Kind.BUCKET
 
     def rows(self, region: str, call: Call) -> Iterable[Observed]:
-        rows = self.read("s3", region, "ListBuckets", call).get("Buckets") or ()
-        for row in rows:
-            if self._region(region, row, call) == region:
-                yield self._observed(region, row["Name"], call)
+        start: dict[str, str] = {}
+        while True:
+            page = self.read("s3", region, "ListBuckets", call, BucketRegion=region, MaxBuckets=_PAGE, **start)
+            for row in page.get("Buckets") or ():
+                if self._region(region, row, call) == region:
+                    yield self._observed(region, row["Name"], call)
+            if not page.get("ContinuationToken"):
+                return
+            start = {"ContinuationToken": page["ContinuationToken"]}
 
     def _region(self, region: str, row: Mapping[str, Any], call: Call) -> str:
         """Where a bucket is; "" where it went meanwhile or may not be asked."""

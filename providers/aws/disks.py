@@ -49,6 +49,10 @@ class Disks(Ec2Kind):
 
     # -- reading ----------------------------------------------------------------------------------------------
 
+    def all(self, region: str, call: Call, fleet: str | None) -> list[Observed]:
+        """An instance's own disk carries its tags, and is not the fleet's as a disk."""
+        return [o for o in super().all(region, call, fleet) if fleet is None or o.owner == fleet]
+
     def observe(self, region: str, rows: list[dict[str, Any]], call: Call) -> list[Observed]:
         live = [row for row in rows if row.get("State") != "deleted"]
         names = self._instances.names(region, call) if any(row.get("Attachments") for row in live) else {}

@@ -151,6 +151,7 @@ class DnsRecords(Listed):
         assert isinstance(desired, DnsRecord)
         need_fleet(call)
         zone = self._zone(address, desired.zone, call)
+        _check(address, desired, zone)
         existing = self.own(address, call)
         if existing is not None:
             return existing
@@ -226,6 +227,21 @@ class DnsRecords(Listed):
 
 
 # -- translation: pure -------------------------------------------------------------------------------------------------
+
+
+def _check(address: Address, desired: DnsRecord, zone: Zone) -> None:
+    if desired.name != f"{desired.record_type} {desired.fqdn}":
+        raise InvalidRequest(
+            f"{address}: a record's name is its type and its full name",
+            mend=f"name it {desired.record_type} {desired.fqdn!s}",
+            address=str(address),
+        )
+    if desired.fqdn != zone.name and not desired.fqdn.endswith(f".{zone.name}"):
+        raise InvalidRequest(
+            f"{address}: {desired.fqdn} is not in the zone {zone.name}",
+            mend="name a record of the zone, or the zone of the record",
+            address=str(address),
+        )
 
 
 def record_of(zone: str, sets: Iterable[Mapping[str, Any]]) -> DnsRecord:

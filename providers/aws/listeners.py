@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from model.errors import InvalidRequest, NotFound
+from model.errors import InvalidRequest, NotBuiltYet, NotFound
 from model.resources import Address, HealthCheck, Listener, LoadBalancer, Observed
 from providers.aws.instances import Instances
 from providers.aws.names import with_digest
@@ -95,11 +95,10 @@ class Listeners:
 
     def _members(self, region: str, group: str, call: Call) -> frozenset[str]:
         rows = self._lb.read("elbv2", region, "DescribeTargetHealth", call, TargetGroupArn=group)
-        leaving = ("draining", "unused_deregistered")
         return frozenset(
             row["Target"]["Id"]
             for row in rows.get("TargetHealthDescriptions") or ()
-            if (row.get("TargetHealth") or {}).get("State") not in leaving
+            if (row.get("TargetHealth") or {}).get("State") != "draining"
         )
 
     def _names(self, region: str, ids: frozenset[str], call: Call) -> list[str]:
@@ -114,6 +113,10 @@ class Listeners:
 
     def check(self, address: Address, desired: LoadBalancer, call: Call) -> None:
         """Refuses what cannot be, before anything is written."""
+        if desired.access_logs:
+            raise NotBuiltYet(
+                f"{address}: duoyun cannot set access_logs of a load balancer on AWS", mend="leave access_logs out"
+            )
         fitting = ("http", "https") if desired.layer == 7 else ("tcp", "udp", "tls")
         for listener in desired.listeners:
             if listener.protocol not in fitting:

@@ -16,7 +16,8 @@ def fit(name: str, allowed: str, longest: int, *, lower: bool = False) -> str:
 
     longest: characters. Two names that are equal after cleaning stay apart by their digests.
     """
-    cleaned = re.sub(f"[^{allowed}]+|--+", "-", name.lower() if lower else name).strip("-")
+    replaced = re.sub(f"[^{allowed}]+", "-", name.lower() if lower else name)
+    cleaned = re.sub("--+", "-", replaced).strip("-")
     if cleaned == name and len(name) <= longest:
         return name
     return with_digest(cleaned, longest, name)

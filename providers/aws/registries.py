@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.errors import AlreadyExists, InvalidRequest, NotFound
+from model.errors import AlreadyExists, NotBuiltYet, NotFound
 from model.resources import Address, AnyResource, Kind, Observed, Registry
 from providers.aws.keys import chosen_key
 from providers.aws.kinds import need_fleet
@@ -88,11 +88,7 @@ class Registries(Listed):
         assert isinstance(desired, Registry)
         need_fleet(call)
         if desired.public:
-            raise InvalidRequest(
-                f"{address}: a private registry is not opened to everybody here",
-                mend="use a public gallery's own tools, or leave `public` out",
-                address=str(address),
-            )
+            raise NotBuiltYet(f"{address}: duoyun cannot set public of a registry on AWS", mend="leave public out")
         existing = self.own(address, call)
         if existing is not None:
             return existing

@@ -1,6 +1,7 @@
 """Auto Scaling groups, each with a launch template of its own that says what its members are.
 
-Callers: provider.py. Groups have no client tokens; their names are unique in a region, and so are templates'. Members
+Callers: provider.py. Names are
+unique in a region, the groups' and the templates', and nothing else keeps a second one from being made. Members
 carry the user's tags and the name `GROUP-member`, never ours: they are the group's, and no wish of a single instance.
 The template goes before the group, so that what is half gone is still found by the group.
 Sources: Auto Scaling API Reference, CreateAutoScalingGroup, UpdateAutoScalingGroup; EC2 API Reference,
@@ -27,7 +28,6 @@ from providers.aws.session import Session
 from providers.aws.tags import (
     NAME,
     changed_tags,
-    client_token,
     logical_name,
     ownership_tags,
     pairs,
@@ -209,21 +209,14 @@ class InstanceGroups(Listed):
         found = self._own_template(address, name, call)
         if found is None:
             tags = specification("launch-template", ownership_tags(address, desired, call))
+            request = {"LaunchTemplateName": name, "LaunchTemplateData": dict(data), "TagSpecifications": [tags]}
             try:
-                made = self.write(
-                    "ec2", region, "CreateLaunchTemplate", call, LaunchTemplateName=name, LaunchTemplateData=dict(data),
-                    ClientToken=client_token(call, "CreateLaunchTemplate", str(address)), TagSpecifications=[tags],
-                )["LaunchTemplate"]  # fmt: skip
-                if self._own_template(address, name, call) is not None:  # a token may give back what is gone
-                    return made["LaunchTemplateId"], "1"
-            except AlreadyExists:
-                pass
-            found = self._own_template(address, name, call)
-            if found is None:  # the token gave back one that was deleted since
-                made = self.write(
-                    "ec2", region, "CreateLaunchTemplate", call, LaunchTemplateName=name, LaunchTemplateData=dict(data),
-                    TagSpecifications=[tags],
-                )["LaunchTemplate"]  # fmt: skip
+                made = self.write("ec2", region, "CreateLaunchTemplate", call, **request)["LaunchTemplate"]
+            except AlreadyExists:  # an earlier try was heard, or somebody was faster
+                found = self._own_template(address, name, call)
+                if found is None:
+                    raise
+            else:
                 return made["LaunchTemplateId"], "1"
         version = self.write(
             "ec2", region, "CreateLaunchTemplateVersion", call, LaunchTemplateId=found, LaunchTemplateData=dict(data),

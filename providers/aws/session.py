@@ -38,6 +38,8 @@ _GLOBAL = frozenset({"iam", "route53"})
 _RATES: Mapping[tuple[str, bool], tuple[float, float]] = {
     ("ec2", False): (20.0, 100.0),  # EC2 Developer Guide, "Request throttling": non-mutating actions
     ("ec2", True): (5.0, 50.0),  # the same: mutating actions
+    ("route53", False): (5.0, 5.0),  # Route 53 Developer Guide, quotas: five requests per second per account
+    ("route53", True): (5.0, 5.0),
     ("cloudtrail", False): (2.0, 2.0),  # CloudTrail User Guide, quotas: LookupEvents 2 per second
 }
 """(service, writes) -> (requests per second, burst) per account and region, before any throttling was seen."""

@@ -38,7 +38,8 @@ from providers.base import Call
 
 POOL = FRONT = "main"
 Names = Mapping[tuple[str, str], str]
-"""(id of a virtual network in lower case, private address) -> the machine that has it there."""
+"""(id of a virtual network in lower case, private address) -> the machine that has it there; ("", id of an interface in
+lower case) -> the machine that has it."""
 
 
 class LoadBalancers(Adapter):
@@ -89,6 +90,8 @@ class LoadBalancers(Adapter):
         for nic in self.parts.all_interfaces(call):
             machine = parse_id(nic.virtual_machine.id).name if nic.virtual_machine else ""
             name = logical_name(self.account, machine, nic.location, nic.tags if owner_of(nic.tags) else None)
+            if name:
+                found["", str(nic.id).lower()] = name
             for config in nic.ip_configurations or ():
                 if name and config.subnet and config.private_ip_address:
                     network = str(config.subnet.id).rsplit("/subnets/", 1)[0].lower()
@@ -301,7 +304,7 @@ def targets_of(raw: Any, names: Names) -> tuple[str, ...]:
         for config in pool.backend_ip_configurations or ():
             nic = str(config.id).rsplit("/ipConfigurations/", 1)[0]
             if "/virtualmachinescalesets/" not in nic.lower():
-                found.append(parse_id(nic).name.removesuffix("-nic"))
+                found.append(names.get(("", nic.lower()), parse_id(nic).name))
     return tuple(sorted(dict.fromkeys(found)))
 
 

@@ -54,7 +54,7 @@ class Action:
 _WRITE_VERBS = (
     *("Create", "Delete", "Modify", "Run", "Start", "Stop", "Authorize", "Revoke", "Tag", "Untag", "UnTag"),
     *("Resize", "Attach", "Detach", "Set", "Add", "Remove", "Enable", "Disable", "Update", "Allocate", "Release"),
-    *("Associate", "Unassociate", "Upload", "Schedule"),
+    *("Associate", "Unassociate", "Upload", "Schedule", "Bind", "Unbind"),
 )
 
 
@@ -200,6 +200,7 @@ RPC: Mapping[tuple[str, str], Action] = {
             "DetachLoadBalancers": ess.detach_load_balancers,
             "DescribeScalingGroups": ess.describe_scaling_groups,
             "DescribeScalingConfigurations": ess.describe_scaling_configurations,
+            "DescribeScalingActivities": ess.describe_scaling_activities,
             "DescribeScalingInstances": ess.describe_scaling_instances,
             "TagResources": ess.tag_resources,
         },
@@ -336,6 +337,8 @@ RPC: Mapping[tuple[str, str], Action] = {
             "ListUsers": ram.list_users,
             "CreateAccessKey": ram.create_access_key,
             "ListAccessKeys": ram.list_access_keys,
+            "BindMFADevice": ram.bind_mfa_device,
+            "UnbindMFADevice": ram.unbind_mfa_device,
             "GetUserMFAInfo": ram.get_user_mfa_info,
             "DeleteUser": ram.delete_user,
             "CreateRole": ram.create_role,

@@ -12,10 +12,12 @@ import asyncio
 import base64
 import binascii
 import json
+import time
 from typing import Any
 
 from sandbox.alibaba import slb, things
 from sandbox.alibaba.catalogue import image, instance_type
+from sandbox.alibaba.faults import words
 from sandbox.alibaba.groups import find_group as find_security_group
 from sandbox.alibaba.machines import new_machine, remove, start
 from sandbox.alibaba.state import TAG_GROUP, Cloud, Ctx, Estate, Machine, iso, page, region_code
@@ -26,6 +28,7 @@ from sandbox.alibaba.wire import ApiError
 KIND, TRAIL = "instance_group", "ACS::ESS::ScalingGroup"
 _CONFIGURATION = "_scaling_configuration"
 _MOST = 1000
+_ACTIVITIES_KEPT = 20
 
 
 def _limits(low: int, high: int, size: int | None) -> None:
@@ -53,7 +56,7 @@ def create_scaling_group(ctx: Ctx) -> dict[str, Any]:
     made = things.add(
         ctx, KIND, ctx.cloud.new_id(f"asg-{region_code(ctx.region)}", 17), name, touched=TRAIL, tags=tags,
         low=low, high=high, size=size, vswitches=switches, vpc=usable_vswitch(ctx, switches[0]).vpc,
-        balancers=balancers, active="", enabled=False, failed="",
+        balancers=balancers, active="", enabled=False, activities=[],
     )  # fmt: skip
     made.name = made.name or made.id
     return {"ScalingGroupId": made.id}
@@ -216,6 +219,8 @@ def keep(cloud: Cloud, estate: Estate, group: Thing) -> None:
     if not values["enabled"] or group.leaving:
         return
     there = _staying(estate, group)
+    if len(there) < values["size"] and not _may_grow(cloud, group):
+        return
     for machine in there[: max(0, len(there) - values["size"])]:
         _drop(cloud, estate, group, machine)
     configuration = estate.things[f"{_CONFIGURATION}/{values['active']}"].values
@@ -232,6 +237,26 @@ def keep(cloud: Cloud, estate: Estate, group: Thing) -> None:
         machine.wants_public_ip = configuration["bandwidth"] > 0
         start(cloud, machine, "vm.create")
         _behind(estate, group, {machine.id}, add=True)
+
+
+def _may_grow(cloud: Cloud, group: Thing) -> bool:
+    """Whether there are machines to be had: a row of the fault table for `ess:ScaleOut` says no, and why."""
+    fault = cloud.world.faults.check("alibaba", "ess:ScaleOut", detail=group.name, write=True)
+    told = {"ScalingActivityId": cloud.new_id(f"asa-{region_code(group.region)}", 17), "StartTime": iso(time.time())}
+    if fault is None:
+        told |= {"StatusCode": "Successful", "ErrorCode": "", "ErrorMessage": ""}
+    else:
+        _, code, message = words("ess:ScaleOut")[fault.error or "capacity"]
+        failed = {"ErrorCode": fault.code or code, "ErrorMessage": fault.message or message}
+        told |= {"StatusCode": "Failed", **failed}
+    group.values["activities"] = [told, *group.values["activities"]][:_ACTIVITIES_KEPT]
+    return fault is None
+
+
+def describe_scaling_activities(ctx: Ctx) -> dict[str, Any]:
+    group = _group(ctx)
+    part, fields = page(ctx, group.values["activities"], limit=50)
+    return {"ScalingActivities": [{**row, "ScalingGroupId": group.id} for row in part], **fields}
 
 
 def _behind(estate: Estate, group: Thing, machine_ids: set[str], *, add: bool) -> None:

@@ -101,8 +101,26 @@ def list_access_keys(ctx: Ctx) -> dict[str, Any]:
     return {"AccessKeys": {"AccessKey": list(_find(ctx, "user", ctx.params.require("UserName")).values["keys"])}}
 
 
+def bind_mfa_device(ctx: Ctx) -> dict[str, Any]:
+    user = _find(ctx, "user", ctx.params.require("UserName"))
+    for name in ("AuthenticationCode1", "AuthenticationCode2"):
+        ctx.params.require(name)
+    user.values["mfa"] = ctx.params.require("SerialNumber")
+    ctx.touched.append(("ACS::RAM::User", user.id))
+    return {}
+
+
+def unbind_mfa_device(ctx: Ctx) -> dict[str, Any]:
+    user = _find(ctx, "user", ctx.params.require("UserName"))
+    serial, user.values["mfa"] = str(user.values.get("mfa", "")), ""
+    ctx.touched.append(("ACS::RAM::User", user.id))
+    return {"MFADevice": {"SerialNumber": serial}}
+
+
 def get_user_mfa_info(ctx: Ctx) -> dict[str, Any]:
-    _find(ctx, "user", ctx.params.require("UserName"))
+    user = _find(ctx, "user", ctx.params.require("UserName"))
+    if user.values.get("mfa"):
+        return {"MFADevice": {"SerialNumber": user.values["mfa"], "Type": "VMFA"}}
     raise ApiError(404, "EntityNotExist.User.MFADevice", "The MFA device of the user does not exist.")
 
 

@@ -174,7 +174,7 @@ class AlibabaServer:
     def operations(self, _glob: str) -> Collection[str]:
         """What a row of the fault table may name."""
         actions = (*RPC.values(), *(action for _method, _path, action in ROA))
-        return [*(f"{action.service.lower()}:{action.name}" for action in actions), *oss.OPERATIONS]
+        return [*(f"{action.service.lower()}:{action.name}" for action in actions), *oss.OPERATIONS, "ess:ScaleOut"]
 
     def _vanish(self, for_s: float) -> None:
         if self._listener is not None:

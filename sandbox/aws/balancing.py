@@ -24,7 +24,10 @@ class Balancing:
             f"{_SERVICE}:CreateLoadBalancer": self._create,
             f"{_SERVICE}:DeleteLoadBalancer": self._delete,
         }
-        self.after: dict[str, After] = {f"{_SERVICE}:CreateLoadBalancer": self._created}
+        self.after: dict[str, After] = {
+            f"{_SERVICE}:CreateLoadBalancer": self._created,
+            f"{_SERVICE}:ModifyListener": self._listens,
+        }
 
     def resume(self) -> None:
         """After a restart: what was being made is there."""
@@ -61,6 +64,16 @@ class Balancing:
         balancer.state = "provisioning"
         self._cloud.later("aws.loadbalancer.create", partial(_provisioned, balancer), balancer.name, balancer.arn)
         return {"LoadBalancers": [balancer]}
+
+    def _listens(self, incoming: Incoming, _answer: Answer) -> None:
+        """A target group that a listener was changed to is behind the listener's balancer."""
+        backend = self._backend(incoming)
+        groups = {action.get("TargetGroupArn") for action in incoming.params.get("DefaultActions") or ()}
+        for balancer in backend.load_balancers.values():
+            if incoming.params.get("ListenerArn") in balancer.listeners:
+                for group in (backend.target_groups[arn] for arn in groups if arn in backend.target_groups):
+                    if balancer.arn not in group.load_balancer_arns:
+                        group.load_balancer_arns.append(balancer.arn)
 
     def _delete(self, incoming: Incoming) -> None:
         balancer = self._backend(incoming).load_balancers.get(str(incoming.params.get("LoadBalancerArn", "")))

@@ -149,7 +149,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "volumes",
-        "available, attached, detached and changed at once; any size, any zone; an attached one can be attached again",
+        "available, attached, detached and changed at once; any size, any zone; an attached one can be attached "
+        "again; whether one goes with its instance is not told",
         "creating, attaching, detaching and modifying take time; IncorrectState, VolumeInUse, "
         "InvalidVolume.ZoneMismatch, a smaller size is InvalidParameterValue",
         "clients must wait, and a disk and its instance share a zone",
@@ -157,7 +158,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "load balancers",
-        "active as soon as they are looked at; two may have one name; protected ones can be deleted",
+        "active as soon as they are looked at; two may have one name; protected ones can be deleted; a target group "
+        "that a listener is changed to is not its balancer's",
         "provisioning first; the same name with the same settings is the same balancer, with others "
         "DuplicateLoadBalancerName; OperationNotPermitted under deletion protection; their subnets are in use. No "
         "traffic flows through them",
@@ -169,6 +171,7 @@ ROWS: tuple[Row, ...] = (
         "members boot and leave with the profile's durations, in their template's group, and run what its user data "
         "says; a group that goes says so until its members are gone. All are in the first subnet, as in moto",
         "clients must wait",
+        ("create instance_group life-instance-group",),
     ),
     Row(
         "DNS changes",
@@ -181,7 +184,7 @@ ROWS: tuple[Row, ...] = (
         "every key is a customer's",
         "those behind `alias/aws/...` are AWS's (DescribeKey, KeyManager)",
         "whether a user chose a key must show",
-        ("create disk life-disk", "list disk life-disk"),
+        ("create disk life-disk", "list disk life-disk", "update disk life-disk"),
     ),
     Row(
         "pages",

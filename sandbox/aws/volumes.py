@@ -132,7 +132,7 @@ def _settle(thing: Any) -> None:
 
 def patch() -> None:
     """Lets moto's volumes and their modifications tell what the shim says of them. Once per process; harmless again."""
-    from moto.ec2.models.elastic_block_store import Volume, VolumeModification
+    from moto.ec2.models.elastic_block_store import Volume, VolumeAttachment, VolumeModification
 
     if getattr(Volume, "shim_patched", False):
         return
@@ -144,4 +144,10 @@ def patch() -> None:
     Volume.status = property(lambda self: getattr(self, "shim_state", "") or told(self))
     VolumeModification.modification_state = property(lambda self: getattr(self, "shim_state", "") or "completed")
     VolumeModification.get_filter_value = filter_value
+    VolumeAttachment.delete_on_termination = property(_goes_with_its_instance)
     Volume.shim_patched = True
+
+
+def _goes_with_its_instance(attachment: Any) -> bool:
+    mapped = attachment.instance.block_device_mapping.get(attachment.device)
+    return bool(mapped is not None and mapped.delete_on_termination)

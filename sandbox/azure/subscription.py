@@ -19,6 +19,7 @@ from sandbox.azure.wire import ArmError, Reply, same
 GROUP = "Microsoft.Resources/resourceGroups"
 API_VERSIONS = ("2099-01-01-preview", "2024-05-01", "2022-09-01")
 """What every type is said to have: the sandbox looks at none of them."""
+_NOT_LISTED = ("properties", "etag", "eTag", "zones")
 _GROUP_NAME = re.compile(r"[-\w().]{0,89}[-\w()]")
 _TAG_FILTER = re.compile(r"tagname eq '([^']*)'(?: and tagvalue eq '([^']*)')?", re.IGNORECASE)
 _TYPE_FILTER = re.compile(r"resourcetype eq '([^']*)'", re.IGNORECASE)
@@ -156,7 +157,7 @@ class Subscription:
             if (wanted and not same(record.type, wanted[1])) or not _tag_matches(record, text):
                 continue
             rendered = self.engine.render(record)
-            rows.append({k: v for k, v in rendered.items() if k not in ("properties", "etag", "eTag")})
+            rows.append({k: v for k, v in rendered.items() if k not in _NOT_LISTED})
         return self.engine.page(request, rows)
 
     # -- providers ---------------------------------------------------------------------------------------------

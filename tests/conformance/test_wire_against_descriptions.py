@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tools.conformance import alibaba, aws, azure
+from tools.conformance.lives import FURTHER_WALKS
 from tools.conformance.page import Judged, exchanges, judge, text
 from tools.conformance.tea import PACKAGES, Sdk
 from tools.conformance.wire import Exchange
@@ -62,6 +63,14 @@ def test_every_life_ends_well(outcomes: Any) -> None:
         bad = {s: o for s, o in outcomes(cloud).items() if ", but" in o or o.split()[0].endswith(("Error", "Request"))}
         assert bad == {}
         assert [o for s, o in outcomes(cloud).items() if s.startswith("delete")] == ["gone"] * 8
+
+
+def test_every_further_life_ends_well(lives: Any) -> None:
+    """Those kinds of which a cloud's judge looks at a life; each outcome is one of these words."""
+    for cloud in FURTHER_WALKS:
+        outcomes = lives.further(cloud)[1]
+        assert len(outcomes) > 40
+        assert {s: o for s, o in outcomes.items() if o not in ("ready", "told", "seen", "gone")} == {}
 
 
 # -- the judges see what is wrong --------------------------------------------------------------------------------------
@@ -146,6 +155,27 @@ def test_alibabas_judge_reads_the_typed_sdk_where_nothing_else_is(
     assert told(checker, replace(good, target=f"{good.target}&SwitchName=x"))
     rows = spoilt(good, answer=lambda b: b["VSwitches"].update(VSwitch=[{"VSwitchID": "x"}]))
     assert told(checker, rows)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("action", "slip"),
+    [
+        ("Ess.CreateScalingGroup", "&Tagz.1.Key=x"),  # openapi_meta calls it Tag
+        ("Ess.CreateScalingGroup", "&MinSize=few"),
+        ("Slb.CreateLoadBalancer", "&Tag.1.Name=x"),
+        ("Alidns.AddDomainRecord", "&Remark=x"),
+        ("Kms.CreateKey", "&KeyName=x"),
+        ("ResourceCenter.SearchResources", "&Filter.1.Values.1=x"),
+    ],
+)
+def test_alibabas_judge_sees_in_the_further_services(
+    lives: Any, clouds_data: Path, typed_sdks: None, action: str, slip: str
+) -> None:
+    good = one(lives, "alibaba", lambda e: alibaba.action_of(e) == action and e.status == 200)
+    checker = alibaba.Checker(clouds_data / "alibaba")
+    assert told(checker, good) == []
+    assert told(checker, replace(good, target=f"{good.target}{slip}"))
 
 
 def test_awss_judge_sees(lives: Any) -> None:

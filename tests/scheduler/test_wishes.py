@@ -321,3 +321,21 @@ def test_wishes_that_make_no_sense_are_named(change: dict[str, Any], told: str) 
     p = problem(service(), service("t"), sites=(A1, A2))
     bad = replace(p, services=(replace(p.services[0], **change), p.services[1]))
     assert any(told in str(d) for d in check_problem(bad)), check_problem(bad)
+
+
+def test_the_example_of_the_documentation() -> None:
+    """docs/scheduler.md, "A worked example"."""
+    p = problem(service(), sites=(A1, A2))
+    plain = solved(p)
+    assert plain.placement.proven_optimal and plain.placement.cost.total_per_hour == pytest.approx(0.1)
+    safe = replace(p, services=(service(survives={"zone": 0.5}),))
+    assert solved(safe).placement.cost.total_per_hour == pytest.approx(0.2)
+    assert "s: as many as may be in zone a/x1, a/x2" in solved(safe).binding
+    verdict = solve(replace(safe, region_quota_vcpu={"a/x": 2.0}))
+    assert isinstance(verdict, InfeasibleVerdict)
+    ways = {r.conflict.kind: r.cost_per_hour for r in verdict.relaxations if r.enough}
+    assert {c.kind for c in verdict.conflicts} == {"demand", "survives", "quota"}
+    assert (ways["survives"], ways["quota"]) == (pytest.approx(0.1), pytest.approx(0.2))
+    verdict = solve(replace(safe, budget_per_hour=0.15))
+    assert isinstance(verdict, InfeasibleVerdict)
+    assert "no placement costs less than 0.2000" in verdict.conflicts[0].words

@@ -46,6 +46,10 @@ _MODELS = {
     "PATCH Microsoft.Compute/virtualMachines": (_COMPUTE, "VirtualMachineUpdate", ""),
     "PATCH Microsoft.Compute/virtualMachineScaleSets": (_COMPUTE, "VirtualMachineScaleSetUpdate", ""),
     "GET Microsoft.Compute/virtualMachines/instanceView": (_COMPUTE, "", "VirtualMachineInstanceView"),
+    "GET Microsoft.Compute/virtualMachineScaleSets/virtualMachines": (_COMPUTE, "", "VirtualMachineScaleSetVM"),
+    "POST Microsoft.Compute/virtualMachines/attachDetachDataDisks": (
+        _COMPUTE, "AttachDetachDataDisksRequest", "StorageProfile",
+    ),
     "GET Microsoft.Compute/disks": (_COMPUTE, "", "Disk"),
     "PUT Microsoft.Compute/disks": (_COMPUTE, "Disk", "Disk"),
     "PATCH Microsoft.Compute/disks": (_COMPUTE, "DiskUpdate", "Disk"),
@@ -54,6 +58,8 @@ _MODELS = {
     "PATCH Microsoft.Network/networkSecurityGroups": (_NETWORK, "TagsObject", ""),
     "PATCH Microsoft.Network/networkInterfaces": (_NETWORK, "TagsObject", ""),
     "PATCH Microsoft.Network/publicIPAddresses": (_NETWORK, "TagsObject", ""),
+    "PATCH Microsoft.Network/loadBalancers": (_NETWORK, "TagsObject", ""),
+    "PATCH Microsoft.Network/natGateways": (_NETWORK, "TagsObject", ""),
     "PATCH Microsoft.ContainerService/managedClusters": (_AKS, "TagsObject", ""),
     "POST Microsoft.ContainerService/managedClusters/listClusterUserCredential": (_AKS, "", "CredentialResults"),
     "POST Microsoft.ContainerService/managedClusters/listClusterAdminCredential": (_AKS, "", "CredentialResults"),
@@ -93,6 +99,8 @@ def operation_of(exchange: Exchange) -> Operation:
         return Operation(exchange.method, "/".join(["Microsoft.Resources", *(kinds or ["subscriptions"])]), name)
     at = max(i for i, p in enumerate(parts) if p.lower() == "providers")
     namespace, rest = parts[at + 1], parts[at + 2 :]
+    if not rest:
+        return Operation(exchange.method, "Microsoft.Resources/providers", namespace)
     if rest[0].lower() == "locations":
         return Operation(exchange.method, "/".join([namespace, "locations", *rest[2:3]]), "")
     kinds, odd = rest[0::2], len(rest) % 2 == 1

@@ -261,6 +261,16 @@ def account_on(cloud: str, row: Mapping[str, Any], endpoint: str, **more: Any) -
     )  # fmt: skip
 
 
+def _alibaba_walk(account: Account) -> None:
+    from tools.conformance.alibaba_walk import FurtherWalk
+
+    FurtherWalk(account).walk()
+
+
+FURTHER_WALKS: Mapping[str, Callable[[Account], None]] = {"alibaba": _alibaba_walk}
+"""What a stranger does with the further kinds, once the life of them has ended."""
+
+
 class Lives:
     """One life a cloud in a running sandbox, led and recorded when it is first asked for."""
 
@@ -268,6 +278,7 @@ class Lives:
         self.running = running
         self._led: dict[str, tuple[Recording, Mapping[str, str]]] = {}
         self._walked: dict[str, Recording] = {}
+        self._further: dict[str, tuple[Recording, Mapping[str, str]]] = {}
 
     def of(self, cloud: str) -> tuple[Recording, Mapping[str, str]]:
         """What went over the wire, and what came of each step."""
@@ -280,6 +291,22 @@ class Lives:
                 outcomes = Life(open_cloud(account), place, "conformance", more=more_of(cloud)).lead()
             self._led[cloud] = (recording, outcomes)
         return self._led[cloud]
+
+    def further(self, cloud: str) -> tuple[Recording, Mapping[str, str]]:
+        """The same of the further kinds, and what a stranger does with them."""
+        if cloud not in self._further:
+            from tools.conformance.further import FurtherLife, more_of
+
+            place = PLACES[cloud]
+            with recorded(self.running.endpoints["clouds"][cloud]["url"]) as recording:
+                account = account_on(cloud, self.running.account(place.partition), recording.url)
+                life = Life(open_cloud(account), place, "further")
+                outcomes = FurtherLife(life, account, more_of(cloud)).lead()
+                walk = FURTHER_WALKS.get(cloud)
+                if walk is not None:
+                    walk(account)
+            self._further[cloud] = (recording, outcomes)
+        return self._further[cloud]
 
     def walked(self, cloud: str) -> Recording:
         """A stranger's walk; empty where the adapter's life is all that is looked at."""

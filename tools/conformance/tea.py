@@ -20,6 +20,22 @@ PACKAGES = {
     "CS": "alibabacloud_cs20151215",
     "Sts": "alibabacloud_sts20150401",
     "Actiontrail": "alibabacloud_actiontrail20200706",
+    "Slb": "alibabacloud_slb20140515",
+    "Ess": "alibabacloud_ess20220222",
+    "Alidns": "alibabacloud_alidns20150109",
+    "cr": "alibabacloud_cr20181201",
+    "Kms": "alibabacloud_kms20160120",
+    "cas": "alibabacloud_cas20200407",
+    "Rds": "alibabacloud_rds20140815",
+    "Dds": "alibabacloud_dds20151201",
+    "polardb": "alibabacloud_polardb20170801",
+    "R-kvstore": "alibabacloud_r_kvstore20150101",
+    "Mns-open": "alibabacloud_mns_open20220119",
+    "alikafka": "alibabacloud_alikafka20190916",
+    "RocketMQ": "alibabacloud_rocketmq20220801",
+    "Ram": "alibabacloud_ram20150501",
+    "ResourceCenter": "alibabacloud_resourcecenter20221201",
+    "Nas": "alibabacloud_nas20170626",
 }
 """Service -> the package of its typed SDK: development dependencies."""
 _TEXT = {"str": "string", "int": "long", "bool": "boolean", "float": "float", "Any": "any"}

@@ -18,6 +18,8 @@ _LISTS = (
     "Microsoft.Network/networkSecurityGroups",
     "Microsoft.Network/networkInterfaces",
     "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/loadBalancers",
+    "Microsoft.Network/natGateways",
     "Microsoft.Compute/virtualMachines",
     "Microsoft.Compute/disks",
     "Microsoft.Compute/virtualMachineScaleSets",
@@ -91,7 +93,19 @@ class AzureWalk:
         nic = self._put(
             "Microsoft.Network/networkInterfaces", "nic", {"ipConfigurations": [{"name": "x", "properties": config}]}
         )
-        return [nsg, vnet, public, nic]
+        return [nsg, vnet, public, nic, *self._edges()]
+
+    def _edges(self) -> list[str]:
+        """A load balancer and a NAT gateway, with public addresses of their own."""
+        static = {"publicIPAllocationMethod": "Static"}
+        made = []
+        for type_, member in (("loadBalancers", "frontendIPConfigurations"), ("natGateways", "publicIpAddresses")):
+            address = self._put("Microsoft.Network/publicIPAddresses", f"{type_}-ip", static, sku={"name": "Standard"})
+            entry = {"name": "front", "properties": {"publicIPAddress": {"id": address}}}
+            used = entry if type_ == "loadBalancers" else {"id": address}
+            path = self._put(f"Microsoft.Network/{type_}", "edge", {member: [used]}, sku={"name": "Standard"})
+            made.append(path)
+        return made
 
     def _machines(self) -> list[str]:
         image = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2", "version": "latest"}
@@ -113,7 +127,9 @@ class AzureWalk:
         size = {"name": "Standard_D2s_v5", "capacity": 2}
         scale_set = self._put("Microsoft.Compute/virtualMachineScaleSets", "web", {}, sku=size)
         empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}
-        return [vm, scale_set, self._put("Microsoft.Compute/disks", "data", empty, sku={"name": "Premium_LRS"})]
+        data = self._put("Microsoft.Compute/disks", "data", empty, sku={"name": "Premium_LRS"})
+        self._send("POST", f"{vm}/attachDetachDataDisks", {"dataDisksToAttach": [{"diskId": data, "lun": 0}]})
+        return [vm, scale_set, data]
 
     def _cluster(self) -> str:
         pool = {"name": "system", "mode": "System", "count": 1, "vmSize": "Standard_D2s_v5"}

@@ -296,16 +296,19 @@ def queue(account: Account, region: str, name: str) -> Mapping[str, Any]:
     return {"family": "queue", "encrypted": True, "audit_logs": True, "public": None, "tags": {"team": "ops"}}
 
 
-def rest(account: Account, region: str, product: str, version: str, method: str, path: str, body: Any) -> None:
+def rest(account: Account, region: str, product: str, version: str, method: str, path: str, body: Any) -> Any:
+    """One REST action with the bare SDK."""
     from aliyunsdkcore.client import AcsClient
     from aliyunsdkcore.request import CommonRequest
 
     request = CommonRequest(product=product, version=version, uri_pattern=path)
     request.set_domain(account.endpoint.removeprefix("http://"))
     request.set_method(method)
-    request.set_content(json.dumps(body).encode())
-    request.set_content_type("application/json")
-    AcsClient(account.secrets["key_id"], account.secrets["secret"], region).do_action_with_exception(request)
+    if body is not None:
+        request.set_content(json.dumps(body).encode())
+        request.set_content_type("application/json")
+    client = AcsClient(account.secrets["key_id"], account.secrets["secret"], region)
+    return json.loads(client.do_action_with_exception(request))
 
 
 def audit_trail(account: Account, region: str, name: str) -> Mapping[str, Any]:
@@ -337,6 +340,8 @@ def identity(account: Account, region: str, name: str) -> Mapping[str, Any]:
     rpc(account, region, "Ram", "CreateRole", RoleName=name, **taken_by, **tags(team="ops"))
     rpc(account, region, "Ram", "CreateUser", UserName=name)
     rpc(account, region, "Ram", "CreateAccessKey", UserName=name)
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    rpc(account, region, "Ram", "BindMFADevice", UserName=name, SerialNumber=f"acs:ram::1:mfa/{name}", **codes)
     rpc(account, region, "Ram", "AttachPolicyToRole", RoleName=name, PolicyName=name, PolicyType="Custom")
     rpc(account, region, "Ram", "AttachPolicyToUser", UserName=name, PolicyName="ReadOnlyAccess", PolicyType="System")
     return {
