@@ -1,8 +1,9 @@
-"""Evaluates rules on an OPA server, over opa-python-client. Fails closed: no answer, an undefined one, an error: a fault.
+"""Evaluates rules on an OPA server, over opa-python-client. No answer, an undefined one or an error is a fault.
 
-Callers: orchestrator.gating, where the fleet names a server. Asked for strict builtin errors, since OPA by itself takes a
-builtin that fails for "undefined", which in a rule that looks for violations is a pass. API: openpolicyagent.org, "REST
-API". Non-goals: running the server.
+Callers: orchestrator.gating, where the fleet names a server. Strict builtin errors are asked for, since OPA by itself
+takes a builtin that fails for "undefined", which in a rule that looks for violations is a pass. Uploading is slow for a
+large bundle, as OPA compiles all modules anew with each; it happens once, and a server that has the bundle is left
+alone. API: openpolicyagent.org, "REST API". Non-goals: running the server.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Server:
 
 
 class OpaServer:
-    """An evaluator (policies.evaluation). instead: evaluates where the server is down; None: then everything is a fault."""
+    """An evaluator (policies.evaluation). instead: evaluates where the server is down; None: then it denies."""
 
     def __init__(self, server: Server, modules: Mapping[str, str], instead: Evaluator | None = None) -> None:
         self._server, self._modules, self._instead = server, dict(modules), instead
@@ -130,6 +131,8 @@ class OpaServer:
         try:
             self._ask(lambda: client.update_policy_from_string(text, endpoint, rego_compat=False))
         except RegoParseError as exc:
+            if exc.expression == "unauthorized":
+                raise ServerDown(f"the OPA server {self._server.url} refuses us: check its token") from exc
             return str(exc)
         return ""
 
@@ -185,7 +188,7 @@ def _client(server: Server) -> Any:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise DuoyunError(f"{server.url} is no OPA server", mend="write for example https://opa.example.com:8181")
     secure = parts.scheme == "https"
-    return OpaClient(
+    client = OpaClient(
         host=f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname,
         port=parts.port or (443 if secure else 8181),
         ssl=(server.ca_bundle or True) if secure else False,
@@ -194,3 +197,7 @@ def _client(server: Server) -> Any:
         retries=0,  # the client repeats no POST; ours are repeated above
         timeout=server.timeout_s,
     )
+    if server.ca_bundle:
+        # `requests` would prefer REQUESTS_CA_BUNDLE to the certificates that the fleet names.
+        client._session.trust_env = False
+    return client

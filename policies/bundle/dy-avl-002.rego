@@ -22,6 +22,7 @@ violations contains {"address": doc.address, "field": "sites", "message": messag
 	doc.replicas >= 2
 	is_array(doc.sites)
 	zones := {site.site | some site in doc.sites}
+	every zone in zones { is_string(zone) }
 	count(zones) < input.parameters.least_zones
 	message := sprintf("all %d replicas are in %s", [doc.replicas, concat(", ", sort(zones))])
 }

@@ -19,7 +19,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some at in k8s.located(doc)
 	container := at.container
 	object.get(k8s.map(k8s.map(container, "resources"), "limits"), "cpu", null) == null
-	not k8s.unknown(container.resources)
-	not k8s.unknown(container.resources.limits)
+	not k8s.unknown(object.get(container, "resources", null))
+	not k8s.unknown(object.get(container, ["resources", "limits"], null))
 	message := sprintf("container %s of %s has no resources.limits.cpu", [container.name, k8s.name(doc)])
 }

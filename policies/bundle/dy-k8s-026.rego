@@ -21,7 +21,7 @@ import rego.v1
 violations contains {"address": doc.address, "field": "manifest.spec.tls", "message": message} if {
 	some doc in input.documents
 	doc.manifest.kind == "Ingress"
-	not k8s.unknown(doc.manifest.spec.tls)
+	not k8s.unknown(object.get(doc, ["manifest", "spec", "tls"], null))
 	not input.parameters.tls_optional
 	count(k8s.list(doc.manifest.spec, "tls")) == 0
 	message := sprintf("%s has no tls section", [k8s.name(doc)])
@@ -32,7 +32,7 @@ violations contains {"address": doc.address, "field": "manifest.metadata.annotat
 	doc.manifest.kind == "Ingress"
 	count(input.parameters.https_annotations) > 0
 	count(k8s.list(doc.manifest.spec, "tls")) == 0
-	not k8s.unknown(doc.manifest.metadata.annotations)
+	not k8s.unknown(object.get(doc, ["manifest", "metadata", "annotations"], null))
 	not refuses_http(k8s.map(doc.manifest.metadata, "annotations"))
 	message := sprintf("%s neither has TLS nor refuses plain HTTP", [k8s.name(doc)])
 }

@@ -31,7 +31,7 @@ violations contains {"address": doc.address, "field": sprintf("%s.securityContex
 	some doc in input.documents
 	input.parameters.required == true
 	pod := k8s.pod(doc)
-	not k8s.unknown(pod.securityContext)
+	not k8s.unknown(object.get(pod, "securityContext", null))
 	not pod.securityContext.fsGroup
 	message := sprintf("%s names no group for its volumes", [k8s.name(doc)])
 }

@@ -21,7 +21,7 @@ violations contains {"address": doc.address, "field": "manifest.spec.ingress", "
 	some rule in k8s.list(doc.manifest.spec, "ingress")
 	is_object(rule)
 	not k8s.unknown(rule)
-	not k8s.unknown(rule.from)
+	not k8s.unknown(object.get(rule, "from", null))
 	everybody(rule)
 	message := sprintf("%s lets in everybody", [k8s.name(doc)])
 }

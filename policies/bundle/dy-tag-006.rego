@@ -19,7 +19,7 @@ import rego.v1
 violations contains {"address": doc.address, "field": "manifest.metadata.labels", "message": message} if {
 	some doc in input.documents
 	some wanted in input.parameters.labels
-	not k8s.unknown(doc.manifest.metadata.labels)
+	not k8s.unknown(object.get(doc, ["manifest", "metadata", "labels"], null))
 	value := object.get(k8s.labels(doc), wanted.key, null)
 	lacking(value, object.get(wanted, "allowed", ".*"))
 	message := sprintf("%s has no label %s that fits", [k8s.name(doc), wanted.key])

@@ -173,7 +173,7 @@ def test_what_is_certain_beside_something_unknown_is_found() -> None:
 
 
 def test_an_unknown_that_no_rule_reads_is_not_reported() -> None:
-    document = {**group(rule(443, "10.0.0.0/8")), "description": UNKNOWN}
+    document = {**group(rule(443, "10.0.0.0/8")), "network": UNKNOWN}
     assert judge([document], today=TODAY).findings == ()
 
 

@@ -46,15 +46,15 @@ def test_an_item_brings_its_fields_and_its_surroundings() -> None:
     assert document["address"] == "aws-cn/222222222222/cn-north-1/firewall_group/web"
     assert (document["country"], document["icp"], document["position"]) == ("CN", False, "fleet.yaml:3:1")
     assert document["rules"][0]["direction"] == "ingress"
-    assert rule_ids(document) == {"DY-NET-001"}
+    assert rule_ids(document) == {"DY-NET-001", "DY-NET-016"}
 
 
 def test_a_live_resource_and_its_record_are_judged_alike() -> None:
     where = address(Kind.FIREWALL_GROUP, "web")
     seen = Observed(address=where, resource=ssh("::/0"), provider_id="sg-1", owner="fleet")
     live, record = of_observed(seen, AROUND), of_resource(where, ssh("10.0.0.0/8"), AROUND)
-    assert rule_ids(live) == {"DY-NET-001"}
-    assert rule_ids(record) == set()
+    assert rule_ids(live) == {"DY-NET-001", "DY-NET-016"}
+    assert rule_ids(record) == {"DY-NET-016"}
     assert live["position"] == "sg-1" and live["ownership"] == "own"
     foreign = of_observed(Observed(address=where, resource=ssh("::/0"), provider_id="sg-1"), AROUND)
     assert foreign["ownership"] == "reference"
@@ -109,5 +109,5 @@ def test_a_site_that_the_fleet_does_not_know_is_no_legal_place() -> None:
 
 
 def test_the_cost_stands_beside_the_budget() -> None:
-    assert rule_ids(of_cost("shop", COST, AROUND)) == {"DY-CST-001"}
+    assert rule_ids(of_cost("shop", COST, AROUND)) == {"DY-CST-001", "DY-CST-004"}
     assert rule_ids(of_cost("shop", COST, Surroundings())) == set()
