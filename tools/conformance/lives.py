@@ -270,7 +270,7 @@ def _alibaba_walk(account: Account) -> None:
 FURTHER_WALKS: Mapping[str, Callable[[Account], None]] = {"alibaba": _alibaba_walk}
 """What a stranger does with the further kinds, once the life of them has ended."""
 
-IN_ONE_LIFE = frozenset({"aws"})
+IN_ONE_LIFE = frozenset({"aws", "azure"})
 """Clouds whose further kinds are part of the one life; the others' judges look at lives of their own for them."""
 
 
