@@ -18,7 +18,6 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": "backup_days", "message": message} if {
 	some doc in input.documents
-	is_number(doc.backup_days)
 	doc.backup_days > 0
 	doc.backup_days < input.parameters.least_days
 	message := sprintf("backups are kept for %d days", [doc.backup_days])

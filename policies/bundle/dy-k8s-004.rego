@@ -27,7 +27,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 # The container's word counts before the pod's.
 non_root(_, container) if {
 	setting(container, "runAsNonRoot", null) == true
-	setting(container, "runAsUser", 1) != 0
+	setting(container, "runAsUser", null) != 0
 }
 
 non_root(_, container) if setting(container, "runAsUser", 0) > 0
@@ -52,7 +52,7 @@ non_root(pod, container) if {
 
 pod_non_root(pod) if {
 	setting(pod, "runAsNonRoot", null) == true
-	setting(pod, "runAsUser", 1) != 0
+	setting(pod, "runAsUser", null) != 0
 }
 
 pod_non_root(pod) if setting(pod, "runAsUser", 0) > 0

@@ -39,7 +39,6 @@ violations contains {"address": doc.address, "field": "manifest.metadata.annotat
 
 refuses_http(annotations) if {
 	some key, value in annotations
-	is_string(value)
 	some pattern in input.parameters.https_annotations
 	regex.match(pattern, sprintf("%s=%s", [key, value]))
 }

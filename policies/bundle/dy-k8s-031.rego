@@ -21,7 +21,6 @@ violations contains {"address": doc.address, "field": "manifest.spec.replicas", 
 	some doc in input.documents
 	doc.manifest.kind in {"Deployment", "StatefulSet"}
 	replicas := object.get(doc.manifest.spec, "replicas", 1)
-	is_number(replicas)
 	replicas > 0
 	replicas < input.parameters.least
 	message := sprintf("%s has %d replica", [k8s.name(doc), replicas])

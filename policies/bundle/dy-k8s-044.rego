@@ -9,7 +9,7 @@
 #     Set securityContext.runAsUser to 10000 or more.
 #   kinds: [kubernetes_object]
 #   parameters:
-#     {least: 10000}
+#     {least: 10000, otherwise: 0}
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_044
 
@@ -20,8 +20,7 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	some doc in input.documents
 	some at in k8s.located(doc)
 	container := at.container
-	number := k8s.setting(doc, container, "runAsUser", 0)
-	is_number(number)
+	number := k8s.setting(doc, container, "runAsUser", input.parameters.otherwise)
 	number < input.parameters.least
 	not k8s.unsettled(doc, container, "runAsUser")
 	message := sprintf("container %s of %s runs with user %d", [container.name, k8s.name(doc), number])

@@ -16,7 +16,6 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": "sends_to", "message": message} if {
 	some doc in input.documents
-	is_array(doc.sends_to)
 	count(doc.sends_to) > 0
 	every address in doc.sends_to { is_string(address) }
 	message := sprintf("what it holds is sent to %s", [concat(", ", doc.sends_to)])

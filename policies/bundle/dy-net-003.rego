@@ -31,4 +31,5 @@ violations contains {"address": doc.address, "field": firewall.field(place), "me
 alike(other, way) if {
 	other.protocol == way.protocol
 	other.of == way.of
+	other.rules == way.rules
 }

@@ -20,7 +20,7 @@ violations contains {"address": doc.address, "field": sprintf("rules[%d]", [n]),
 	some doc in input.documents
 	some n, rule in doc.rules
 	rule.description == ""
-	message := sprintf("its rule %d (%v %v %v) has no description", [n + 1, rule.direction, rule.protocol, rule.cidr])
+	message := sprintf("a rule (%v %v %v) has no description", [rule.direction, rule.protocol, rule.cidr])
 }
 
 violations contains {"address": doc.address, "field": "description", "message": "it has no description"} if {

@@ -20,7 +20,6 @@ import rego.v1
 violations contains {"address": doc.address, "field": "sites", "message": message} if {
 	some doc in input.documents
 	doc.public == true
-	is_array(doc.sites)
 	clouds := {site.cloud | some site in doc.sites}
 	every cloud in clouds { is_string(cloud) }
 	count(clouds) > 0

@@ -20,7 +20,6 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": "version", "message": message} if {
 	some doc in input.documents
-	is_string(doc.engine)
 	oldest := input.parameters.oldest[doc.engine]
 	versions.older(doc.version, oldest)
 	message := sprintf("%s %s is older than %s", [doc.engine, doc.version, oldest])

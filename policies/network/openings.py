@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.network.ranges import Addresses, addresses
+from policies.network.ranges import Addresses, addresses, union
 
 PROTOCOLS = ("tcp", "udp")  # those whose ports rules speak of
 FIRST_PORT, LAST_PORT = 0, 65535
@@ -15,7 +15,7 @@ FIRST_PORT, LAST_PORT = 0, 65535
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Ports that strangers reach (or, of egress rules, that are reached at strangers). rules: their places in the list.
+    """Ports that one rule opens to strangers (or, of egress rules, at strangers). rules: its place in the list.
 
     sources: the blocks that let them in, as they were written.
     """
@@ -53,24 +53,24 @@ def openings(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[
     known = _known(rules, direction, lists)
     found: list[Opening] = []
     for protocol in PROTOCOLS:
+        open_by: dict[int, list[tuple[int, int]]] = {}
         for low, high in _segments(known, protocol):
-            opening = _judged(known, protocol, low, high)
-            if opening is not None:
-                _append(found, opening)
-    return found
+            for rule in _judged(known, protocol, low):
+                open_by.setdefault(rule.place, []).append((low, high))
+        cidrs = {rule.place: rule.cidr for rule in known}
+        found += [
+            Opening(protocol, low, high, (cidrs[place],), (place,))
+            for place, stretches in open_by.items()
+            for low, high in union(stretches)
+        ]
+    return sorted(found, key=lambda o: (PROTOCOLS.index(o.protocol), o.port_from, o.rules))
 
 
-def _append(found: list[Opening], new: Opening) -> None:
-    """Neighbouring ports that are open in the same way are one opening."""
-    last = found[-1] if found else None
-    if last and last.protocol == new.protocol and last.rules == new.rules and last.port_to + 1 == new.port_from:
-        found[-1] = Opening(last.protocol, last.port_from, new.port_to, last.sources, last.rules)
-    else:
-        found.append(new)
+def _judged(rules: Sequence[_Rule], protocol: str, port: int) -> list[_Rule]:
+    """The rules that let strangers in there, alone or together.
 
-
-def _judged(rules: Sequence[_Rule], protocol: str, port: int, high: int) -> Opening | None:
-    """Rules in their order: a denial holds for whom no rule before it has let in, and for all that come after it."""
+    In their order: a denial holds for whom no rule before it has let in, and for all that come after it.
+    """
     denied, let_in = Addresses(), Addresses()
     by: list[tuple[_Rule, Addresses]] = []
     for rule in rules:
@@ -83,9 +83,8 @@ def _judged(rules: Sequence[_Rule], protocol: str, port: int, high: int) -> Open
         else:
             denied = denied.joined(rule.addresses.without(let_in))
     if not let_in.strangers():
-        return None
-    wide = [rule for rule, new in by if new.strangers()] or [r for r, new in by if new.v4 or new.v6]
-    return Opening(protocol, port, high, tuple(dict.fromkeys(r.cidr for r in wide)), tuple(r.place for r in wide))
+        return []
+    return [rule for rule, new in by if new.strangers()] or [rule for rule, new in by if new.v4 or new.v6]
 
 
 def _segments(rules: Sequence[_Rule], protocol: str) -> Iterator[tuple[int, int]]:
@@ -109,7 +108,7 @@ def _known(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[st
         allows = rule["action"] == "allow"
         if allows and any(not _goes_before(rule, other) for other in doubtful):
             continue
-        blocks = [rule["cidr"]] if rule["cidr"] else list(lists.get(rule.get("prefix_list") or "", ()))
+        blocks = [rule["cidr"]] if rule["cidr"] else lists.get(str(rule.get("prefix_list")), ())
         try:
             where = addresses(blocks)
         except ValueError:

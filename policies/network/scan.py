@@ -133,7 +133,7 @@ def _resolved(rule: Any, lists: Mapping[str, Sequence[str]]) -> Any:
     """A rule whose prefix list nobody has told us reads as one whose block is unknown."""
     if not isinstance(rule, Mapping) or rule.get("cidr") or not rule.get("prefix_list"):
         return rule
-    return rule if rule["prefix_list"] in lists else {**rule, "cidr": UNKNOWN}
+    return rule if str(rule["prefix_list"]) in lists else {**rule, "cidr": UNKNOWN}
 
 
 def _plain(opening: Opening) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def machine(name: str = "m", **fields: Any) -> dict[str, Any]:
 
 def ways(*documents: dict[str, Any], of: str = "web") -> list[tuple[str, int, int]]:
     scanned = next(d for d in with_reach(documents) if d["name"] == of)
-    return [(w["protocol"], w["port_from"], w["port_to"]) for w in scanned["reach"]]
+    return sorted({(w["protocol"], w["port_from"], w["port_to"]) for w in scanned["reach"]})
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_ports_that_strangers_reach(rules: list[Any], expected: list[tuple[str, 
 
 def test_every_rule_that_opens_a_port_is_named() -> None:
     found = with_reach([group(rule(), rule(port_from=0, port_to=100), rule(cidr="10.0.0.0/8"))])[0]["reach"]
-    assert [w["rules"] for w in found if w["port_from"] == 22] == [[0, 1]]
+    assert [(w["port_from"], w["port_to"], w["rules"]) for w in found] == [(0, 100, [1]), (22, 22, [0])]
 
 
 def test_a_prefix_list_is_looked_into() -> None:
@@ -102,6 +102,13 @@ def test_a_prefix_list_that_nobody_told_is_not_known() -> None:
     scanned = with_reach([group(rule(cidr="", prefix_list="all"))])[0]
     assert scanned["reach"] == []
     assert scanned["rules"][0]["cidr"] == {"$unknown": True}
+
+
+@pytest.mark.parametrize("field", sorted(rule()))
+@pytest.mark.parametrize("value", [None, 7, True, [], {"$unknown": True}, ["x"]])
+def test_odd_values_are_borne_and_open_nothing_more(field: str, value: Any) -> None:
+    odd = group(rule() | {field: value}, rule(cidr="10.0.0.0/8"))
+    assert set(ways(odd, machine())) <= {("tcp", 22, 22), ("tcp", 7, 22), ("tcp", 1, 22), ("tcp", 0, 22)}
 
 
 def test_what_a_list_before_the_subnet_denies_is_not_reached() -> None:

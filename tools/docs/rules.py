@@ -14,6 +14,8 @@ def parts() -> dict[str, str]:
     rows = []
     for rule in default_bundle().rules:
         given = ", ".join(f"`{name}: {json.dumps(value)}`" for name, value in rule.parameters.items())
-        rows.append((rule.id, rule.severity.name.lower(), rule.stage, rule.title, given, rule.mend))
-    head = ("id", "severity", "stage", "it finds", "parameters and defaults", "mend")
+        kinds, controls = ", ".join(rule.kinds), ", ".join(rule.controls)
+        severity = rule.severity.name.lower()
+        rows.append((rule.id, severity, rule.stage, rule.title, kinds, given, rule.mend, controls))
+    head = ("id", "severity", "stage", "it finds", "in", "parameters and defaults", "mend", "controls")
     return {"rules": f"{len(rows)} rules.\n\n{table(head, rows)}"}
