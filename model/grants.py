@@ -17,41 +17,38 @@ from model.native import JsonText, Pending, render, unknown
 ANYBODY: Final = "*"
 Grants = list[dict[str, Any]]
 
-_ANY_ACCOUNT: Final = re.compile(r"(?:arn:aws[\w-]*:iam|acs:ram)::\*:")
+_ANY_ACCOUNT: Final = re.compile(r"(?:arn:[\w-]+:iam|acs:ram)::\*:")
 _TRAILING: Final = re.compile(r",(\s*[\]}])")
 _SAYS_WHO: Final = frozenset(
     {
-        "aws:sourcearn",
-        "aws:sourceaccount",
-        "aws:sourceowner",
-        "aws:sourceorgid",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:vpceaccount",
-        "aws:vpceorgid",
-        "aws:vpceorgpaths",
-        "aws:sourceip",
-        "aws:vpcsourceip",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:userid",
-        "aws:username",
-        "kms:calleraccount",
-        "kms:viaservice",
-        "s3:dataaccesspointaccount",
-        "s3:dataaccesspointarn",
-        "sns:endpoint",
-        "acs:sourceip",
-        "acs:sourcevpc",
-        "acs:sourcevpce",
-        "elasticfilesystem:accesspointarn",
-        "elasticfilesystem:accessedviamounttarget",
-        "lambda:functionurlauthtype",
+        "accessedviamounttarget",
+        "accesspointarn",
+        "calleraccount",
+        "dataaccesspointaccount",
+        "dataaccesspointarn",
+        "endpoint",
+        "functionurlauthtype",
+        "principalaccount",
+        "principalarn",
+        "principalorgid",
+        "principalorgpaths",
+        "sourceaccount",
+        "sourcearn",
+        "sourceip",
+        "sourceorgid",
+        "sourceowner",
+        "sourcevpc",
+        "sourcevpce",
+        "userid",
+        "username",
+        "viaservice",
+        "vpceaccount",
+        "vpceorgid",
+        "vpceorgpaths",
+        "vpcsourceip",
     }
 )
-"""Conditions that narrow down who may call, lower case."""
+"""Conditions that narrow down who may call: lower case, without the prefix of the cloud or service before the colon."""
 
 
 def read(document: Any) -> Grants | dict[str, Any]:
@@ -145,7 +142,7 @@ def _allows(grants: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
 def is_anybody(grant: Mapping[str, Any]) -> bool:
     """Whether a grant is for everybody, and no condition says who."""
     named = any(str(p).strip() == ANYBODY or _ANY_ACCOUNT.match(str(p)) for p in grant["principals"])
-    return named and not any(str(c).lower() in _SAYS_WHO for c in grant["conditions"])
+    return named and not any(_bare(c) in _SAYS_WHO for c in grant["conditions"])
 
 
 def any_principal(grants: Grants | dict[str, Any]) -> Any:
@@ -168,6 +165,11 @@ def public_write(grants: Grants | dict[str, Any]) -> Any:
     return any(a.startswith(("put", "delete", "*")) for a in found)
 
 
+def _bare(condition: Any) -> str:
+    """`cloud:SourceArn` -> `sourcearn`."""
+    return str(condition).lower().rpartition(":")[2]
+
+
 def tls_only(grants: Grants | dict[str, Any]) -> Any:
     """Whether a statement denies everybody who does not come by TLS."""
     if isinstance(grants, dict):
@@ -181,13 +183,13 @@ def tls_only(grants: Grants | dict[str, Any]) -> Any:
 
 def _is_plain(claim: str) -> bool:
     words = claim.lower().split()
-    return len(words) == 3 and words[1] in ("aws:securetransport", "acs:securetransport") and words[2] == "false"
+    return len(words) == 3 and _bare(words[1]) == "securetransport" and words[2] == "false"
 
 
 def foreign_principals(grants: Grants | dict[str, Any], own_account: str = "") -> Any:
     """Whether an account other than our own is named. Only those that stand as text can be told."""
     if isinstance(grants, dict):
         return grants
-    open_to = [g for g in _allows(grants) if not any(str(c).lower() in _SAYS_WHO for c in g["conditions"])]
+    open_to = [g for g in _allows(grants) if not any(_bare(c) in _SAYS_WHO for c in g["conditions"])]
     named = [str(p) for g in open_to for p in g["principals"]]
     return any(p.startswith("arn:") and not (own_account and f":{own_account}:" in p) and "${" not in p for p in named)

@@ -148,7 +148,7 @@ class OpaServer:
                 return request()
             except requests.HTTPError as exc:
                 response = exc.response
-                if response.status_code not in _RETRIED:
+                if response is None or response.status_code not in _RETRIED:
                     raise _failure(self._server.url, response) from exc
                 if last:
                     raise ServerDown(f"the OPA server {self._server.url} answers {response.status_code}") from exc
@@ -160,6 +160,8 @@ class OpaServer:
 
 
 def _failure(url: str, response: Any) -> RuleError:
+    if response is None:
+        return ServerDown(f"the OPA server {url} gives no answer")
     if response.status_code in (401, 403):
         return ServerDown(f"the OPA server {url} refuses us ({response.status_code}): check its token")
     try:

@@ -28,7 +28,7 @@ from policies.evaluation import Answer, Document, Fault, Task, by_kind
 from policies.worker import OUT_OF_MEMORY, frame
 
 _ROOT = Path(__file__).resolve().parents[1]
-_FEW_DOCUMENTS = 400  # below, a second process costs more than it saves
+_FEW_DOCUMENTS = 100  # below, a second process costs more than it saves
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from scheduler.prices import (
 )
 from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
+from scheduler.rebalance import rebalanced
 from scheduler.shares import Shares
 from scheduler.sizes import DIMENSIONS
 
@@ -158,11 +159,7 @@ class Large:
                 continue
             counts = consolidate(grid, model.spreads, model.shares, self.each * dearer[None, :], chain.ahead, counts)
             mixed = model.mix(counts)
-            # What the programs say of this very mix, instead of the prices that it was chosen at.
-            priced = (np.where(counts > 0, self.each, 0.0) * counts)[~grid.dedicated].sum(axis=0)
-            real = np.array([m.cost if m is not None else 0.0 for m in mixed])
-            total = estimate(grid, model.spreads, self.each * dearer[None, :], counts)
-            total += float(((real - priced) * dearer).sum())
+            total = self._weight(counts, mixed, dearer)
             for k in range(len(grid.places)):
                 pods = float((np.where(counts > 0, self.each, 0.0) * counts)[:, k].sum())
                 if pods > 0:
@@ -170,7 +167,34 @@ class Large:
             if best is None or total < best[0]:
                 best = total, counts
             self.learn(mixed)
-        return best[1] if best else None
+        return self._evened_out(best[1], best[0], dearer) if best else None
+
+    def _weight(self, counts: Floats, mixed: list[PlacePrices | None], dearer: Floats) -> float:
+        """About what it costs: what the programs say of this very mix, instead of the prices that it was chosen at."""
+        grid = self.model.grid
+        priced = (np.where(counts > 0, self.each, 0.0) * counts)[~grid.dedicated].sum(axis=0)
+        real = np.array([m.cost if m is not None else 0.0 for m in mixed])
+        total = estimate(grid, self.model.spreads, self.each * dearer[None, :], counts)
+        return total + float(((real - priced) * dearer).sum())
+
+    def _evened_out(self, counts: Floats, total: float, dearer: Floats) -> Floats:
+        """With places whose mixes use their machines better, where moving a part of the services does that."""
+        model, grid = self.model, self.model.grid
+
+        def propose(now: Floats) -> tuple[Floats, Floats] | None:
+            pairs = zip(self.prices, model.mix(now), strict=True)
+            each = replica_prices(grid, [old if new is None else new for old, new in pairs])
+            chain = bound_pass(grid, model.spreads, np.minimum(each * dearer[None, :], NEVER))
+            other = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
+            other = model.shares.mended(chain.ahead, other)
+            return None if (other.sum(axis=1) < grid.replicas).any() else (other, each)
+
+        def weigh(trial: Floats) -> float:
+            if len(reaches(grid, trial)) or not _kept(model, trial):
+                return math.inf
+            return self._weight(trial, model.mix(trial), dearer)
+
+        return rebalanced(grid, counts, total, propose, weigh)[0]
 
 
 def bound_of(model: Model, prices: list[PlacePrices], chain: Chain) -> float:

@@ -83,7 +83,10 @@ def names_one(value: Any, _context: Context, *wanted: str) -> Any:
 
 
 def count(value: Any, _context: Context) -> Any:
-    return len(value) if isinstance(value, list | dict | str) else unknown()
+    """How many there are; an empty block is none."""
+    if isinstance(value, list):
+        return sum(1 for item in value if item not in ({}, "", None))
+    return len(value) if isinstance(value, dict | str) else unknown()
 
 
 def data(value: Any, _context: Context) -> Any:

@@ -18,6 +18,7 @@ from model.resource_base import Kind
 from model.resources import KINDS
 from model.terraform import CloudTable, Converter, Join, Row, Type
 from policies.loaders.converters import CONVERTERS, at, plain
+from policies.loaders.links import link
 from policies.loaders.report import UNKNOWN_VALUE, UNMAPPED_FIELD, UNMAPPED_TYPE, Unassessed
 
 _LISTS: Final = frozenset(
@@ -195,7 +196,9 @@ class Mapper:
         for native, row, table in parts:
             if not self._join(native, row, table, made) and native.address not in made:
                 made[native.address] = self._document(native, row, table, alone=True)
-        return [d.data for d in made.values()]
+        documents = [d.data for d in made.values()]
+        link(documents)
+        return documents
 
     def _document(self, native: Native, row: Type, table: CloudTable, *, alone: bool = False) -> Document:
         document = Document(native, row, table.place(native))

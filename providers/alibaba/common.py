@@ -21,6 +21,7 @@ from providers.remembered import TAG_IMAGE, TAG_USER_DATA
 
 Row = Mapping[str, Any]
 NAMES_TTL_S = 60.0
+MISS_TTL_S = 5.0
 TAG_NETWORK, TAG_SUBNETS, TAG_LAYER = "duoyun-network", "duoyun-subnets", "duoyun-layer"  # what a CLB does not tell
 TAG_GROUP = "acs:autoscaling:scalingGroupId"  # which ESS puts on the instances of its groups
 OUR_TAGS = frozenset({TAG_FLEET, TAG_NAME, TAG_KEY, TAG_USER_DATA, TAG_IMAGE, TAG_NETWORK, TAG_SUBNETS, TAG_LAYER})
@@ -234,6 +235,7 @@ class References:
     def __init__(self) -> None:
         self.adapters: dict[Kind, Adapter] = {}
         self._zones: dict[str, str] = {}
+        self._misses: dict[tuple[Kind, str, str], float] = {}  # ids that nothing goes by: asked for again a while later
         self._names: dict[tuple[Kind, str], tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
 
@@ -243,11 +245,16 @@ class References:
             return ""
         with self._lock:
             at, known = self._names.get((kind, region), (0.0, {}))
+            missed_at = self._misses.get((kind, region, provider_id), -MISS_TTL_S)
+        if provider_id not in known and time.monotonic() - missed_at < MISS_TTL_S:
+            return provider_id
         if provider_id not in known or time.monotonic() - at > NAMES_TTL_S:
             adapter = self.adapters[kind]
             known = {i.id: i.logical_name for i in map(adapter.identify, adapter.rows(region, call))}
             with self._lock:
                 self._names[kind, region] = (time.monotonic(), known)
+                if provider_id not in known:
+                    self._misses[kind, region, provider_id] = time.monotonic()
         return known.get(provider_id, provider_id)
 
     def zone(self, region: str, switch_id: str, call: Call) -> str:
@@ -263,6 +270,7 @@ class References:
     def forget(self, kind: Kind, region: str) -> None:
         with self._lock:
             self._names.pop((kind, region), None)
+            self._misses = {key: at for key, at in self._misses.items() if key[:2] != (kind, region)}
 
     def find(self, kind: Kind, of: Address, name: str, call: Call) -> Observed:
         """What `of` refers to by that name. Raises InvalidRequest naming both."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from model.resources import Cache, Database, Kind, Observed, State
-from providers.alibaba.common import Identified, Row, tags_of, users_tags
+from providers.alibaba.common import Identified, References, Row, tags_of, users_tags
 from providers.alibaba.reader import Reader, cidrs_of
 from providers.alibaba.session import PageNames, Session, TokenNames, inside
 from providers.base import Call
@@ -184,22 +184,23 @@ class _Sourced(Reader):
 
     SOURCES: ClassVar[tuple[Callable[[Session], Source], ...]]
 
-    def _sources(self) -> dict[str, Source]:
-        return {made.service: made for made in (source(self.session) for source in self.SOURCES)}
+    def __init__(self, session: Session, references: References) -> None:
+        super().__init__(session, references)
+        self._sources = {made.service: made for made in (source(session) for source in self.SOURCES)}
 
     def rows(self, region: str, call: Call, *, tags: Mapping[str, str] | None = None, name: str = "") -> Iterator[Row]:
         del name
-        for source in self._sources().values():
+        for source in self._sources.values():
             for row in source.rows(region, call):
                 if all(source.tags(row).get(k) == v for k, v in (tags or {}).items()):
                     yield row
 
     def identify(self, row: Row) -> Identified:
-        source = self._sources()[str(row["source"])]
+        source = self._sources[str(row["source"])]
         return Identified(str(row[source.id_field]), str(row.get(source.name_field) or ""), source.tags(row))
 
     def observe(self, region: str, row: Row, call: Call) -> Observed:
-        source, who = self._sources()[str(row["source"])], self.identify(row)
+        source, who = self._sources[str(row["source"])], self.identify(row)
         common = {"name": who.logical_name, "tags": users_tags(who.tags)}
         state = _STATES.get(str(row.get(source.state_field, "")), State.UPDATING)
         return self.seen(region, row, source.read(region, row, common, call), state=state)

@@ -61,7 +61,9 @@ class LoadBalancers(Adapter):
         return Identified(row["LoadBalancerId"], row.get("LoadBalancerName", ""), tags)
 
     def observe(self, region: str, row: Row, call: Call) -> Observed:
-        who, found = self.identify(row), self._listeners(region, row["LoadBalancerId"], call)
+        who = self.identify(row)
+        found = row["listeners"] if "listeners" in row else self._listeners(region, who.id, call)
+        logged = row["logged"] if "logged" in row else who.id in self._logged(region, call)
         listeners = tuple(sorted(map(read_listener, found), key=lambda line: (line.port, line.protocol)))
         public = row.get("AddressType") == "internet"
         balancer = LoadBalancer(
@@ -74,7 +76,7 @@ class LoadBalancers(Adapter):
             layer=layer_of(listeners) if listeners else int(who.tags.get(TAG_LAYER, "4")),
             public=public,
             deletion_protection=row.get("DeleteProtection") == "on",
-            access_logs=who.id in self._logged(region, call),
+            access_logs=logged,
         )
         state, detail = _state(row, found)
         address = str(row.get("Address") or "")
@@ -91,11 +93,24 @@ class LoadBalancers(Adapter):
             raw={"stopped": tuple((r["ListenerProtocol"], r["ListenerPort"]) for r in found if _stopped(r))},
         )
 
-    def _listeners(self, region: str, balancer_id: str, call: Call) -> list[Row]:
-        asked = {"LoadBalancerId": [balancer_id]}
-        return list(
-            self.session.token_pages("Slb", "DescribeLoadBalancerListeners", region, call, ("Listeners",), asked)
-        )
+    def list(self, region: str, call: Call, fleet: str | None) -> Iterator[Observed]:
+        """Listeners and logs of all of them at once."""
+        wanted = {TAG_FLEET: fleet} if fleet is not None else None
+        rows = [*self.rows(region, call, tags=wanted)]
+        lines: dict[str, Any] = {str(row["LoadBalancerId"]): [] for row in rows}
+        for line in self._listeners(region, "", call) if rows else ():
+            lines.get(str(line["LoadBalancerId"]), []).append(line)
+        logged = self._logged(region, call) if rows else set()
+        for row in rows:
+            who = self.identify(row)
+            if fleet is None or who.tags.get(TAG_FLEET) == fleet:
+                yield self.observe(region, {**row, "listeners": lines[who.id], "logged": who.id in logged}, call)
+
+    def _listeners(self, region: str, balancer_id: str, call: Call) -> Sequence[Row]:
+        """Of one, or of all."""
+        asked = {"LoadBalancerId": [balancer_id] if balancer_id else []}
+        where = ("Listeners",)
+        return [*self.session.token_pages("Slb", "DescribeLoadBalancerListeners", region, call, where, asked)]
 
     def _logged(self, region: str, call: Call) -> set[str]:
         """Those whose access logs are delivered somewhere."""
@@ -120,16 +135,14 @@ class LoadBalancers(Adapter):
         """Instances behind it by id, without those of scaling groups: their names."""
         answer = self.session.rpc("Slb", "DescribeLoadBalancerAttribute", region, call, {"LoadBalancerId": balancer_id})
         ids = [str(s["ServerId"]) for s in (answer.get("BackendServers") or {}).get("BackendServer") or ()]
-        names = {i: self.references.name(Kind.INSTANCE, region, i, call) for i in ids}
-        unknown = [i for i, name in names.items() if i == name]
-        theirs = self._members_among(region, unknown, call)
-        return {i: name for i, name in names.items() if i not in theirs}
+        theirs = self._members_among(region, ids, call)
+        return {i: self.references.name(Kind.INSTANCE, region, i, call) for i in ids if i not in theirs}
 
     def _members_among(self, region: str, instance_ids: Sequence[str], call: Call) -> set[str]:
         """Those of the instances that a scaling group made."""
         found = set[str]()
         for start in range(0, len(instance_ids), INSTANCES_PER_CALL):
-            part = list(instance_ids[start : start + INSTANCES_PER_CALL])
+            part = [*instance_ids[start : start + INSTANCES_PER_CALL]]
             asked = {"InstanceIds": json.dumps(part), "PageSize": INSTANCES_PER_CALL}
             rows = self.session.rpc("Ecs", "DescribeInstances", region, call, asked)["Instances"]["Instance"]
             found |= {r["InstanceId"] for r in rows if TAG_GROUP in tags_of((r.get("Tags") or {}).get("Tag"))}
@@ -232,9 +245,9 @@ class LoadBalancers(Adapter):
         rows = [{"ServerId": i, "Type": "ecs"} for i in sorted(have - wanted)]
         self._send_servers(observed, "RemoveBackendServers", rows, call)
 
-    def _send_servers(self, observed: Observed, action: str, rows: list[dict[str, str]], call: Call) -> None:
+    def _send_servers(self, observed: Observed, action: str, rows: Sequence[Row], call: Call) -> None:
         for start in range(0, len(rows), SERVERS_PER_CALL):
-            part = rows[start : start + SERVERS_PER_CALL]
+            part = [*rows[start : start + SERVERS_PER_CALL]]
             params = {"LoadBalancerId": observed.provider_id, "BackendServers": json.dumps(part)}
             self.session.rpc("Slb", action, observed.address.region, call, params, write=True)
 
@@ -255,7 +268,7 @@ def _stopped(row: Row) -> bool:
     return row.get("Status") == "stopped"
 
 
-def _state(row: Row, listeners: list[Row]) -> tuple[State, str]:
+def _state(row: Row, listeners: Sequence[Row]) -> tuple[State, str]:
     """locked: the bill is not paid. A stopped listener does nothing for anybody."""
     status = str(row.get("LoadBalancerStatus", "active"))
     if status != "active":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -50,7 +51,9 @@ class InstanceGroups(Adapter):
 
     def observe(self, region: str, row: Row, call: Call) -> Observed:
         who = self.identify(row)
-        made_from = self._configuration(region, str(row.get("ActiveScalingConfigurationId") or ""), call)
+        active = str(row.get("ActiveScalingConfigurationId") or "")
+        made_from = row["made_from"] if "made_from" in row else self._configuration(region, active, call)
+        members = row["members"] if "members" in row else self._members(region, who.id, call)[who.id]
         switches = [str(s) for s in row.get("VSwitchIds") or [row.get("VSwitchId")] if s]
         security = [*(made_from.get("SecurityGroupIds") or ()), str(made_from.get("SecurityGroupId") or "")]
         group = InstanceGroup(
@@ -87,7 +90,7 @@ class InstanceGroups(Adapter):
             owner=who.tags.get(TAG_FLEET, ""),
             detail=detail,
             raw={
-                "members": self._members(region, who.id, call),
+                "members": tuple(sorted(members)),
                 "balancers": tuple(str(b) for b in row.get("LoadBalancerIds") or ()),
                 "enabled": row.get("LifecycleState") == "Active",
             },
@@ -111,12 +114,30 @@ class InstanceGroups(Adapter):
         told = (latest.get("ErrorCode"), latest.get("ErrorMessage") or latest.get("StatusMessage"))
         return ": ".join(str(part) for part in told if part) or str(latest["StatusCode"])
 
-    def _members(self, region: str, group_id: str, call: Call) -> tuple[str, ...]:
-        """Ids of the instances that are there to stay."""
-        rows = self.session.pages(
-            "Ess", "DescribeScalingInstances", region, call, ("ScalingInstances",), {"ScalingGroupId": group_id}
-        )
-        return tuple(sorted(str(r["InstanceId"]) for r in rows if not str(r["LifecycleState"]).startswith("Remov")))
+    def list(self, region: str, call: Call, fleet: str | None) -> Iterator[Observed]:
+        """Configurations and members of all of them at once."""
+        wanted = {TAG_FLEET: fleet} if fleet is not None else None
+        rows = [*self.rows(region, call, tags=wanted)]
+        if not rows:
+            return
+        where = ("ScalingConfigurations",)
+        found = self.session.pages("Ess", "DescribeScalingConfigurations", region, call, where, {})
+        made_from = {str(r["ScalingConfigurationId"]): r for r in found}
+        members = self._members(region, "", call)
+        for row in rows:
+            who, active = self.identify(row), str(row.get("ActiveScalingConfigurationId") or "")
+            if fleet is None or who.tags.get(TAG_FLEET) == fleet:
+                besides = {"made_from": made_from.get(active, {}), "members": members[who.id]}
+                yield self.observe(region, {**row, **besides}, call)
+
+    def _members(self, region: str, group_id: str, call: Call) -> defaultdict[str, set[str]]:
+        """Ids of the instances that are there to stay, by group; of one group, or of all."""
+        asked = {"ScalingGroupId": group_id}
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for r in self.session.pages("Ess", "DescribeScalingInstances", region, call, ("ScalingInstances",), asked):
+            if not str(r["LifecycleState"]).startswith("Remov"):
+                found[str(r["ScalingGroupId"])].add(str(r["InstanceId"]))
+        return found
 
     # -- writing -----------------------------------------------------------------------------------------------
 

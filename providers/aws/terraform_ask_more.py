@@ -109,7 +109,9 @@ def raw_blocks_exploits(values: Any, _context: Context) -> Any:
 
 
 def raw_cdn_waf_exploits(values: Any, context: Context) -> Any:
-    """By the web access list that it names; None where the input has none, or it names none."""
+    """By the web access list that it names; False where it names none, None where the input does not have that."""
+    if values.get("web_acl_id") in (None, ""):
+        return False
     found = context.find(values.get("web_acl_id"), "aws_wafv2_web_acl")
     return None if found is None else raw_blocks_exploits(found.values, context)
 

@@ -299,6 +299,8 @@ def raw_disks_encrypted(values: Any, _context: Context, *paths: str) -> Any:
         if not blocks and required:
             answers.append(False)
         for block in blocks:
+            if "mapping" in name and isinstance(block, Mapping) and not block.get("ebs"):
+                continue  # it names a device, and no disk
             inner = block.get("ebs", block) if isinstance(block, Mapping) else block
             inner = inner[0] if isinstance(inner, list) and inner else inner
             answers.append(_disk_encrypted(inner))

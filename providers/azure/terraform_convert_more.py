@@ -74,6 +74,43 @@ def raw_scanned(_values: Any, context: Context) -> Any:
     return any(True for p in policies for _ in context.parts_of(p, kind))
 
 
+def _cards(value: Any, context: Context) -> list[Any]:
+    return [c for v in listed(value) if (c := context.find(v, "azurerm_network_interface")) is not None]
+
+
+def raw_card_subnet(value: Any, context: Context) -> Any:
+    """The subnet of a machine's first network card that is in the input."""
+    for card in _cards(value, context):
+        subnet = first(card.values.get("ip_configuration")).get("subnet_id")
+        if subnet is not None:
+            return getattr(subnet, "ref", "") or (unknown() if isinstance(subnet, Pending) else render(subnet))
+    return None
+
+
+def raw_card_group(value: Any, context: Context) -> Any:
+    """The security group that is bound to one of its network cards."""
+    for card in _cards(value, context):
+        for bound in context.parts_of(card, "azurerm_network_interface_security_group_association"):
+            group = bound.values.get("network_security_group_id")
+            return getattr(group, "ref", "") or (unknown() if isinstance(group, Pending) else render(group))
+    return None
+
+
+def raw_card_public(value: Any, context: Context) -> Any:
+    """Whether one of its network cards has a public address; None where none of them is in the input."""
+    cards = _cards(value, context)
+    blocks = [b for c in cards for b in listed(c.values.get("ip_configuration")) if isinstance(b, Mapping)]
+    return any(b.get("public_ip_address_id") is not None for b in blocks) if cards else None
+
+
+def raw_alerts_on(values: Any, _context: Context) -> Any:
+    """The policy is on, and no kind of alert is left out."""
+    state, left_out = values.get("state", "Enabled"), values.get("disabled_alerts")
+    if isinstance(state, Pending) or isinstance(left_out, Pending):
+        return unknown()
+    return render(state) == "Enabled" and not [a for a in listed(left_out) if render(a)]
+
+
 def raw_days(value: Any, _context: Context) -> Any:
     """0: for ever, which reads None."""
     if value is None:

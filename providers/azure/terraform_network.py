@@ -17,6 +17,11 @@ _RULE = (
 )
 _KEY = ref("disk_key", "os_disk.disk_encryption_set_id")
 _IDENTITY = row("managed_identity", "identity", "raw_present", False)
+_CARDS = (
+    row("subnet", "network_interface_ids", "raw_card_subnet", ""),
+    row("firewall_group", "network_interface_ids", "raw_card_group", ""),
+    row("public_ip", "network_interface_ids", "raw_card_public", None),
+)
 _LINUX = (
     row("zone", "zone", "raw_text", ""),
     row("instance_type", "size|vm_size|sku", "raw_text", ""),
@@ -127,6 +132,12 @@ TYPES = (
         row("ip_forwarding", "enable_ip_forwarding|ip_forwarding_enabled", "flag", False),
         row("public", "ip_configuration.public_ip_address_id", "raw_present", False),
     ),
+    managed(
+        "azurerm_network_interface_security_group_association",
+        "other",
+        ref("card", "network_interface_id"),
+        ref("group", "network_security_group_id"),
+    ),
     managed("azurerm_network_ddos_protection_plan", "ddos_plan"),
     typed(
         "azurerm_public_ip",
@@ -220,16 +231,18 @@ TYPES = (
         layer=7,
     ),
     # -- machines --
-    typed("azurerm_linux_virtual_machine", Kind.INSTANCE, *_LINUX, _LINUX_PASSWORD),
+    typed("azurerm_linux_virtual_machine", Kind.INSTANCE, *_CARDS, *_LINUX, _LINUX_PASSWORD),
     typed(
         "azurerm_windows_virtual_machine",
         Kind.INSTANCE,
+        *_CARDS,
         *_LINUX,
         row("auto_upgrades", "enable_automatic_updates|automatic_updates_enabled", "flag", True),
     ),
     typed(
         "azurerm_virtual_machine",
         Kind.INSTANCE,
+        *_CARDS,
         *_LINUX[:3],
         _IDENTITY,
         _OLD_PASSWORD,

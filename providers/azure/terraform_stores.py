@@ -76,7 +76,7 @@ _AUDIT = (
     row("log_retention_days", "retention_in_days", "raw_days", None),
 )
 _ALERTS = (
-    row("threat_detection", "state", "is_one", True, "Enabled"),
+    row("threat_detection", "", "raw_alerts_on", None, reads=("state", "disabled_alerts")),
     row("contacts", "", "raw_alert_mails", None, reads=("email_addresses",)),
     row("notifies", "email_account_admins", "flag", False),
     row("all_alerts", "disabled_alerts", "raw_absent", True),
@@ -139,7 +139,12 @@ _DATABASES = (
         *_ALERTS,
         row("enabled", "state", "is_one", True, "Enabled"),
         joins=(
-            Join(_SQL, "server_name", rows=(row("threat_detection", "state", "is_one", None, "Enabled"),), keep=True),
+            Join(
+                _SQL,
+                "server_name",
+                rows=(row("threat_detection", "", "raw_alerts_on", None, reads=("state", "disabled_alerts")),),
+                keep=True,
+            ),
         ),
     ),
     managed(

@@ -6,74 +6,24 @@ Callers: server.py; tools/conformance. Not here: what the actions do.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from sandbox.alibaba import (
-    acr,
-    alidns,
     audit,
     catalogue,
-    certificates,
     clusters,
-    databases,
     disks,
     ecs_tags,
     egress,
-    ess,
     groups,
-    kms,
     machines,
     messages,
     pools,
-    ram,
-    resources,
-    slb,
     sts,
-    trails,
     vpc,
 )
-from sandbox.alibaba.state import Ctx
-
-Handler = Callable[[Ctx], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """regional: the request must name a region of the caller's partition. tokens: whether it honours ClientToken."""
-
-    service: str
-    name: str
-    run: Handler
-    write: bool = False
-    regional: bool = True
-    tokens: bool = True
-
-
-_WRITE_VERBS = (
-    *("Create", "Delete", "Modify", "Run", "Start", "Stop", "Authorize", "Revoke", "Tag", "Untag", "UnTag"),
-    *("Resize", "Attach", "Detach", "Set", "Add", "Remove", "Enable", "Disable", "Update", "Allocate", "Release"),
-    *("Associate", "Unassociate", "Upload", "Schedule", "Bind", "Unbind"),
-)
-
-
-def _table(
-    service: str, handlers: Mapping[str, Handler], *, regional: bool = True, tokens: Collection[str] | None = None
-) -> dict[tuple[str, str], Action]:
-    """tokens: names of those that honour a client token; None: all that write."""
-    return {
-        (service, name): Action(
-            service,
-            name,
-            run,
-            name.startswith(_WRITE_VERBS),
-            regional and name != "DescribeRegions",
-            tokens is None or name in tokens,
-        )
-        for name, run in handlers.items()
-    }
-
+from sandbox.alibaba.action import Action, table
+from sandbox.alibaba.further_actions import FURTHER
 
 VERSIONS: Mapping[str, str] = {
     "2014-05-26": "Ecs",
@@ -96,9 +46,8 @@ VERSIONS: Mapping[str, str] = {
     "2022-12-01": "ResourceCenter",
     "2017-06-26": "Nas",
 }
-_PROTOCOLS = ("TCP", "UDP", "HTTP", "HTTPS")
 RPC: Mapping[tuple[str, str], Action] = {
-    **_table(
+    **table(
         "Ecs",
         {
             "DescribeRegions": catalogue.describe_regions,
@@ -140,7 +89,7 @@ RPC: Mapping[tuple[str, str], Action] = {
             "ListTagResources": ecs_tags.list_tag_resources,
         },
     ),
-    **_table(
+    **table(
         "Vpc",
         {
             "DescribeRegions": catalogue.describe_vpc_regions,
@@ -164,240 +113,7 @@ RPC: Mapping[tuple[str, str], Action] = {
             "ReleaseEipAddress": egress.release_eip_address,
         },
     ),
-    **_table(
-        "Slb",
-        {
-            "CreateLoadBalancer": slb.create_load_balancer,
-            "DescribeLoadBalancers": slb.describe_load_balancers,
-            "DescribeLoadBalancerAttribute": slb.describe_attribute,
-            "DescribeLoadBalancerListeners": slb.describe_listeners,
-            "DescribeAccessLogsDownloadAttribute": slb.describe_access_logs,
-            "DeleteLoadBalancer": slb.delete_load_balancer,
-            "SetLoadBalancerName": slb.set_name,
-            "SetLoadBalancerDeleteProtection": slb.set_delete_protection,
-            **{f"CreateLoadBalancer{p}Listener": slb.creator(p.lower()) for p in _PROTOCOLS},
-            **{f"SetLoadBalancer{p}ListenerAttribute": slb.setter(p.lower()) for p in _PROTOCOLS},
-            "StartLoadBalancerListener": slb.start_listener,
-            "StopLoadBalancerListener": slb.stop_listener,
-            "DeleteLoadBalancerListener": slb.delete_listener,
-            "AddBackendServers": slb.add_backend_servers,
-            "RemoveBackendServers": slb.remove_backend_servers,
-            "TagResources": slb.tag_resources,
-            "UntagResources": slb.untag_resources,
-        },
-        tokens={"CreateLoadBalancer"},
-    ),
-    **_table(
-        "Ess",
-        {
-            "CreateScalingGroup": ess.create_scaling_group,
-            "CreateScalingConfiguration": ess.create_scaling_configuration,
-            "EnableScalingGroup": ess.enable_scaling_group,
-            "DisableScalingGroup": ess.disable_scaling_group,
-            "ModifyScalingGroup": ess.modify_scaling_group,
-            "DeleteScalingGroup": ess.delete_scaling_group,
-            "AttachLoadBalancers": ess.attach_load_balancers,
-            "DetachLoadBalancers": ess.detach_load_balancers,
-            "DescribeScalingGroups": ess.describe_scaling_groups,
-            "DescribeScalingConfigurations": ess.describe_scaling_configurations,
-            "DescribeScalingActivities": ess.describe_scaling_activities,
-            "DescribeScalingInstances": ess.describe_scaling_instances,
-            "TagResources": ess.tag_resources,
-        },
-        tokens={
-            "CreateScalingGroup",
-            "CreateScalingConfiguration",
-            "AttachLoadBalancers",
-            "DetachLoadBalancers",
-        },
-    ),
-    **_table(
-        "Alidns",
-        {
-            "AddDomain": alidns.add_domain,
-            "DescribeDomains": alidns.describe_domains,
-            "DeleteDomain": alidns.delete_domain,
-            "AddDomainRecord": alidns.add_domain_record,
-            "UpdateDomainRecord": alidns.update_domain_record,
-            "UpdateDomainRecordRemark": alidns.update_remark,
-            "SetDomainRecordStatus": alidns.set_status,
-            "DeleteDomainRecord": alidns.delete_domain_record,
-            "SetDNSSLBStatus": alidns.set_dnsslb_status,
-            "UpdateDNSSLBWeight": alidns.update_dnsslb_weight,
-            "DescribeDomainRecords": alidns.describe_domain_records,
-        },
-        regional=False,
-        tokens=(),
-    ),
-    **_table(
-        "Kms",
-        {
-            "CreateKey": kms.create_key,
-            "DescribeKey": kms.describe_key,
-            "ListKeys": kms.list_keys,
-            "CreateAlias": kms.create_alias,
-            "ListAliases": kms.list_aliases,
-            "ListResourceTags": kms.list_resource_tags,
-            "ScheduleKeyDeletion": kms.schedule_key_deletion,
-            "CreateSecret": kms.create_secret,
-            "ListSecrets": kms.list_secrets,
-            "DescribeSecret": kms.describe_secret,
-        },
-        tokens=(),
-    ),
-    **_table(
-        "cas",
-        {
-            "UploadUserCertificate": certificates.upload,
-            "ListUserCertificateOrder": certificates.list_orders,
-            "DeleteUserCertificate": certificates.delete,
-        },
-        regional=False,
-        tokens={"UploadUserCertificate", "DeleteUserCertificate"},
-    ),
-    **_table(
-        "Rds",
-        {
-            "CreateDBInstance": databases.create_rds,
-            "DescribeDBInstances": databases.describe_rds,
-            "DescribeDBInstanceAttribute": databases.describe_rds_attribute,
-            "DescribeDBInstanceNetInfo": databases.describe_rds_net_info,
-            "DescribeBackupPolicy": databases.describe_rds_backup_policy,
-            "ModifyDBInstanceSSL": databases.modify_rds_ssl,
-            "DescribeDBInstanceSSL": databases.describe_rds_ssl,
-            "DescribeDBInstanceEncryptionKey": databases.describe_rds_key,
-            "ListTagResources": databases.list_rds_tags,
-            "DeleteDBInstance": databases.delete_rds,
-        },
-        tokens={"CreateDBInstance"},
-    ),
-    **_table(
-        "Dds",
-        {
-            "CreateDBInstance": databases.create_dds,
-            "DescribeDBInstances": databases.describe_dds,
-            "DescribeDBInstanceAttribute": databases.describe_dds_attribute,
-            "DescribeSecurityIps": databases.describe_dds_ips,
-            "DescribeBackupPolicy": databases.describe_dds_backup_policy,
-            "DeleteDBInstance": databases.delete_dds,
-        },
-        tokens={"CreateDBInstance", "DeleteDBInstance"},
-    ),
-    **_table(
-        "polardb",
-        {
-            "CreateDBCluster": databases.create_polardb,
-            "DescribeDBClusters": databases.describe_polardb,
-            "DescribeDBClusterAccessWhitelist": databases.describe_polardb_whitelist,
-            "DescribeDBClusterTDE": databases.describe_polardb_tde,
-            "DescribeDBClusterEndpoints": databases.describe_polardb_endpoints,
-            "DeleteDBCluster": databases.delete_polardb,
-        },
-        tokens={"CreateDBCluster"},
-    ),
-    **_table(
-        "R-kvstore",
-        {
-            "CreateInstance": databases.create_kvstore,
-            "DescribeInstances": databases.describe_kvstores,
-            "DescribeInstanceAttribute": databases.describe_kvstore_attribute,
-            "DescribeInstanceSSL": databases.describe_kvstore_ssl,
-            "DescribeDBInstanceNetInfo": databases.describe_kvstore_net_info,
-            "DescribeBackupPolicy": databases.describe_kvstore_backup_policy,
-            "DeleteInstance": databases.delete_kvstore,
-        },
-        tokens=(),
-    ),
-    **_table(
-        "Mns-open",
-        {
-            "CreateQueue": messages.create_queue,
-            "ListQueue": messages.list_queue,
-            "DeleteQueue": messages.delete_queue,
-            "CreateTopic": messages.create_topic,
-            "ListTopic": messages.list_topic,
-            "DeleteTopic": messages.delete_topic,
-        },
-        tokens=(),
-    ),
-    **_table(
-        "alikafka",
-        {
-            "CreatePostPayInstance": messages.create_kafka,
-            "StartInstance": messages.start_kafka,
-            "GetInstanceList": messages.list_kafka,
-            "DeleteInstance": messages.delete_kafka,
-        },
-        tokens=(),
-    ),
-    **_table(
-        "Ram",
-        {
-            "CreateUser": ram.create_user,
-            "ListUsers": ram.list_users,
-            "CreateAccessKey": ram.create_access_key,
-            "ListAccessKeys": ram.list_access_keys,
-            "BindMFADevice": ram.bind_mfa_device,
-            "UnbindMFADevice": ram.unbind_mfa_device,
-            "GetUserMFAInfo": ram.get_user_mfa_info,
-            "DeleteUser": ram.delete_user,
-            "CreateRole": ram.create_role,
-            "ListRoles": ram.list_roles,
-            "GetRole": ram.get_role,
-            "DeleteRole": ram.delete_role,
-            "CreatePolicy": ram.create_policy,
-            "ListPolicies": ram.list_policies,
-            "GetPolicy": ram.get_policy,
-            "ListEntitiesForPolicy": ram.list_entities_for_policy,
-            "DeletePolicy": ram.delete_policy,
-            "AttachPolicyToUser": ram.attach_to_user,
-            "DetachPolicyFromUser": ram.detach_from_user,
-            "AttachPolicyToRole": ram.attach_to_role,
-            "DetachPolicyFromRole": ram.detach_from_role,
-            "ListPoliciesForUser": ram.policies_of_user,
-            "ListPoliciesForRole": ram.policies_of_role,
-        },
-        regional=False,
-        tokens=(),
-    ),
-    **_table(
-        "Actiontrail",
-        {
-            "CreateTrail": trails.create_trail,
-            "DescribeTrails": trails.describe_trails,
-            "StartLogging": trails.start_logging,
-            "StopLogging": trails.stop_logging,
-            "DeleteTrail": trails.delete_trail,
-        },
-        tokens=(),
-    ),
-    **_table("ResourceCenter", {"SearchResources": resources.search_resources}, regional=False, tokens=()),
-    **_table(
-        "Nas",
-        {
-            "CreateFileSystem": resources.create_file_system,
-            "DescribeFileSystems": resources.describe_file_systems,
-            "DeleteFileSystem": resources.delete_file_system,
-        },
-        tokens={"CreateFileSystem"},
-    ),
-    **_table(
-        "cr",
-        {
-            "ListInstance": acr.list_instance,
-            "ListInstanceEndpoint": acr.list_instance_endpoint,
-            "CreateNamespace": acr.create_namespace,
-            "ListNamespace": acr.list_namespace,
-            "DeleteNamespace": acr.delete_namespace,
-            "CreateRepository": acr.create_repository,
-            "GetRepository": acr.get_repository,
-            "ListRepository": acr.list_repository,
-            "UpdateRepository": acr.update_repository,
-            "DeleteRepository": acr.delete_repository,
-            "ListRepoTag": acr.list_repo_tag,
-        },
-        tokens=(),
-    ),
+    **FURTHER,
     ("Sts", "GetCallerIdentity"): Action("Sts", "GetCallerIdentity", sts.get_caller_identity, regional=False),
     ("Sts", "AssumeRole"): Action("Sts", "AssumeRole", sts.assume_role, regional=False),
     ("Actiontrail", "LookupEvents"): Action("Actiontrail", "LookupEvents", audit.lookup_events),

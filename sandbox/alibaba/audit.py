@@ -15,7 +15,7 @@ from sandbox.alibaba.state import EVENT_LIMIT, Ctx, iso
 from sandbox.alibaba.sts import identity
 from sandbox.alibaba.wire import ApiError
 
-_HIDDEN = ("UserData", "Password")
+_HIDDEN = ("UserData", "Password", "AccountPassword", "SecretData", "Key", "Cert", "PrivateKey")
 
 
 def record(ctx: Ctx, service: str, action: str, request_id: str, headers: Mapping[str, str]) -> None:

@@ -32,11 +32,14 @@ def words(operation: str) -> Words:
 
 
 _SIGNED = ("Signature", "Timestamp", "AccessKeyId", "SecurityToken", "UserData")
-"""Parameters that say who asks and when, or hold secrets: no part of what is asked."""
+_SECRET = ("SecretData", "Password", "AccountPassword", "PrivateKey", "Key")
+"""Parameters that say who asks and when, by how they begin, or hold secrets: no part of what is asked."""
 
 
 def asked(raw: Raw, operation: str, write: bool, key_id: str) -> Asked:
     """The request as the fault table sees it."""
-    what = " ".join(f"{k}={v}" for k, v in sorted(raw.params().values.items()) if not k.startswith(_SIGNED))
+    what = " ".join(
+        f"{k}={v}" for k, v in sorted(raw.params().values.items()) if not k.startswith(_SIGNED) and k not in _SECRET
+    )
     detail = what if raw.is_rpc else f"{raw.path} {what} {raw.body.decode('utf-8', 'replace')[:2000]}"
     return Asked("alibaba", operation, detail, write, f"{operation} {key_id} {detail}")

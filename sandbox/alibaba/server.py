@@ -1,4 +1,4 @@
-"""Alibaba Cloud on loopback: RPC and ROA actions (actions.py) on one port.
+"""Alibaba Cloud on loopback: RPC and ROA actions (actions.py), and OSS, on one port.
 
 Callers: the sandbox's main process and tests, through `serve`. A request is authenticated, matched to an action,
 offered to the fault table, executed, and recorded for the audit log. Not here: what the actions do.
@@ -17,7 +17,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.alibaba import audit, catalogue, clusters, ess, faults, machines, oss, pools
-from sandbox.alibaba.actions import ROA, RPC, VERSIONS, Action
+from sandbox.alibaba.action import Action
+from sandbox.alibaba.actions import ROA, RPC, VERSIONS
 from sandbox.alibaba.state import Caller, Cloud, Ctx, Estate, Token
 from sandbox.alibaba.wire import ApiError, NonceBook, Params, Raw, key_id_of, verify
 from sandbox.files import write_private

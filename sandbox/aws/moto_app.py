@@ -20,8 +20,9 @@ from sandbox.aws.wire import Answer, Incoming
 from sandbox.files import write_private
 
 PRELOADED = ("ec2", "eks", "iam", "sts", "ssm")
-PERSISTED = ("ec2", "eks", "iam", "sts", "kms", "elbv2", "autoscaling", "route53", "ecr")
-"""moto services that a state folder keeps; the others begin empty after a restart (docs/sandbox-aws.md)."""
+PERSISTED = ("ec2", "eks", "iam", "sts", "kms", "elbv2", "autoscaling", "route53")
+"""moto services that a state folder keeps; the others begin empty after a restart (docs/sandbox-aws.md): ECR's holds a
+lock and cannot be pickled."""
 DEBIAN_OWNER = {"aws": "136693071363", "aws-cn": "136693071363"}
 _DEBIAN = (("12", "bookworm", "20260302-2401"), ("13", "trixie", "20260316-2418"))
 _ARCHITECTURES = (("amd64", "x86_64"), ("arm64", "arm64"))

@@ -32,6 +32,7 @@ def bad(message: str, target: str = "") -> ArmError:
 
 class DnsZones(ResourceKind):
     type = DNS_ZONE
+    has_state = False
     everywhere = True
     timing = "dns"
 
@@ -175,6 +176,7 @@ class RecordSets(ResourceKind):
 class Profiles(ResourceKind):
     type = PROFILE
     everywhere = True
+    has_state = False
     timing = "dns"
     etag_member = ""
 

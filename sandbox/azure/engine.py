@@ -94,7 +94,8 @@ class Engine:
         if kind.tracked:
             answer |= {"location": record.location, "tags": dict(record.tags)}
         answer |= copy.deepcopy(record.body)
-        answer["properties"] = {"provisioningState": record.state} | copy.deepcopy(kind.view(record))
+        state = {"provisioningState": record.state} if kind.has_state else {}
+        answer["properties"] = state | copy.deepcopy(kind.view(record))
         answer |= kind.members(record)
         if kind.etag_member:
             inner = kind.etag_member.removeprefix("properties.")

@@ -55,6 +55,7 @@ class ResourceKind:
     etag_member: where the etag stands in an answer; with a leading `properties.` inside properties;
     "" where the type has none. patchable: Azure has a PATCH of the type. writable: it can be PUT
     and deleted. everywhere: its location is `global`.
+    has_state: its answers have a provisioningState.
     """
 
     type = ""
@@ -68,6 +69,7 @@ class ResourceKind:
     patchable = True
     writable = True
     everywhere = False
+    has_state = True
     created_status, replaced_status = 201, 200
     actions: Mapping[str, bool] = {}
     """Name of a POST action -> whether a reader may call it."""

@@ -36,7 +36,7 @@ def _guid(text: str) -> bool:
 
 class RoleDefinitions(ResourceKind):
     type = ROLE
-    tracked = False
+    tracked = has_state = False
     etag_member = ""
     timing = "identity"
     patchable = False
@@ -83,7 +83,7 @@ class RoleDefinitions(ResourceKind):
 
 class RoleAssignments(ResourceKind):
     type = ASSIGNMENT
-    tracked = False
+    tracked = has_state = False
     etag_member = ""
     timing = "identity"
     patchable = False
@@ -129,7 +129,7 @@ class DiagnosticSettings(ResourceKind):
     """Of a resource, or of the whole subscription: then it sends the activity log."""
 
     type = DIAGNOSTICS
-    tracked = False
+    tracked = has_state = False
     etag_member = ""
     timing = "network"
     patchable = False

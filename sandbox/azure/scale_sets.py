@@ -171,6 +171,7 @@ class AutoscaleSettings(ResourceKind):
     """Capacity limits are kept at once: a set outside of them is brought inside."""
 
     type = AUTOSCALE
+    has_state = False
     etag_member = ""
     timing = "network"
 

@@ -33,8 +33,8 @@ class Rules:
     """What a type asks of a PUT. Paths are dotted, from the body's top.
 
     name: pattern. needed: paths. choices: path -> values. usual: properties where the body says none. hidden:
-    properties that are taken and never given out. unique: code where another one in the cloud has the name. shown:
-    further properties of an answer, from the record and the cloud's domain.
+    properties that are taken and never given out. stateless: no provisioningState in its answers. unique: code where
+    another one in the cloud has the name. shown: further properties of an answer, from record and domain.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Rules:
     extras: tuple[str, ...] = ()
     tracked: bool = True
     everywhere: bool = False
+    stateless: bool = False
     etag: str = ""
     timing: str = "store"
     shown: Callable[[Record, str], dict[str, Any]] = lambda _record, _domain: {}
@@ -57,6 +58,7 @@ _SERVER = r"[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])"
 _CHILD = r"[A-Za-z0-9_.-]{1,128}"
 _FLEXIBLE = Rules(
     _SERVER,
+    stateless=True,
     needed=("sku.name", "sku.tier"),
     choices={"sku.tier": ("Burstable", "GeneralPurpose", "MemoryOptimized")},
     usual={
@@ -77,8 +79,11 @@ _NAMESPACE = Rules(
     unique="NamespaceUnavailable", extras=("sku", "identity"), timing="queue",
     shown=lambda r, d: {"status": "Active", "serviceBusEndpoint": f"https://{r.name}.servicebus.{d}:443/"},
 )  # fmt: skip
-_PLAIN_CHILD = Rules(_CHILD, tracked=False)
+_PLAIN_CHILD = Rules(_CHILD, tracked=False, stateless=True)
 
+_ENTITY = Rules(
+    r"[A-Za-z0-9._/-]{1,260}", tracked=False, stateless=True, shown=lambda _record, _domain: {"status": "Active"}
+)
 RULES: Mapping[str, Rules] = {
     STORAGE: Rules(
         r"[a-z0-9]{3,24}",
@@ -101,9 +106,10 @@ RULES: Mapping[str, Rules] = {
             "statusOfPrimary": "available", "creationTime": timestamp(r.created_at_s),
         },
     ),
-    BLOBS: Rules(r"default", usual={"isVersioningEnabled": False, "deleteRetentionPolicy": {"enabled": False}}, tracked=False),  # noqa: E501
+    BLOBS: Rules(r"default", stateless=True, usual={"isVersioningEnabled": False, "deleteRetentionPolicy": {"enabled": False}}, tracked=False),  # noqa: E501
     CONTAINERS: Rules(
-        r"(?!.*--)[a-z0-9$][a-z0-9-]{2,62}", choices={"properties.publicAccess": ("None", "Blob", "Container")},
+        r"(?!.*--)[a-z0-9$][a-z0-9-]{2,62}", stateless=True,
+        choices={"properties.publicAccess": ("None", "Blob", "Container")},
         usual={"publicAccess": "None"}, tracked=False, etag="etag",
     ),
     VAULT: Rules(
@@ -116,12 +122,12 @@ RULES: Mapping[str, Rules] = {
         shown=lambda r, d: {"vaultUri": f"https://{r.name}.vault.{d}/"},
     ),
     f"{VAULT}/keys": Rules(
-        r"[A-Za-z0-9-]{1,127}", choices={"properties.kty": ("EC", "EC-HSM", "RSA", "RSA-HSM")},
+        r"[A-Za-z0-9-]{1,127}", stateless=True, choices={"properties.kty": ("EC", "EC-HSM", "RSA", "RSA-HSM")},
         needed=("properties.kty",), usual={"attributes": {"enabled": True, "exportable": False}},
         shown=lambda r, d: {"keyUri": f"https://{r.id.split('/')[8]}.vault.{d}/keys/{r.name}"},
     ),
     f"{VAULT}/secrets": Rules(
-        r"[A-Za-z0-9-]{1,127}", usual={"attributes": {"enabled": True}}, hidden=("value",),
+        r"[A-Za-z0-9-]{1,127}", stateless=True, usual={"attributes": {"enabled": True}}, hidden=("value",),
         shown=lambda r, d: {"secretUri": f"https://{r.id.split('/')[8]}.vault.{d}/secrets/{r.name}"},
     ),
     REGISTRY: Rules(
@@ -134,7 +140,7 @@ RULES: Mapping[str, Rules] = {
                             "creationDate": timestamp(r.created_at_s)},
     ),
     SQL: Rules(
-        _SERVER, needed=("properties.administratorLogin",),
+        _SERVER, stateless=True, needed=("properties.administratorLogin",),
         choices={"properties.minimalTlsVersion": ("None", "1.0", "1.1", "1.2", "1.3"),
                  "properties.publicNetworkAccess": (*_ON_OFF, "SecuredByPerimeter")},
         usual={"version": "12.0", "minimalTlsVersion": "1.2", "publicNetworkAccess": "Enabled"},
@@ -142,11 +148,11 @@ RULES: Mapping[str, Rules] = {
         shown=lambda r, d: {"state": "Ready", "fullyQualifiedDomainName": f"{r.name}.database.{d}"},
     ),
     f"{SQL}/databases": Rules(
-        _CHILD, usual={"zoneRedundant": False, "requestedBackupStorageRedundancy": "Geo"}, extras=("sku",),
-        timing="database",
+        _CHILD, stateless=True, usual={"zoneRedundant": False, "requestedBackupStorageRedundancy": "Geo"},
+        extras=("sku",), timing="database",
         shown=lambda r, _d: {"status": "Online", "databaseId": r.guid, "creationDate": timestamp(r.created_at_s)},
     ),
-    f"{SQL}/firewallRules": Rules(_CHILD, needed=("properties.startIpAddress", "properties.endIpAddress"), tracked=False),  # noqa: E501
+    f"{SQL}/firewallRules": Rules(_CHILD, stateless=True, needed=("properties.startIpAddress", "properties.endIpAddress"), tracked=False),  # noqa: E501
     POSTGRES: _FLEXIBLE,
     f"{POSTGRES}/firewallRules": _PLAIN_CHILD,
     MYSQL: _FLEXIBLE,
@@ -174,21 +180,21 @@ RULES: Mapping[str, Rules] = {
         shown=lambda r, d: {"hostName": f"{r.name}.redis.cache.{d}", "port": 6379, "sslPort": 6380},
     ),
     SERVICE_BUS: _NAMESPACE,
-    f"{SERVICE_BUS}/queues": Rules(r"[A-Za-z0-9._/-]{1,260}", tracked=False, shown=lambda _r, _d: {"status": "Active"}),
-    f"{SERVICE_BUS}/topics": Rules(r"[A-Za-z0-9._/-]{1,260}", tracked=False, shown=lambda _r, _d: {"status": "Active"}),
+    f"{SERVICE_BUS}/queues": _ENTITY,
+    f"{SERVICE_BUS}/topics": _ENTITY,
     EVENT_HUB: _NAMESPACE,
-    f"{EVENT_HUB}/eventhubs": Rules(r"[A-Za-z0-9._-]{1,256}", usual={"partitionCount": 4, "messageRetentionInDays": 1}, tracked=False),  # noqa: E501
+    f"{EVENT_HUB}/eventhubs": Rules(r"[A-Za-z0-9._-]{1,256}", stateless=True, usual={"partitionCount": 4, "messageRetentionInDays": 1}, tracked=False),  # noqa: E501
     IDENTITY: Rules(
-        r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}", timing="identity",
+        r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}", stateless=True, timing="identity",
         shown=lambda r, _d: {"principalId": r.guid, "clientId": r.guid[::-1].replace("-", "")[:8] + r.guid[8:],
                              "tenantId": r.id.split("/")[2][:-1] + "f"},
     ),
     "Microsoft.Web/certificates": Rules(
-        r"[^/]{1,260}", needed=(), hidden=("password", "pfxBlob"), timing="certificate",
+        r"[^/]{1,260}", stateless=True, needed=(), hidden=("password", "pfxBlob"), timing="certificate",
         shown=lambda r, _d: {"thumbprint": r.guid.replace("-", "").upper()},
     ),
     "Microsoft.Web/sites": Rules(
-        r"[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]", choices={"properties.clientCertMode": ("Required", "Optional", "OptionalInteractiveUser")},  # noqa: E501
+        r"[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]", stateless=True, choices={"properties.clientCertMode": ("Required", "Optional", "OptionalInteractiveUser")},  # noqa: E501
         usual={"enabled": True, "httpsOnly": False, "publicNetworkAccess": "Enabled"}, unique="Conflict",
         extras=("kind", "identity"), shown=lambda r, _d: {"state": "Running", "hostNames": [f"{r.name}.azurewebsites.net"]},  # noqa: E501
     ),
@@ -216,7 +222,7 @@ class Services(ResourceKind):
         self.type, self.rules = type_, RULES[type_]
         rules = self.rules
         self.tracked, self.everywhere, self.extras = rules.tracked, rules.everywhere, rules.extras
-        self.etag_member, self.timing = rules.etag, rules.timing
+        self.etag_member, self.timing, self.has_state = rules.etag, rules.timing, not rules.stateless
 
     def properties(self, put: Put) -> dict[str, Any]:
         rules = self.rules

@@ -21,6 +21,10 @@ HEAVY = (
     "numpy",
     "dbos",
     "sqlalchemy",
+    "cryptography",
+    "jwt",
+    "regorus",
+    "opa_client",
     "pydantic",
 )
 

@@ -35,7 +35,7 @@ def _anchor(heading: str) -> str:
 def test_links_between_pages_resolve(pages: dict[str, Any]) -> None:
     broken = []
     for page in pages.values():
-        for target in _LINK.findall(page.prose):
+        for target in _LINK.findall(re.sub(r"`[^`\n]*`", "", page.prose)):  # a pattern in code is no link
             if re.match(r"[a-z]+:", target):
                 continue
             name, _, anchor = target.partition("#")

@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_the_github_action_annotates_writes_sarif_and_ends_as_the_check_does(she
     assert shell(steps[0]["run"], ACTION_PATH=str(ROOT)).returncode == 0
     denied = shell(steps[1]["run"], **variables(steps[1], paths="pod.yaml fine.yaml"))
     assert denied.returncode == 4, denied.stderr
-    assert "::error file=pod.yaml,line=1" in denied.stdout
+    assert "::error file=pod.yaml,line=6," in denied.stdout
     sarif = json.loads((folder / inputs["sarif"]["default"]).read_text())
     assert sarif["runs"][0]["results"]
     fine = variables(steps[1], paths="fine.yaml")
@@ -79,6 +80,8 @@ def test_the_pre_commit_hook_checks_the_files_it_is_given(shell: Any) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert {"id", "name", "entry", "language"} <= set(hook)
     assert hook["language"] == "python"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert hook["additional_dependencies"] == extras["policy"]
     assert shell(f"{hook['entry']} fine.yaml").returncode == 0
     assert shell(f"{hook['entry']} pod.yaml fine.yaml").returncode == 4
 

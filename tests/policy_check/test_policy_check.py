@@ -17,9 +17,12 @@ Duoyun = Callable[..., Ran]
 WAIVE = '# duoyun:waive DY-K8S-001 owner=platform expires={day} reason="the node agent needs it"\n'
 
 
+LOOKED_AT = ("DY-K8S-001", "DY-K8S-002", "DY-K8S-005", "DY-NET-001")
+
+
 def found(ran: Ran) -> dict[str, str]:
-    """Rule -> standing."""
-    return {f["rule"]: f["standing"] for f in json.loads(ran.out)["findings"]}
+    """Rule -> standing, of the few rules that these tests are about."""
+    return {f["rule"]: f["standing"] for f in json.loads(ran.out)["findings"] if f["rule"] in LOOKED_AT}
 
 
 # -- exit codes ------------------------------------------------------------------------------------------------
@@ -34,7 +37,7 @@ def test_what_breaks_no_rule_passes(duoyun: Duoyun) -> None:
 def test_a_denial_says_what_where_why_and_how_to_mend_it(duoyun: Duoyun) -> None:
     ran = duoyun("policy", "check", "pod.yaml")
     assert ran.code == 4
-    for part in ("CRITICAL DY-K8S-001 Privileged container", "pod.yaml:1", "why:", "mend:", "denied: 1 documents"):
+    for part in ("CRITICAL DY-K8S-001 Privileged container", "pod.yaml:6", "why:", "mend:", "denied: 1 documents"):
         assert part in ran.out
 
 
@@ -91,7 +94,8 @@ def test_standard_input_is_checked_whole(duoyun: Duoyun, monkeypatch: pytest.Mon
     ran = duoyun("policy", "check", "-", "-o", "json")
     data = json.loads(ran.out)
     assert data["documents"] == 2
-    assert [f["file"] for f in data["findings"]] == ["<stdin>", "<stdin>"]
+    assert {f["file"] for f in data["findings"]} == {"<stdin>"}
+    assert sum(f["rule"] == "DY-K8S-001" for f in data["findings"]) == 2
 
 
 # -- waivers, baseline, change ---------------------------------------------------------------------------------
@@ -102,7 +106,7 @@ def test_a_comment_waives_the_document_that_it_heads_and_no_other(duoyun: Duoyun
     (folder / "pod.yaml").write_text(text)
     ran = duoyun("policy", "check", "pod.yaml", "-o", "json")
     assert ran.code == 0
-    (finding,) = json.loads(ran.out)["findings"]
+    (finding,) = [f for f in json.loads(ran.out)["findings"] if f["rule"] == "DY-K8S-001"]
     assert finding["standing"] == "waived"
     assert finding["waiver"] == {
         "id": "pod.yaml:1",
@@ -162,7 +166,8 @@ def test_a_waiver_file_covers_addresses_and_paths(
 def test_a_baseline_lets_the_old_pass_and_the_new_be_denied(duoyun: Duoyun, folder: Path) -> None:
     ran = duoyun("policy", "check", "pod.yaml", "--baseline", "b.json", "--write-baseline")
     assert ran.code == 0
-    assert "1 findings written to b.json" in ran.out
+    assert "findings written to b.json" in ran.out
+    assert '"DY-K8S-001"' in (folder / "b.json").read_text()
     moved = "# a comment that moves every line\n\n" + PRIVILEGED
     (folder / "pod.yaml").write_text(moved)
     ran = duoyun("policy", "check", "pod.yaml", "--baseline", "b.json", "-o", "json")

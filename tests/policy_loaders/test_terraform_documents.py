@@ -137,7 +137,7 @@ resource "aws_ec2_managed_prefix_list" "office" {
     assert told[5:] == [("ingress", "tcp", 22, 22), ("egress", "udp", 53, 53)]
     peers = [r["cidr"] or r["peer_group"] or r["prefix_list"] for r in group["rules"]]
     assert peers == [
-        *("0.0.0.0/0", "::/0", "aws_security_group.lb", "aws_ec2_managed_prefix_list.office", "aws_security_group.web"),
+        *("0.0.0.0/0", "::/0", "lb", "office", "web"),
         *("10.0.0.0/8", "1.1.1.1/32"),
     ]
     assert group["sources"]["rules[1]"]["position"] == "main.tf:9"
@@ -190,7 +190,7 @@ resource "azurerm_subnet_network_security_group_association" "a" {
         ("allow", 200, 80, 80, "", "VirtualNetwork"),
         ("allow", 200, 1000, 2000, "", "VirtualNetwork"),
     ]
-    assert group["subnets"] == ["azurerm_subnet.s"]
+    assert group["subnets"] == ["s"]
     assert found["azurerm_subnet.s"]["guarded"] is True
 
 
@@ -350,3 +350,48 @@ def test_modules_that_init_installed_are_found(load_files: LoadFiles) -> None:
     loaded = load_files(files)
     assert [d["address"] for d in loaded.documents] == ["module.vpc.aws_vpc.v"]
     assert not loaded.unassessed
+
+
+def test_references_are_names_and_names_are_unique_in_their_place(load_files: LoadFiles) -> None:
+    text = """
+resource "aws_security_group" "twice" {
+  count = 2
+  name  = "same"
+}
+resource "aws_security_group" "one" { name = "one" }
+resource "aws_subnet" "s" { vpc_id = aws_vpc.v.id }
+resource "aws_vpc" "v" { cidr_block = "10.0.0.0/16" }
+resource "aws_instance" "i" {
+  subnet_id              = aws_subnet.s.id
+  vpc_security_group_ids = [aws_security_group.one.id, aws_security_group.twice[1].id]
+}
+"""
+    found = by_address(load_files(text))
+    assert found["aws_security_group.twice[1]"]["name"] == "aws_security_group.twice[1]"
+    instance = found["aws_instance.i"]
+    assert (instance["subnet"], instance["firewall_group"]) == ("s", "one")
+    assert instance["firewall_groups"] == ["one", "aws_security_group.twice[1]"]
+    assert found["aws_subnet.s"]["network"] == "v"
+
+
+def test_an_azure_machine_stands_where_its_network_card_does(load_files: LoadFiles) -> None:
+    text = """
+resource "azurerm_subnet" "s" { name = "inner" }
+resource "azurerm_network_security_group" "n" { name = "nsg" }
+resource "azurerm_network_interface" "c" {
+  ip_configuration {
+    subnet_id            = azurerm_subnet.s.id
+    public_ip_address_id = azurerm_public_ip.p.id
+  }
+}
+resource "azurerm_network_interface_security_group_association" "a" {
+  network_interface_id      = azurerm_network_interface.c.id
+  network_security_group_id = azurerm_network_security_group.n.id
+}
+resource "azurerm_linux_virtual_machine" "vm" {
+  network_interface_ids = [azurerm_network_interface.c.id]
+}
+resource "azurerm_public_ip" "p" {}
+"""
+    machine = by_address(load_files(text))["azurerm_linux_virtual_machine.vm"]
+    assert (machine["subnet"], machine["firewall_group"], machine["public_ip"]) == ("inner", "nsg", True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.article import adjust_probe_interval
@@ -30,6 +30,7 @@ def test_only_the_last_ten_count() -> None:
     assert adjust_probe_interval(10.0, [float("nan")] * 5 + [600.0] * 5) == 10.0
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 1e4), st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30))
 def test_the_interval_stays_within_its_bounds(base_s: float, history: list[float]) -> None:
     found = adjust_probe_interval(base_s, history)
@@ -51,6 +52,7 @@ def test_soft_timeout_by_hand() -> None:
     assert soft_timeout_s(spread, policy) == pytest.approx(1.25 * 0.9 + 4 * 1.4826 * 0.2)
 
 
+@settings(deadline=None)
 @given(TIMES)
 def test_soft_timeout_is_within_bounds_and_above_what_was_just_seen(times_s: list[float]) -> None:
     policy = ProbePolicy()
@@ -59,6 +61,7 @@ def test_soft_timeout_is_within_bounds_and_above_what_was_just_seen(times_s: lis
     assert soft_s >= min(policy.soft_max_s, max(times_s[-8:]))
 
 
+@settings(deadline=None)
 @given(TIMES, st.floats(1, 5))
 def test_soft_timeout_grows_with_the_times(times_s: list[float], factor: float) -> None:
     policy = ProbePolicy()

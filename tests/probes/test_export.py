@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.probe_limits import ProbeLimits, Setting
@@ -63,6 +63,7 @@ def test_a_timeout_below_the_interval_where_the_system_wants_it_so() -> None:
     assert found.settings["HealthCheckTimeoutSeconds"] == 8
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 1e5), st.floats(0.001, 1e5), st.integers(1, 100))
 def test_a_timeout_is_never_rounded_down_and_never_silently_cut(interval_s: float, timeout_s: float, n: int) -> None:
     limits = ProbeLimits("x", "X", Setting("i", 1, 300), Setting("f", 1, 10), None, Setting("t", 1, 60), "https://x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.gate import Act, GatePolicy, ReleaseGate
@@ -79,6 +79,7 @@ def test_when_half_of_everything_falls_silent_it_is_our_own_network() -> None:
     assert found.decide(252.0).act is Act.ROLL_BACK  # a third is silent: no longer the fleet
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(list(Status)), st.floats(0.1, 40.0)), max_size=40))
 def test_a_flapping_neighbour_does_not_postpone_for_ever(flaps: list[tuple[Status, float]]) -> None:
     found = gate(("a1", Status.UNREACHABLE, 0.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.http1 import MAX_BODY_BYTES, Exchange, NotHttpError
@@ -25,6 +25,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("answer", "status", "reusable"), ANSWERS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_an_answer_cut_anywhere_reads_the_same(answer: bytes, status: int, reusable: bool, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=6)))
@@ -63,6 +64,7 @@ def test_an_endless_body_is_read_up_to_a_limit() -> None:
     assert not exchange.reusable
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_come_to_an_end(data: bytes) -> None:
     """An answer, a refusal or more to come: nothing else."""

@@ -285,3 +285,15 @@ def test_the_further_things_survive_a_restart(sandbox: Any, region: Any, loop: A
     asyncio.run_coroutine_threadsafe(sandbox.server.restore(kept), loop).result(20)
     assert region.provider.get(disk.address, region.call()) == disk
     assert region.provider.wait_ready(groups.address, region.call()).raw["members"] == groups.raw["members"]
+
+
+def test_secrets_are_in_neither_log(sandbox: Any, region: Any) -> None:
+    sandbox.faults.add({"operation": "kms:CreateSecret", "count": 1, "delay_s": 0.001})
+    secret = {"SecretName": "db", "SecretData": "correct-horse", "VersionId": "v1"}
+    send(region, "Kms", "2016-01-20", "CreateSecret", **secret)
+    cert, private, _ = theirs.pem("shop.example")
+    send(region, "cas", "2020-04-07", "UploadUserCertificate", Name="shop", Cert=cert, Key=private)
+    written = str(sandbox.server.snapshot()) + str(sandbox.faults.log())
+    assert "CreateSecret" in written
+    assert "correct-horse" not in written
+    assert "PRIVATE KEY" not in written

@@ -91,7 +91,37 @@ def build(run: Run) -> str:
     )
     instance_id: str = made["Instances"][0]["InstanceId"]
     wait_until(lambda: instance(run, instance_id)["State"]["Name"] == "running")
+    build_further(run, subnets, image)
     return instance_id
+
+
+def build_further(run: Run, subnets: list[str], image: str) -> None:
+    """One of each of the other services that a state folder keeps; nobody waits until they are ready."""
+    ec2 = run.client("ec2")
+    ec2.create_volume(AvailabilityZone="eu-west-1a", Size=7, VolumeType="gp3")
+    ec2.create_launch_template(
+        LaunchTemplateName="kept", LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"}
+    )
+    run.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="kept", LaunchTemplate={"LaunchTemplateName": "kept", "Version": "1"}, MinSize=1,
+        MaxSize=1, VPCZoneIdentifier=subnets[0],
+    )  # fmt: skip
+    run.client("elbv2").create_load_balancer(Name="kept", Type="network", Subnets=subnets)
+    run.client("route53").create_hosted_zone(Name="kept.example", CallerReference="kept")
+
+
+def check_further(run: Run) -> None:
+    """They are there, and come to be ready."""
+    ec2, elb = run.client("ec2"), run.client("elbv2")
+    wait_until(lambda: [v for v in ec2.describe_volumes()["Volumes"] if (v["Size"], v["State"]) == (7, "available")])
+    wait_until(lambda: elb.describe_load_balancers(Names=["kept"])["LoadBalancers"][0]["State"]["Code"] == "active")
+    wait_until(lambda: serving(run))
+    assert run.client("route53").list_hosted_zones()["HostedZones"][0]["Name"] == "kept.example."
+
+
+def serving(run: Run) -> bool:
+    (group,) = run.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    return [member["LifecycleState"] for member in group["Instances"]] == ["InService"]
 
 
 def instance(run: Run, instance_id: str) -> dict[str, Any]:
@@ -121,6 +151,7 @@ def check(run: Run, instance_id: str) -> None:
     ip = instance(run, instance_id)["PrivateIpAddress"]
     with urllib.request.urlopen(f"http://{ip}:8080/", timeout=5) as answer:
         assert answer.status == 200
+    check_further(run)
     eks = run.client("eks")
     cluster = wait_until(lambda: active(eks))
     group = wait_until(lambda: eks.describe_nodegroup(clusterName="main", nodegroupName="a")["nodegroup"])

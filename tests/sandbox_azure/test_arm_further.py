@@ -158,9 +158,10 @@ def members(sdk: Any, group: str) -> list[tuple[str, str]]:
 def test_a_scale_set_keeps_its_size(sdk: Any, group: str, subnet: str) -> None:
     """It takes its time; its machines come and go with the capacity, over its zones; secrets are not given out."""
     sets = sdk.compute.virtual_machine_scale_sets
-    poller = sets.begin_create_or_update(group, "set", scale_set(subnet, 3))
-    assert sets.get(group, "set").provisioning_state == "Creating"
-    made = poller.result()
+    first = sets.begin_create_or_update(group, "set", scale_set(subnet, 3), polling=False).result()
+    assert first.provisioning_state == "Creating"
+    made = sets.begin_create_or_update(group, "set", scale_set(subnet, 3)).result()
+    assert made.provisioning_state == "Succeeded"
     assert made.virtual_machine_profile.os_profile.admin_password is None
     assert members(sdk, group) == [("0", "1"), ("1", "2"), ("2", "1")]
     sets.begin_update(group, "set", c.VirtualMachineScaleSetUpdate(sku=c.Sku(capacity=1))).result()

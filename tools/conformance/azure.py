@@ -7,13 +7,9 @@ older than the API version that the SDK sends, the members that came since are n
 
 from __future__ import annotations
 
-import importlib
 import json
-import typing
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +18,7 @@ import jsonschema  # type: ignore[import-untyped]
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
+from tools.conformance.azure_models import model_problems, sdk_models
 from tools.conformance.wire import Exchange
 
 SCHEMAS = {
@@ -40,41 +37,6 @@ NEWER = frozenset(
         "/properties/securityProfile/kubernetesResourceObjectEncryptionProfile",
     }
 )
-_COMPUTE, _NETWORK = "azure.mgmt.compute.models", "azure.mgmt.network.models"
-_AKS, _RESOURCES = "azure.mgmt.containerservice.models", "azure.mgmt.resource.resources.models"
-_MODELS = {
-    "PATCH Microsoft.Compute/virtualMachines": (_COMPUTE, "VirtualMachineUpdate", ""),
-    "PATCH Microsoft.Compute/virtualMachineScaleSets": (_COMPUTE, "VirtualMachineScaleSetUpdate", ""),
-    "GET Microsoft.Compute/virtualMachines/instanceView": (_COMPUTE, "", "VirtualMachineInstanceView"),
-    "GET Microsoft.Compute/virtualMachineScaleSets/virtualMachines": (_COMPUTE, "", "VirtualMachineScaleSetVM"),
-    "POST Microsoft.Compute/virtualMachines/attachDetachDataDisks": (
-        _COMPUTE, "AttachDetachDataDisksRequest", "StorageProfile",
-    ),
-    "GET Microsoft.Compute/disks": (_COMPUTE, "", "Disk"),
-    "PUT Microsoft.Compute/disks": (_COMPUTE, "Disk", "Disk"),
-    "PATCH Microsoft.Compute/disks": (_COMPUTE, "DiskUpdate", "Disk"),
-    "GET Microsoft.Compute/locations/usages": (_COMPUTE, "", "Usage"),
-    "PATCH Microsoft.Network/virtualNetworks": (_NETWORK, "TagsObject", ""),
-    "PATCH Microsoft.Network/networkSecurityGroups": (_NETWORK, "TagsObject", ""),
-    "PATCH Microsoft.Network/networkInterfaces": (_NETWORK, "TagsObject", ""),
-    "PATCH Microsoft.Network/publicIPAddresses": (_NETWORK, "TagsObject", ""),
-    "PATCH Microsoft.Network/loadBalancers": (_NETWORK, "TagsObject", ""),
-    "PATCH Microsoft.Network/natGateways": (_NETWORK, "TagsObject", ""),
-    "PATCH Microsoft.ContainerService/managedClusters": (_AKS, "TagsObject", ""),
-    "POST Microsoft.ContainerService/managedClusters/listClusterUserCredential": (_AKS, "", "CredentialResults"),
-    "POST Microsoft.ContainerService/managedClusters/listClusterAdminCredential": (_AKS, "", "CredentialResults"),
-    "POST Microsoft.ContainerService/managedClusters/listClusterMonitoringUserCredential": (
-        _AKS, "", "CredentialResults",
-    ),
-    "GET Microsoft.ContainerService/locations/kubernetesVersions": (_AKS, "", "KubernetesVersionListResult"),
-    "PUT Microsoft.Resources/resourceGroups": (_RESOURCES, "ResourceGroup", "ResourceGroup"),
-    "PATCH Microsoft.Resources/resourceGroups": (_RESOURCES, "ResourceGroupPatchable", "ResourceGroup"),
-    "GET Microsoft.Resources/resourceGroups": (_RESOURCES, "", "ResourceGroup"),
-    "GET Microsoft.Resources/resourceGroups/resources": (_RESOURCES, "", "GenericResourceExpanded"),
-    "GET Microsoft.Resources/resources": (_RESOURCES, "", "GenericResourceExpanded"),
-    "GET Microsoft.Resources/providers": (_RESOURCES, "", "Provider"),
-}  # fmt: skip
-"""Operation -> (module, model of the request, model of the answer), where there is neither schema nor bicep type."""
 ARM_SCHEMAS, BICEP_TYPES, TYPED_SDK = "ARM schema", "bicep type", "typed SDK"
 
 
@@ -99,7 +61,7 @@ def operation_of(exchange: Exchange) -> Operation:
         return Operation(exchange.method, "/".join(["Microsoft.Resources", *(kinds or ["subscriptions"])]), name)
     at = max(i for i, p in enumerate(parts) if p.lower() == "providers")
     namespace, rest = parts[at + 1], parts[at + 2 :]
-    if not rest:
+    if not rest:  # a provider itself, with its types and where they are
         return Operation(exchange.method, "Microsoft.Resources/providers", namespace)
     if rest[0].lower() == "locations":
         return Operation(exchange.method, "/".join([namespace, "locations", *rest[2:3]]), "")
@@ -272,67 +234,6 @@ def _object(
             yield f"{path}/{key}: is required"
 
 
-# -- the SDK's models --------------------------------------------------------------------------------------------------
-
-
-def model_problems(value: Any, hint: Any, path: str = "") -> Iterator[str]:
-    """What of a JSON value a model of the SDK (a class, or a type hint of one of its members) does not know."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if value is None or hint is Any:
-        return
-    if origin is typing.Union or str(origin) == "<class 'types.UnionType'>":
-        told = [list(model_problems(value, option, path)) for option in inner if option is not type(None)]
-        yield from min(told, key=len, default=[])
-    elif origin in (list, typing.Sequence):
-        if not isinstance(value, list):
-            yield f"{path}: {type(value).__name__} where a list is described"
-            return
-        for entry in value:
-            yield from model_problems(entry, inner[0], path)
-    elif origin is dict:
-        if not isinstance(value, dict):
-            yield f"{path}: {type(value).__name__} where an object is described"
-    elif isinstance(hint, type) and issubclass(hint, MutableMapping):
-        yield from _of_model(value, hint, path)
-    elif isinstance(hint, type) and issubclass(hint, Enum):
-        if value not in [e.value for e in hint]:
-            yield f"{path}: {value!r} is none of {hint.__name__}"
-    else:
-        wanted = {float: (int, float), datetime: str, bytes: str, bytearray: str}.get(hint, hint)
-        if isinstance(wanted, type | tuple) and not isinstance(value, wanted):
-            yield f"{path}: {type(value).__name__} where {hint} is described"
-
-
-def _of_model(value: Any, model: Any, path: str) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{path}: {type(value).__name__} where an object is described"
-        return
-    known = _members(model)
-    for key, inner in value.items():
-        if key in known:
-            yield from model_problems(inner, known[key], f"{path}/{key}")
-        else:
-            yield f"{path}/{key}: {model.__name__} has no such member"
-
-
-@cache
-def _members(model: Any) -> dict[str, Any]:
-    """Wire name -> type hint."""
-    model({})  # the first instance sets the class up
-    package = importlib.import_module(model.__module__.rpartition(".")[0])
-    hints = typing.get_type_hints(model, localns={"_models": package})
-    return {field._rest_name: hints.get(name, Any) for name, field in model._attr_to_rest_field.items()}
-
-
-def sdk_models(operation: Operation) -> tuple[Any, Any]:
-    """Models of request and answer; None where there is none."""
-    module, request, answer = _MODELS.get(str(operation), ("", "", ""))
-    if not module:
-        return None, None
-    found = importlib.import_module(module)
-    return (getattr(found, request) if request else None), (getattr(found, answer) if answer else None)
-
-
 # -- exchanges ---------------------------------------------------------------------------------------------------------
 
 
@@ -374,7 +275,7 @@ class Checker:
                 problems += self._bicep.problems(operation.type, full, answer=False)
                 return f"{ARM_SCHEMAS}, {BICEP_TYPES}", problems
             return ARM_SCHEMAS, problems
-        model, _ = sdk_models(operation)
+        model, _ = sdk_models(str(operation))
         return (TYPED_SDK, list(model_problems(body, model))) if model else ("", [])
 
     def _answer(self, operation: Operation, exchange: Exchange) -> tuple[str, list[str]]:
@@ -387,5 +288,5 @@ class Checker:
         rows = body["value"] if listed else [body]
         if self._bicep.has(operation.type):
             return BICEP_TYPES, [p for r in rows for p in self._bicep.problems(operation.type, r, answer=True)]
-        _, model = sdk_models(operation)
+        _, model = sdk_models(str(operation))
         return (TYPED_SDK, [p for r in rows for p in model_problems(r, model)]) if model else ("", [])

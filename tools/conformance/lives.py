@@ -270,6 +270,9 @@ def _alibaba_walk(account: Account) -> None:
 FURTHER_WALKS: Mapping[str, Callable[[Account], None]] = {"alibaba": _alibaba_walk}
 """What a stranger does with the further kinds, once the life of them has ended."""
 
+IN_ONE_LIFE = frozenset({"aws"})
+"""Clouds whose further kinds are part of the one life; the others' judges look at lives of their own for them."""
+
 
 class Lives:
     """One life a cloud in a running sandbox, led and recorded when it is first asked for."""
@@ -288,7 +291,8 @@ class Lives:
                 without_roles(self.running.endpoints["clouds"][cloud]["url"], self.running.account(place.partition))
             with recorded(self.running.endpoints["clouds"][cloud]["url"]) as recording:
                 account = account_on(cloud, self.running.account(place.partition), recording.url)
-                outcomes = Life(open_cloud(account), place, "conformance", more=more_of(cloud)).lead()
+                more = more_of(cloud) if cloud in IN_ONE_LIFE else None
+                outcomes = Life(open_cloud(account), place, "conformance", more=more).lead()
             self._led[cloud] = (recording, outcomes)
         return self._led[cloud]
 

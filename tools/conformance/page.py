@@ -18,13 +18,19 @@ from tools.conformance.lives import FURTHER_WALKS, Lives
 from tools.conformance.wire import Exchange
 
 NO_SDK = "nothing in the reference data, and no SDK of it is a dependency"
+AWS_REASONS = {
+    "ec2.DescribeLaunchTemplates": "asked before a template is made: there is none",
+    "ecr.GetRepositoryPolicy": "the life's repository has no policy, which is an error in AWS",
+    "s3.GetBucketReplication": "the life's bucket has no replica, which is an error in AWS",
+    "s3.GetPublicAccessBlock": "the life's bucket has no such switch, which is an error in AWS",
+}
+"""Operation -> why no answer but an error of it was judged."""
 AZURE_REASONS = {
     f"Microsoft.{name}": NO_SDK
     for name in (
-        "Authorization/", "Cache/", "ContainerRegistry/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/",
-        "Insights/", "KeyVault/", "ManagedIdentity/", "Network/dnsZones", "Network/trafficManagerProfiles",
-        "OperationalInsights/", "Resources/subscriptions", "Resources/locations", "ServiceBus/", "Sql/", "Storage/",
-        "Web/",
+        "Cache/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/", "Insights/", "KeyVault/",
+        "ManagedIdentity/", "OperationalInsights/", "Resources/subscriptions", "Resources/locations", "ServiceBus/",
+        "Sql/", "Storage/", "Web/",
     )
 }  # fmt: skip
 """Beginning of a type -> why an operation on it was judged by nothing."""
@@ -74,7 +80,9 @@ def _aws(lives: Lives) -> Judged:
     checker = aws.Checker()
     checker.check(exchanges(lives, "aws"))
     rows = {name: (checker.requests[name], checker.answers.get(name, "")) for name in sorted(checker.requests)}
-    return Judged("AWS", rows, aws.KNOWN, tuple(checker.wrong), "Otherwise than the model says, and why:")
+    silent = {name: why for name, why in AWS_REASONS.items() if not rows.get(name, ("", "-"))[1]}
+    heading = "Otherwise than the model says, or answered by an error only, and why:"
+    return Judged("AWS", rows, {**aws.KNOWN, **silent}, tuple(checker.wrong), heading)
 
 
 def _azure(lives: Lives, data: Path) -> Judged:

@@ -32,6 +32,19 @@ _QUERIES = (
 )  # fmt: skip
 
 
+_RECORDS: Mapping[str, Mapping[str, Any]] = {
+    "A": {"ARecords": [{"ipv4Address": "192.0.2.1"}]},
+    "AAAA": {"AAAARecords": [{"ipv6Address": "2001:db8::1"}]},
+    "CAA": {"caaRecords": [{"flags": 0, "tag": "issue", "value": "ca.example"}]},
+    "CNAME": {"CNAMERecord": {"cname": "a.example"}},
+    "MX": {"MXRecords": [{"preference": 10, "exchange": "mail.example"}]},
+    "NS": {"NSRecords": [{"nsdname": "ns.example"}]},
+    "PTR": {"PTRRecords": [{"ptrdname": "a.example"}]},
+    "SRV": {"SRVRecords": [{"priority": 1, "weight": 2, "port": 443, "target": "a.example"}]},
+    "TXT": {"TXTRecords": [{"value": ["hello"]}]},
+}
+
+
 class AzureWalk:
     """In a resource group of its own, with bare HTTP."""
 
@@ -62,6 +75,8 @@ class AzureWalk:
             self._send("PUT", self._group, {"location": REGION}).raise_for_status()
             self._send("PATCH", self._group, {"tags": {"team": "shop"}}).raise_for_status()
             made = [*self._networks(), *self._machines(), self._cluster()]
+            self._names()
+            self._rights(made)
             for path in made:
                 self._send("PATCH", path, {"tags": {"team": "shop"}})
             for type_ in _LISTS:
@@ -106,6 +121,49 @@ class AzureWalk:
             path = self._put(f"Microsoft.Network/{type_}", "edge", {member: [used]}, sku={"name": "Standard"})
             made.append(path)
         return made
+
+    def _names(self) -> None:
+        """A zone with a record set of every type, and a profile of weights."""
+        zone = f"{self._group}/providers/Microsoft.Network/dnsZones/walk.example"
+        self._send("PUT", zone, {"location": "global", "properties": {}}).raise_for_status()
+        self._send("PATCH", zone, {"tags": {"team": "shop"}}).raise_for_status()
+        for type_, values in _RECORDS.items():
+            path = f"{zone}/{type_}/r-{type_.lower()}"
+            self._send("PUT", path, {"properties": {"TTL": 60, **values}}).raise_for_status()
+            self._send("PATCH", path, {"properties": {"metadata": {"team": "shop"}}}).raise_for_status()
+            self._send("GET", path).raise_for_status()
+            self._send("GET", f"{zone}/{type_}").raise_for_status()
+        soa = self._send("GET", f"{zone}/SOA/@").json()["properties"]
+        self._send("PUT", f"{zone}/SOA/@", {"properties": {"TTL": 60, "SOARecord": soa["SOARecord"]}})
+        self._send("PATCH", f"{zone}/SOA/@", {"properties": {"TTL": 90}})
+        for word in ("recordsets", "all"):
+            self._send("GET", f"{zone}/{word}").raise_for_status()
+        endpoint = {
+            "name": "one", "type": "Microsoft.Network/trafficManagerProfiles/externalEndpoints",
+            "properties": {"target": "192.0.2.1", "weight": 1},
+        }  # fmt: skip
+        profile = f"{self._group}/providers/Microsoft.Network/trafficManagerProfiles/walk"
+        properties = {
+            "trafficRoutingMethod": "Weighted", "dnsConfig": {"relativeName": "walk", "ttl": 30},
+            "monitorConfig": {"protocol": "TCP", "port": 443}, "endpoints": [endpoint],
+        }  # fmt: skip
+        self._send("PUT", profile, {"location": "global", "properties": properties}).raise_for_status()
+        self._send("PATCH", profile, {"tags": {"team": "shop"}}).raise_for_status()
+        self._send("GET", profile).raise_for_status()
+
+    def _rights(self, made: list[str]) -> None:
+        """A role of our own; limits of a scale set."""
+        role = f"{self._root}/providers/Microsoft.Authorization/roleDefinitions/11111111-2222-4333-8444-555555555555"
+        permission = {"actions": ["*/read"], "notActions": [], "dataActions": [], "notDataActions": []}
+        body = {"roleName": "walker", "permissions": [permission], "assignableScopes": [self._root]}
+        self._send("PUT", role, {"properties": body}).raise_for_status()
+        self._send("DELETE", role).raise_for_status()
+        target = next(path for path in made if "virtualMachineScaleSets" in path)
+        capacity = {"minimum": "1", "maximum": "3", "default": "2"}
+        setting = {"targetResourceUri": target, "profiles": [{"name": "p", "rules": [], "capacity": capacity}]}
+        path = f"{self._group}/providers/Microsoft.Insights/autoscaleSettings/limits"
+        self._send("PUT", path, {"location": REGION, "properties": setting}).raise_for_status()
+        self._send("PATCH", path, {"tags": {"team": "shop"}}).raise_for_status()
 
     def _machines(self) -> list[str]:
         image = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2", "version": "latest"}
