@@ -55,7 +55,7 @@ _AKS = (
     row("auto_upgrades", "automatic_channel_upgrade|automatic_upgrade_channel", "raw_present", False),
     row("threat_detection", "microsoft_defender", "raw_present", False),
     row("managed_identity", "identity", "raw_present", False),
-    row("azure_policy", "azure_policy_enabled", "flag", False),
+    row("admission_policy", "azure_policy_enabled", "flag", False),
     row("secret_rotation", "key_vault_secrets_provider.secret_rotation_enabled", "flag", False),
     row("sla", "sku_tier", "is_none_of", False, "Free"),
     row(
