@@ -139,6 +139,8 @@ def unknown_variants(case: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    if value == {"$unknown": True}:
+        return
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         if isinstance(item, dict | list) and item:
