@@ -23,9 +23,7 @@ from scheduler.verdicts import Solved, Undecided
 LARGE = 1_500  # services times sites from which on the methods for large problems are used
 MANY_REPLICAS = 600
 GOOD_ENOUGH = 0.03  # gap up to which a placement that moves little is taken as it is
-WORTH_MOVING = (
-    0.05  # what placing all anew must save beyond the charges for moving: two searches differ by some percent
-)
+WORTH_MOVING = 0.05  # what all anew must save beyond the charges for moving; two searches differ by some percent
 OPTIMALITY_GAP = 1e-6
 PRICED_SERVICES = 200  # up to so many, the price of every other site is told with the answer
 
