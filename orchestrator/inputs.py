@@ -5,6 +5,7 @@ Callers: checking. Loading itself is policies.loaders; here are the tables of ev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from model.errors import Diagnostic, InvalidInput
 from model.spec.fleet import Fleet
 from orchestrator.registry import terraform_tables
 from policies.loaders import Options, Stream, load
+from policies.loaders.report import UNMAPPED_FIELD, Unassessed
 from policies.positions import Position
 
 STDIN, STDIN_NAME = "-", "<stdin>"
@@ -49,15 +51,27 @@ def read_inputs(paths: Sequence[str], stdin: bytes | None, fleet: Fleet | None) 
     fleets = {p.path for d in loaded.documents if d["kind"] == "fleet" and (p := places[d["address"]]) is not None}
     found = Inputs(
         documents=loaded.documents,
-        unassessed=[str(u) for u in loaded.unassessed],
+        unassessed=[str(u) for u in loaded.unassessed if u.reason != UNMAPPED_FIELD],
         mistakes=loaded.mistakes,
-        notes=[str(n) for n in loaded.notes],
+        notes=[*(str(n) for n in loaded.notes), *_unread(loaded.unassessed)],
         fleets=[Path(p) for p in sorted(fleets)],
     )
     found.texts.update(_texts(_files(paths, loaded.documents)))
     if stdin is not None and STDIN in paths:
         found.texts[STDIN_NAME] = stdin.decode("utf-8", errors="replace")
     return found
+
+
+def _unread(rows: Iterable[Unassessed]) -> list[str]:
+    """A line for each type with settings that no rule reads. Nearly every type has some: told, never denied."""
+    fields: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.reason == UNMAPPED_FIELD:
+            fields.setdefault(row.native_type, Counter())[row.field] += 1
+    return [
+        f"{native}: no rule reads " + ", ".join(f"{name} ({times})" for name, times in sorted(found.items()))
+        for native, found in sorted(fields.items())
+    ]
 
 
 def _countries(fleet: Fleet | None) -> dict[str, tuple[str, bool | None]]:

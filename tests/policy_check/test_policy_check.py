@@ -215,6 +215,15 @@ def test_what_is_not_assessed_denies_in_ci_or_above_the_limit(
     assert duoyun("policy", "check", "main.tf", "--max-unassessed", "1").code == 0
 
 
+def test_a_setting_that_no_rule_reads_is_told_and_denies_nothing(duoyun: Duoyun, folder: Path) -> None:
+    (folder / "main.tf").write_text(
+        'resource "aws_eip" "x" {\n  domain = "vpc"\n  setting_of_tomorrow = 3\n  tags = { owner = "us" }\n}\n'
+    )
+    ran = duoyun("policy", "check", "main.tf", "--max-unassessed", "0")
+    assert ran.code == 0
+    assert "aws_eip: no rule reads" in ran.out and "setting_of_tomorrow (1)" in ran.out
+
+
 def security_group(blocks: str) -> str:
     ports = '    from_port = 22\n    to_port = 22\n    protocol = "tcp"\n'
     return f'resource "aws_security_group" "web" {{\n  ingress {{\n{ports}    cidr_blocks = [{blocks}]\n  }}\n}}\n'
