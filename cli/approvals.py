@@ -25,12 +25,14 @@ PlanArgument = Annotated[
 HashOption = Annotated[
     str | None, typer.Option("--hash", help="The hash that was told, or its first 8 digits or more.")
 ]
-KeyOption = Annotated[Path | None, typer.Option("--key", help="Your SSH key; ssh-keygen signs with it.")]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", help="Your SSH key; ssh-keygen signs with it.", envvar="DUOYUN_KEY")
+]
 SignatureOption = Annotated[
     Path | None, typer.Option("--signature", help="A signature over the hash, made elsewhere by ssh-keygen -Y sign.")
 ]
 AppOption = Annotated[Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")]
-ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why, for the record.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why, for the record.", envvar="DUOYUN_REASON")]
 
 
 def register(app: typer.Typer) -> None:

@@ -94,7 +94,12 @@ def check(
         typer.Option("--baseline", help="Findings in this file are known and do not deny.", envvar="DUOYUN_BASELINE"),
     ] = None,
     write_baseline: Annotated[
-        bool, typer.Option("--write-baseline", help="Write what is found now to the baseline, and pass.")
+        bool,
+        typer.Option(
+            "--write-baseline",
+            help="Write what is found now to the baseline, and pass.",
+            envvar="DUOYUN_WRITE_BASELINE",
+        ),
     ] = False,
 ) -> None:
     """Judge files by the rules, without any cloud. Exit 0 passed, 4 denied, 3 unreadable input, 1 the check failed.

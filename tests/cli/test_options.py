@@ -11,6 +11,7 @@ import typer
 from cli import main
 
 CONSENT = {"--yes", "--remediate", "--take-over", "--confirm", "--local-state"}
+CONSENT |= {"--hash", "--signature"}  # what is agreed to, and the proof of it: each time anew
 # what is asked of one call, or names a thing that it is about
 OF_THE_CALL = {"--help", "--version", "--install-completion", "--show-completion"}
 

@@ -110,4 +110,4 @@ def test_a_site_that_the_fleet_does_not_know_is_no_legal_place() -> None:
 
 def test_the_cost_stands_beside_the_budget() -> None:
     assert rule_ids(of_cost("shop", COST, AROUND)) == {"DY-CST-001", "DY-CST-004"}
-    assert rule_ids(of_cost("shop", COST, Surroundings())) == set()
+    assert rule_ids(of_cost("shop", COST, Surroundings())) == {"DY-CST-004"}

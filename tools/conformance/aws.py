@@ -25,6 +25,9 @@ _JSON_TYPES: dict[str, Any] = {
 
 
 KNOWN = {
+    "ec2.DescribeInstances answer: /reservationSet/instancesSet/platform: 'windows' is none of the values described": (
+        "moto writes it in lower case for machines of a Windows image; the model's value is `Windows`"
+    ),
     "ec2.DescribeInternetGateways answer: /internetGatewaySet/attachmentSet/state: 'available' is none of the values "
     "described": "the EC2 API reference says so in words: `available` when attached, which its own enumeration lacks",
     **{
