@@ -55,7 +55,7 @@ def test_killed_at_every_boundary_between_actions(driver: Callable[..., dict[str
 @pytest.mark.timeout(600)
 def test_killed_once_somewhere_inside_an_action(driver: Callable[..., dict[str, Any]]) -> None:
     """At seeded places; every second time a new deploy goes on instead of a resume."""
-    assert driver("single", "--count", "2", "--seed", "20261123")["kills"] == 2
+    assert driver("single", "--count", "4", "--seed", "20261123")["kills"] == 4
 
 
 @pytest.mark.soak

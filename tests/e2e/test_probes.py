@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-# A minute and a half: with the long tests, not with every change.
-pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SPIKE = {"a": "vantage", "b": "*", "rtt_ms": 600.0}
 
 
