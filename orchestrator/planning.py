@@ -239,7 +239,7 @@ def recorded_of(context: Context, records: Mapping[Address, Record]) -> dict[Add
             ownership=Ownership.REFERENCE if shared(address) else record.ownership,
             service=record.service,
             site=record.site,
-            confirmed=record.state is not RecordState.CREATING,
+            confirmed=record.state is RecordState.LIVE,
         )
         for address, record in records.items()
     }
@@ -250,7 +250,8 @@ def _reconcile(
 ) -> tuple[Reconciled, tuple[Item, ...]]:
     """Twice where instances come or go: the endpoints that name them are then only known after apply."""
     recorded = recorded_of(context, records)
-    live = {a: r for a, r in recorded.items() if records[a].state is RecordState.LIVE}
+    there = (RecordState.LIVE, RecordState.UPDATING)
+    live = {a: r for a, r in recorded.items() if records[a].state in there}
 
     def run(bound: tuple[Item, ...]) -> Reconciled:
         return reconcile(

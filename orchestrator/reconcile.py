@@ -105,7 +105,8 @@ def reconcile(
             actions[item.address] = _action(item, Op.UPDATE, seen.resource, (), "it was left unfinished", salt=salt)
         elif past is None or not past.confirmed:
             # Adopted, or left by an interrupted release: nothing to change, but to wait for and to record.
-            actions[item.address] = _action(item, Op.ADOPT, seen.resource, (), salt=salt)
+            reason = "no release has seen it become ready" if past is not None else ""
+            actions[item.address] = _action(item, Op.ADOPT, seen.resource, (), reason, salt=salt)
     wanted = {i.address for i in items}
     doomed = [
         (address, past, observed.get(address))

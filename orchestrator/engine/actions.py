@@ -81,6 +81,11 @@ class Work:
 
     def _update(self) -> dict[str, Any]:
         desired = self._desired()
+        known = self._known()
+        if known is not None and not is_plain_object(desired):
+            # Killed between the change and its readiness, the change is there and no plan would show it any more.
+            # What was asked for before stays on record: the next plan still sees which fields were ours.
+            self._record("record updating", replace(known, state=RecordState.UPDATING, **self._origin()))
         made: list[Observed] = []
 
         def update(provider: Provider) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_what_an_interrupted_release_left_half_made_is_completed() -> None:
 def test_what_was_never_confirmed_is_waited_for_and_recorded() -> None:
     recorded = {NETWORK.address: Recorded(NETWORK.resource, confirmed=False)}
     (action,) = run((NETWORK,), (seen(NETWORK),), recorded).actions
-    assert action.op is Op.ADOPT
+    assert action.op is Op.ADOPT and "become ready" in action.reason
 
 
 def test_a_workload_that_its_cluster_is_busy_with_is_no_change() -> None:

@@ -160,7 +160,8 @@ def watch_database(engine: sa.Engine, sites: Sites) -> None:
             sites.count(kind, "after")
 
     def undone(conn: Any) -> None:
-        conn.connection.info.pop("soak", None)
+        if not conn.invalidated:  # what the server has cut off holds nothing any more
+            conn.connection.info.pop("soak", None)
 
     sa.event.listen(engine, "before_cursor_execute", before)
     sa.event.listen(engine, "rollback", undone)

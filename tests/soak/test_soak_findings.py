@@ -82,6 +82,23 @@ def test_a_full_disk_stops_a_release_and_undoes_nothing(paper_world, acted):
     assert problems(paper_world, "deploy", reference(paper_world, "deploy")) == []
 
 
+def test_a_broken_version_whose_release_died_while_waiting_for_it_is_not_taken_for_good(paper_world, acted):
+    """Its change was in place, so the next plan had nothing to do and called it deployed."""
+    for operation in ("deploy", "update"):
+        assert acted(operation) == soak_world.ENDED
+    expected = reference(paper_world, "update")
+
+    def place(kind, site):
+        if kind == "call" and site.startswith("before") and site.endswith("Deployment/web-h: wait until ready"):
+            soak_faults.die()
+
+    assert acted("broken", place) == -signal.SIGKILL
+    assert acted("broken") == soak_world.ENDED  # rolled back
+    states = [state for _, state in revisions(paper_world)]
+    assert RevisionState.ROLLED_BACK in states and states[-1] is RevisionState.DEPLOYED
+    assert problems(paper_world, "broken", expected) == []
+
+
 def test_the_soak_notices_a_write_under_a_lost_lease():
     def entry(seq, kind, **data):
         return AuditEntry("c", seq, 0.0, "a", kind, data)
