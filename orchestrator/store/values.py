@@ -47,7 +47,7 @@ class Lease:
 class RecordState(StrEnum):
     """creating is written before the cloud call, so that whatever it leaves behind can always be found.
 
-    updating: what was asked for may be there already and has not been seen to become ready; whoever goes on waits for it.
+    updating: what was asked for may be there already, and was not seen to become ready; whoever goes on waits for it.
     """
 
     CREATING = "creating"

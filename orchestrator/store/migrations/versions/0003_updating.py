@@ -1,4 +1,4 @@
-"""Records may be `updating`. No table changes: an older duoyun, which does not know that word, has to refuse the state."""
+"""Records may be `updating`. No table changes; an older duoyun does not know that word and has to refuse the state."""
 
 from __future__ import annotations
 
