@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model.errors import CloudError, DuoyunError, Interrupted, NotFound, RolloutFailed
 from model.plan import Op, Plan
-from model.resources import Address, Kind, State
+from model.resources import Address, Kind, Ownership, State
 from providers.base import Call, Provider
 
 _EVERY_S = 1.0
@@ -22,13 +22,16 @@ _WORKERS = 8
 
 
 def watched(plan: Plan) -> tuple[Address, ...]:
-    """Deployments and instances that the plan creates or changes. Pure."""
-    return tuple(
-        a.address
-        for a in plan.actions
-        if a.op in (Op.CREATE, Op.UPDATE, Op.REPLACE)
-        and (a.address.kind is Kind.INSTANCE or "/Deployment/" in a.address.name)
-    )
+    """Deployments and instances that the plan touches; all of them where it only says what an interrupted release left,
+    since nobody knows how long that was watched. Pure.
+    """
+    if not plan.actions:
+        return tuple(i.address for i in plan.items if i.ownership is not Ownership.REFERENCE and _runs(i.address))
+    return tuple(a.address for a in plan.actions if a.op is not Op.DELETE and _runs(a.address))
+
+
+def _runs(address: Address) -> bool:
+    return address.kind is Kind.INSTANCE or "/Deployment/" in address.name
 
 
 def watch(
