@@ -222,6 +222,7 @@ SETTINGS: Final[Mapping[str, Word]] = {
     "contacts": Word(TEXTS, "who is told: addresses"),
     "phone": Word(TEXT, "whom to call"),
     "all_regions": Word(FLAG, "it covers all regions"),
+    "all_accounts": Word(FLAG, "it covers every account of the organisation, new ones as well"),
     "all_resources": Word(FLAG, "it covers all kinds of resources"),
     "destination_logs": Word(FLAG, "reads of the place where it writes are logged"),
     # keeping
