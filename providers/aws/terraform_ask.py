@@ -121,6 +121,15 @@ def raw_target_check(values: Any, _context: Context) -> Any:
     return yes(block.get("enabled", True)) if block else True
 
 
+def raw_front_tls(_values: Any, context: Context) -> Any:
+    """Whether every listener that forwards to it speaks TLS; None where none is in the input."""
+    found = [n.values.get("protocol") for n in context.parts("aws_lb_listener", "aws_alb_listener")]
+    if not found:
+        return None
+    answers = [unknown() if isinstance(p, Pending) else render(p).upper() in ("HTTPS", "TLS") for p in found]
+    return False if False in answers else next((a for a in answers if a is not True), True)
+
+
 # -- machines --------------------------------------------------------------------------------------------------
 
 

@@ -74,7 +74,7 @@ def raw_guardduty_organization(_values: Any, context: Context) -> Any:
 
 
 def raw_chosen_key(value: Any, _context: Context) -> Any:
-    """The key of a block in which an option chooses whose key it is: the cloud's, unless it says `CUSTOMER_MANAGED_CMK`.
+    """Whose key an option of a block chooses: the cloud's own, unless it says `CUSTOMER_MANAGED_CMK`.
 
     API Reference of Amazon CodeGuru Reviewer, KMSKeyDetails.
     """
