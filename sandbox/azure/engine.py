@@ -91,13 +91,13 @@ class Engine:
             found = [r for r in self.store.of_type(path.type) if r.id.lower().startswith(prefix)]
         else:
             found = list(self.store.of_type(path.type, subscription=path.subscription, group=path.group))
-        return self.page(request, [self.render(r) for r in self.kind(path).listed(path, found)])
+        return self.page(request, list(self.kind(path).listed(path, found)), self.render)
 
-    def page(self, request: Request, rows: list[Any]) -> Reply:
-        """One page, and a nextLink where there are more."""
+    def page(self, request: Request, rows: list[Any], shown: Callable[[Any], Any] = lambda row: row) -> Reply:
+        """One page, and a nextLink where there are more. shown: a row as it is answered."""
         start = int(request.query.get("$skiptoken") or 0)
         top = min(int(request.query.get("$top") or self.page_size), self.page_size)
-        body: dict[str, Any] = {"value": rows[start : start + top]}
+        body: dict[str, Any] = {"value": [shown(row) for row in rows[start : start + top]]}
         if start + top < len(rows):
             query = {k: v for k, v in request.query.items() if k != "$skiptoken"} | {"$skiptoken": str(start + top)}
             body["nextLink"] = f"{request.base_url}?{urlencode(query)}"
