@@ -62,9 +62,9 @@ def _register() -> None:
     """Once a process: commands that stand there twice make each call slower than the last."""
     if app.registered_groups:
         return
-    from cli import approvals, demo, drift, placing, policy, probe, releases, sandbox, specs
+    from cli import approvals, demo, drift, placing, policy, probe, providers, releases, sandbox, specs
 
-    for module in (specs, policy, placing, releases, approvals, drift, probe, sandbox, demo):
+    for module in (specs, policy, placing, releases, approvals, drift, probe, providers, sandbox, demo):
         module.register(app)
 
 

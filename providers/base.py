@@ -19,7 +19,7 @@ Contract (tests/contract runs it over every adapter):
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -108,6 +108,21 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """Which of the actions that an adapter calls its credentials may do, each named as its cloud's policies name it.
+
+    how: what told, e.g. `iam:SimulatePrincipalPolicy`; "" where nothing could be asked. unknown: what that does not
+    tell; note: why.
+    """
+
+    how: str
+    allowed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What a registry says of an image. digest: `sha256:...`, of the index where there is one. architectures: as the
     OCI names them (`amd64`, `arm64`); () where the registry does not say. pull_identity: as Registry.pull_identity."""
@@ -192,4 +207,22 @@ class ImageSource(Protocol):
 
     def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
         """observed: a registry; reference: a tag, or `sha256:...`. Raises NotFound where there is no such image."""
+        ...
+
+
+@runtime_checkable
+class RightsSource(Protocol):
+    """An adapter that knows which actions it calls, and can find out which of them its credentials may do."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Every action that the adapter calls, sorted, as the cloud's policies name them."""
+        ...
+
+    def rights(self, call: Call) -> Rights:
+        """Asks the cloud; changes nothing. What it does not tell is unknown. Raises model.errors."""
+        ...
+
+    def policy(self, actions: Iterable[str]) -> Mapping[str, Any]:
+        """The document that allows exactly these actions, to paste into that cloud. Pure."""
         ...
