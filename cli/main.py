@@ -62,9 +62,9 @@ def _register() -> None:
     """Once a process: commands that stand there twice make each call slower than the last."""
     if app.registered_groups:
         return
-    from cli import approvals, demo, drift, placing, policy, probe, providers, releases, sandbox, specs
+    from cli import approvals, demo, drift, placing, policy, probe, providers, releases, sandbox, specs, survey
 
-    for module in (specs, policy, placing, releases, approvals, drift, probe, providers, sandbox, demo):
+    for module in (specs, policy, placing, releases, approvals, drift, probe, providers, survey, sandbox, demo):
         module.register(app)
 
 
