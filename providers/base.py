@@ -76,13 +76,14 @@ OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.CLUSTER: frozenset({"public_access_cidrs"}),
     Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
     Kind.DISK: frozenset({"attached_to", "key"}),
-    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "access_logs"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "access_logs", "layer"}),
     Kind.DNS_RECORD: frozenset({"weights"}),
     Kind.REGISTRY: frozenset({"immutable_tags", "scan_on_push", "encrypted", "key", "public"}),
 }
 """Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere.
 
-`weights` of a DNS record are no field of their own: they are asked for where `DnsRecord.weighted`.
+`layer` of a load balancer is asked for where it is 7; layer 4 is everywhere. `weights` of a DNS record are no field of
+their own: they are asked for where `DnsRecord.weighted`.
 """
 
 

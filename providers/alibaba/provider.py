@@ -33,7 +33,7 @@ _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 _FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
     Kind.DISK: frozenset({"attached_to", "key"}),
-    Kind.LOAD_BALANCER: frozenset({"deletion_protection"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "layer"}),
     Kind.DNS_RECORD: frozenset({"weights"}),
     Kind.REGISTRY: frozenset({"immutable_tags", "public"}),
 }
