@@ -214,6 +214,7 @@ FURTHER: Mapping[tuple[str, str], Action] = {
             "DetachPolicyFromRole": ram.detach_from_role,
             "ListPoliciesForUser": ram.policies_of_user,
             "ListPoliciesForRole": ram.policies_of_role,
+            "ListGroupsForUser": ram.groups_of_user,
         },
         regional=False,
         tokens=(),

@@ -19,6 +19,7 @@ from sandbox.azure.compute import VirtualMachines
 from sandbox.azure.engine import Engine
 from sandbox.azure.kinds import Principal
 from sandbox.azure.operations import Request
+from sandbox.azure.rights import PERMISSIONS, permission
 from sandbox.azure.served import kinds_of
 from sandbox.azure.subscription import GROUP, Subscription
 from sandbox.azure.wire import ArmError, ArmPath, Reply, parse_path, same
@@ -276,6 +277,8 @@ class AzureServer:
             return self._route_location(request)
         if path.type.lower() == "microsoft.insights/eventtypes/values":
             return self.subscription.activity(request)
+        if same(path.type, PERMISSIONS) and request.method == "GET":
+            return Reply(200, {"value": [permission("Reader" if request.principal.reader else "Owner")]})
         return await self._route_resource(request)
 
     async def _route_subscription(self, request: Request) -> Reply:

@@ -39,6 +39,7 @@ from model.resources import (
 from orchestrator.registry import open_cloud
 from providers.base import Account, Call, CloudProvider
 from sandbox.threaded import Running, shared
+from tools.conformance.called import Sent, in_table, recording
 
 KINDS = (Kind.NETWORK, Kind.SUBNET, Kind.FIREWALL_GROUP, Kind.CLUSTER, Kind.NODE_POOL, Kind.INSTANCE)
 USER_DATA = """#cloud-config
@@ -382,9 +383,25 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
+def sent() -> Iterator[Sent]:
+    """What the adapters of this session have sent so far, and its rights have not been looked at yet."""
+    with recording() as operations:
+        yield operations
+
+
+@pytest.fixture(scope="session")
+def running(sent: Sent) -> Iterator[Running]:
     with shared() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def _least_privilege(sent: Sent) -> Iterator[None]:
+    """Whatever a test made an adapter send stands in its cloud's table of permissions."""
+    yield
+    unknown = sorted(f"{cloud}: {operation}" for cloud, operation in sent if not in_table(cloud, operation))
+    sent.clear()
+    assert not unknown, f"add to providers/CLOUD/permissions.py: {unknown}"
 
 
 @pytest.fixture(scope="session")
