@@ -23,6 +23,7 @@ violations contains {"address": doc.address, "field": sprintf("grants[%d]", [n])
 	some n, grant in doc.grants
 	rights.unconfined(grant)
 	some action in grant.actions
+	is_string(action)
 	contains(action, "*")
 	not harmless(action)
 	message := sprintf("it may %s on everything", [action])

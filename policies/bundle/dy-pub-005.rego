@@ -27,6 +27,10 @@ violations contains {"address": doc.address, "field": "public_access_blocked", "
 enough(doc) if {
 	count(input.parameters.parts) > 0
 	every part in input.parameters.parts {
-		doc[part] == true
+		held(doc[part])
 	}
 }
+
+held(given) if given == true
+
+held(given) if given["$unknown"] == true

@@ -26,5 +26,9 @@ violations contains {"address": doc.address, "field": "protocol", "message": mes
 # Where the way within the network may be in the clear, as long as callers come by TLS.
 enough(doc) if {
 	input.parameters.front_is_enough == true
-	doc.front_tls == true
+	settled(doc.front_tls)
 }
+
+settled(given) if given == true
+
+settled(given) if given["$unknown"] == true

@@ -27,6 +27,16 @@ from tools.conformance.strangers import alibaba, aws
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(params=sorted(CLOUDS))
+def site(request: pytest.FixtureRequest, sites: Any) -> Iterator[Any]:
+    """A cloud's site: the cloud in memory has no rights to ask for."""
+    found = sites[request.param]
+    found.base(Kind.NETWORK)
+    yield found
+    found.running.sandbox.faults.clear()
+    found.tidy()
+
+
 def whole(provider: Any, rights: Rights) -> bool:
     """Every action of the adapter is in exactly one of the three lists."""
     return sorted([*rights.allowed, *rights.missing, *rights.unknown]) == sorted(provider.actions)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,7 @@ def filled(sites: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def at(filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setenv("DUOYUN_SANDBOX", str(filled / "endpoints.json"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "300")  # no name is cut
     yield filled
 
 
@@ -148,7 +150,7 @@ def test_everything_is_listed_once_with_who_manages_it(
     assert sum(data["counts"].values()) == len(rows)
     assert "never-print-this-91ab" not in json.dumps(data)
     assert {cloud: site.inventory() for cloud, site in sites.items()} == before
-    assert not list(at.parent.glob("**/state.db"))
+    assert not list(Path(os.environ["XDG_STATE_HOME"]).glob("**/state.db"))
 
 
 def test_the_table_can_be_narrowed_and_says_what_the_states_hold_besides(
