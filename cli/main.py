@@ -78,19 +78,8 @@ def _register() -> None:
     )
 
     for module in (
-        specs,
-        policy,
-        placing,
-        releases,
-        approvals,
-        drift,
-        probe,
-        providers,
-        survey,
-        adopting,
-        sandbox,
-        demo,
-    ):
+        specs, policy, placing, releases, approvals, drift, probe, providers, survey, adopting, sandbox, demo,
+    ):  # fmt: skip
         module.register(app)
 
 

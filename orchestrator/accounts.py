@@ -224,7 +224,9 @@ def policy_of(fleet: Fleet, account: str) -> Mapping[str, Any]:
     provider = _unconnected(named(fleet, account), open_cloud)
     if not isinstance(provider, RightsSource):
         raise InvalidInput(
-            (), summary=f"account {account}: {CLOUDS[provider.account.cloud].title} has no such document"
+            (),
+            summary=f"account {account}: {CLOUDS[provider.account.cloud].title} has no such document",
+            mend="docs/credentials.md says what this cloud accepts",
         )
     return provider.policy(provider.actions)
 

@@ -65,6 +65,6 @@ def terraform_tables() -> tuple[CloudTable, ...]:
 def terraform_prefix(cloud: str) -> str:
     """How a cloud's Terraform types begin; "" where it has none. Imports no SDK."""
     known = CLOUDS.get(cloud)
-    return (
-        cast(CloudTable, importlib.import_module(known.terraform).TERRAFORM).prefix if known and known.terraform else ""
-    )
+    if known is None or not known.terraform:
+        return ""
+    return cast(CloudTable, importlib.import_module(known.terraform).TERRAFORM).prefix

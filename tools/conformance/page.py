@@ -39,7 +39,6 @@ ALIBABA_REASONS = {
     "Ecs.CreateLaunchTemplate": "duoyun makes no launch templates",
     "Ecs.DescribePrice": "the sandbox has no prices; duoyun's come from its own tables",
     "bssopenapi.": "duoyun reads no bills",
-    "Ram.ListGroupsForUser": "asked by `duoyun providers check` alone, which no life runs",
 }
 AZURE_RECORDED_REASONS = {
     "Microsoft.Network/routeTables": "duoyun's networks use the routes that Azure makes",
