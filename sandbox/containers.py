@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import itertools
 import os
 import shlex
@@ -25,19 +24,19 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from aiohttp import web
 
 from model.rng import stream
+from sandbox.loopback import Addresses
 from sandbox.world import Container, ContainerSpec, ImageError, Timing
 
-FIRST_ADDRESS = "127.16.0.1"
-_LAST_ADDRESS = int(ipaddress.IPv4Address("127.31.255.254"))
-_BIND_TRIES = 512
+_FIRST_ADDRESS, _LAST_ADDRESS = "127.16.0.1", "127.31.255.254"
+_BIND_TRIES = 16
 _LOG_LINES = 1000
 _STOP_GRACE_S = 2.0
 
@@ -248,34 +247,15 @@ def _status_word(status: int) -> str:
     return "not ready" if status == 503 else "error"
 
 
-@dataclass
-class _Addresses:
-    """Hands out loopback addresses in order, skipping .0 and .255, and those in use."""
-
-    next_int: int
-    first_int: int
-    used: set[str] = field(default_factory=set)
-    held: set[str] = field(default_factory=set)
-
-    def __iter__(self) -> Iterator[str]:
-        for _ in range(_LAST_ADDRESS - self.first_int):
-            candidate = self.next_int
-            self.next_int = candidate + 1 if candidate < _LAST_ADDRESS else self.first_int
-            address = str(ipaddress.IPv4Address(candidate))
-            if candidate & 0xFF not in (0, 0xFF) and address not in self.used | self.held:
-                yield address
-
-
 class Containers:
     """The ContainerHost: runs containers for nodes and VMs, on loopback.
 
     The first use of an image on a node takes `image.pull`, each start `container.start` of the timing.
     """
 
-    def __init__(self, timing: Timing, seed: int = 0, first_address: str = FIRST_ADDRESS) -> None:
+    def __init__(self, timing: Timing, seed: int = 0) -> None:
         self._timing, self._seed = timing, seed
-        first = int(ipaddress.IPv4Address(first_address))
-        self._addresses = _Addresses(first, first)
+        self._addresses = Addresses(_FIRST_ADDRESS, _LAST_ADDRESS)
         self._pulled: set[tuple[str, str]] = set()
         self._pulls: dict[tuple[str, str], asyncio.Lock] = {}
         self._running: set[RunningContainer] = set()
@@ -315,6 +295,7 @@ class Containers:
     async def close(self) -> None:
         """Stops everything that still runs."""
         await asyncio.gather(*(c.stop() for c in tuple(self._running)))
+        self._addresses.close()
 
     async def _pull(self, spec: ContainerSpec) -> None:
         """Two that start at once on one node wait for one pull."""

@@ -6,18 +6,17 @@ Callers: the sandbox's assembly and the clouds' servers, as world.ClusterHost.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.kubernetes.authority import Authority
 from sandbox.kubernetes.cluster import Cluster, Surroundings
 from sandbox.kubernetes.nodes.worker import Backoff
+from sandbox.loopback import Addresses
 from sandbox.network import Network
 from sandbox.world import ClusterHandle, ContainerHost, FaultTable, Timing
 
-_FIRST_BALANCER = int(ipaddress.IPv4Address("127.32.0.1"))
+_FIRST_BALANCER, _LAST_BALANCER = "127.32.0.1", "127.47.255.254"
 _SCHEMA = 2
 
 
@@ -40,14 +39,14 @@ class Clusters:
         network: Network | None = None,
     ) -> None:
         self._clusters: dict[str, Cluster] = {}
-        self._taken: set[str] = set()
+        self._addresses = Addresses(_FIRST_BALANCER, _LAST_BALANCER)
         self._creating = asyncio.Lock()
         self._authority: Authority | None = None
         self._around = Surroundings(
             timing,
             faults,
             containers,
-            self._next_address,
+            self._addresses.take,  # never handed out twice while the sandbox runs
             self.authority,
             seed,
             backoff or Backoff(),
@@ -59,15 +58,6 @@ class Clusters:
         if self._authority is None:
             self._authority = Authority.make()
         return self._authority
-
-    def _next_address(self) -> str:
-        """A loopback address for a load balancer, never handed out twice while the sandbox runs."""
-        for number in itertools.count(_FIRST_BALANCER):
-            address = str(ipaddress.IPv4Address(number))
-            if number & 0xFF not in (0, 0xFF) and address not in self._taken:
-                self._taken.add(address)
-                return address
-        raise RuntimeError("no address is left")  # pragma: no cover  (count does not end)
 
     async def create(
         self, cluster_id: str, *, version: str, authenticate: Callable[[str], str | None], place: str = ""
@@ -108,6 +98,7 @@ class Clusters:
     async def close(self) -> None:
         """Stops all of them; a snapshot taken before or after is the same."""
         await asyncio.gather(*(c.close() for c in self._clusters.values()))
+        self._addresses.close()
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a restart needs, as JSON data. Holds secrets."""
@@ -137,4 +128,6 @@ class Clusters:
         for obj in objects:
             if obj["kind"] == "Service":
                 rows = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-                self._taken.update(row["ip"] for row in rows if row.get("ip"))
+                for row in rows:
+                    if row.get("ip"):
+                        self._addresses.keep(row["ip"])
