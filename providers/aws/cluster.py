@@ -14,11 +14,11 @@ from botocore.hooks import HierarchicalEmitter
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
-from model.errors import AlreadyExists, CallSite, Conflict, InvalidRequest, NotFound
+from model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound
 from model.resources import TAG_FLEET, Address, AnyResource, Cluster, Kind, Observed, State
 from providers.aws import roles
 from providers.aws.firewall import FirewallGroups
-from providers.aws.kinds import address_of, need_fleet, pick
+from providers.aws.kinds import address_of, need_fleet, ours, pick
 from providers.aws.network import Networks, Subnets
 from providers.aws.session import DNS_SUFFIX, Session
 from providers.aws.tags import changed_tags, client_token, logical_name, ownership_tags, user_tags
@@ -149,17 +149,8 @@ class Clusters:
         return calls.poll("DescribeCluster", lambda: self.find(address, call), call)
 
     def _own(self, address: Address, call: Call) -> Observed | None:
-        found = self.find(address, call)
-        if found is not None and found.owner == call.fleet and found.state is State.DELETING:
-            raise Conflict(f"{address} is still being deleted", address=str(address), mend="wait until it is gone")
-        if found is None or found.owner == call.fleet:
-            return found
-        raise AlreadyExists(
-            f"{address} exists and belongs to {found.owner or 'nobody that we know'}",
-            call=CallSite(cloud="aws", account=self.session.account.name, region=address.region),
-            mend="choose another name, or make it `ownership: reference` or `adopt` in the fleet",
-            address=str(address),
-        )
+        mend = "choose another name, or make it `ownership: reference` or `adopt` in the fleet"
+        return ours(self.find(address, call), address, self.session, call, mend)
 
     def _request(self, address: Address, desired: Cluster, call: Call) -> dict[str, Any]:
         region = address.region

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from model.errors import AlreadyExists, CallSite, Conflict, InvalidRequest, NotFound
+from model.errors import Conflict, InvalidRequest, NotFound
 from model.resources import TAG_FLEET, TAG_KEY, Address, AnyResource, DnsRecord, Kind, Observed, State, TrafficWeight
-from providers.aws.kinds import need_fleet, pick
+from providers.aws.kinds import need_fleet, ours, pick
 from providers.aws.listed import Listed
 from providers.aws.session import DEFAULT_REGION, Session
 from providers.base import Call
@@ -211,13 +211,8 @@ class DnsRecords(Listed):
 
     def own(self, address: Address, call: Call) -> Observed | None:
         found = self.find(replace(address), replace(call, fleet=""))
-        if found is None or found.owner == call.fleet:
-            return found
-        raise AlreadyExists(
-            f"{address} exists and belongs to {found.owner or 'nobody that we know'}",
-            call=CallSite(cloud="aws", account=self.session.account.name, region=address.region),
-            mend="choose another name, or take its marker and record away by hand",
-            address=str(address),
+        return ours(
+            found, address, self.session, call, "choose another name, or take its marker and record away by hand"
         )
 
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from model.errors import CallSite, Conflict, InvalidRequest, NotFound
+from model.errors import AlreadyExists, CallSite, Conflict, InvalidRequest, NotFound
 from model.resources import TAG_KEY, Address, AnyResource, Observed, State
 from providers.aws.session import Session
 from providers.base import Call
@@ -81,3 +81,23 @@ def unique_names(rows: Iterable[Observed], rename: Callable[[Observed, str], Obs
     for row in found:
         counts[row.address.name] = counts.get(row.address.name, 0) + 1
     return [row if row.owner or counts[row.address.name] == 1 else rename(row, row.provider_id) for row in found]
+
+
+def ours(
+    found: Observed | None, address: Address, session: Session, call: Call, mend: str = "choose another name"
+) -> Observed | None:
+    """`found` where it is the fleet's own; None where nothing is there.
+
+    AlreadyExists where it is somebody else's, Conflict while ours is being deleted."""
+    if found is None:
+        return None
+    if found.owner != call.fleet:
+        raise AlreadyExists(
+            f"{address} exists and belongs to {found.owner or 'nobody that we know'}",
+            call=CallSite(cloud="aws", account=session.account.name, region=address.region),
+            mend=mend,
+            address=str(address),
+        )
+    if found.state is State.DELETING:
+        raise Conflict(f"{address} is still being deleted", address=str(address), mend="wait until it is gone")
+    return found

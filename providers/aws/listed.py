@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, NoReturn
 
-from model.errors import AlreadyExists, CallSite, Conflict, Forbidden, NotBuiltYet, NotFound
-from model.resources import TAG_FLEET, Address, AnyResource, Kind, Observed, State
-from providers.aws.kinds import address_of, pick, unique_names
+from model.errors import Forbidden, NotBuiltYet, NotFound
+from model.resources import TAG_FLEET, Address, AnyResource, Kind, Observed
+from providers.aws.kinds import address_of, ours, pick, unique_names
 from providers.aws.session import Session
 from providers.base import Call
 
@@ -77,19 +77,8 @@ class Listed:
 
     def own(self, address: Address, call: Call) -> Observed | None:
         """Ours, where it is there; AlreadyExists where the name is somebody else's; Conflict while ours goes."""
-        found = next(iter(self.candidates(address, call)), None)
-        if found is None:
-            return None
-        if found.owner != call.fleet:
-            raise AlreadyExists(
-                f"{address} exists and belongs to {found.owner or 'nobody that we know'}",
-                call=CallSite(cloud="aws", account=self.session.account.name, region=address.region),
-                mend="choose another name",
-                address=str(address),
-            )
-        if found.state is State.DELETING:
-            raise Conflict(f"{address} is still being deleted", address=str(address), mend="wait until it is gone")
-        return replace(found, address=address)
+        found = ours(next(iter(self.candidates(address, call)), None), address, self.session, call)
+        return None if found is None else replace(found, address=address)
 
     def read(self, service: str, region: str, operation: str, call: Call, **params: Any) -> dict[str, Any]:
         """One read. operation: AWS's name, e.g. DescribeTags."""

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from model.errors import AlreadyExists, CallSite, Conflict, InvalidRequest, NotFound
+from model.errors import AlreadyExists, InvalidRequest, NotFound
 from model.resources import TAG_FLEET, Address, AnyResource, Kind, NodePool, Observed, State
 from providers.aws import roles
 from providers.aws.cluster import Clusters
-from providers.aws.kinds import address_of, need_fleet, pick
+from providers.aws.kinds import address_of, need_fleet, ours, pick
 from providers.aws.network import Subnets
 from providers.aws.session import Session
 from providers.aws.tags import changed_tags, client_token, logical_name, ownership_tags, user_tags
@@ -154,17 +154,7 @@ class NodePools:
         return calls.poll("DescribeNodegroup", lambda: self.find(address, call), call)
 
     def _own(self, address: Address, call: Call) -> Observed | None:
-        found = self.find(address, call)
-        if found is not None and found.owner == call.fleet and found.state is State.DELETING:
-            raise Conflict(f"{address} is still being deleted", address=str(address), mend="wait until it is gone")
-        if found is None or found.owner == call.fleet:
-            return found
-        raise AlreadyExists(
-            f"{address} exists and belongs to {found.owner or 'nobody that we know'}",
-            call=CallSite(cloud="aws", account=self.session.account.name, region=address.region),
-            mend="choose another name",
-            address=str(address),
-        )
+        return ours(self.find(address, call), address, self.session, call)
 
     def _ami_type(self, region: str, instance_type: str, call: Call) -> str:
         """EKS's own image for the type's processor; asked once per type. InvalidRequest for an unknown type."""
