@@ -7,12 +7,13 @@ Everything is synchronous; the loop that owns the cluster is the only caller. No
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sandbox.kubernetes.errors import expired
 from sandbox.kubernetes.kinds import BY_KIND, KINDS, ResourceKind
+from sandbox.kubernetes.selectors import match_selector
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -39,6 +40,8 @@ class Change:
 
 
 Listener = Callable[[Change], None]
+Label = tuple[str, str, str]
+"""(namespace, label, value)."""
 
 
 def key_of(obj: Object) -> Key:
@@ -47,12 +50,19 @@ def key_of(obj: Object) -> Key:
     return meta.get("namespace", ""), meta["name"]
 
 
+def labels_of(obj: Object | None) -> Mapping[str, str]:
+    """Empty where it has none, or is None."""
+    found: Mapping[str, str] = (obj["metadata"].get("labels") or {}) if obj is not None else {}
+    return found
+
+
 class Store:
     """Objects by kind and (namespace, name). version: the latest resourceVersion."""
 
     def __init__(self, version: int = 1) -> None:
         self.version = version
         self._objects: dict[str, dict[Key, Object]] = {k.plural: {} for k in KINDS}
+        self._by_label: dict[str, dict[Label, dict[Key, None]]] = {k.plural: {} for k in KINDS}
         self._history: dict[str, deque[Change]] = {k.plural: deque(maxlen=HISTORY) for k in KINDS}
         self._forgotten: dict[str, int] = {}
         self._listeners: list[Listener] = []
@@ -69,6 +79,21 @@ class Store:
         """In no particular order, and quicker than list."""
         return tuple(self._objects[kind.plural].values())
 
+    def selected(self, kind: ResourceKind, namespace: str, selector: Mapping[str, Any] | None) -> Sequence[Object]:
+        """Those of a namespace that a LabelSelector object matches, in order of name; None matches nothing.
+
+        Costs as much as there are objects with the rarest label that it asks for, not as there are objects.
+        """
+        if selector is None:
+            return []
+        objects, rows = self._objects[kind.plural], self._by_label[kind.plural]
+        pairs = selector.get("matchLabels") or {}
+        keys: Collection[Key] = objects
+        for pair in pairs.items():
+            keys = min(keys, rows.get((namespace, *pair), {}), key=len)
+        found = (objects[key] for key in sorted(keys) if key[0] == namespace)
+        return [obj for obj in found if match_selector(selector, labels_of(obj))]
+
     def put(self, kind: ResourceKind, obj: Object) -> Object:
         """Creates or replaces; returns the object with its new resourceVersion."""
         self.version += 1
@@ -76,6 +101,7 @@ class Store:
         key = key_of(stored)
         old = self._objects[kind.plural].get(key)
         self._objects[kind.plural][key] = stored
+        self._label(kind, key, old, stored)
         self._tell(Change(kind, MODIFIED if old is not None else ADDED, stored, old, self.version))
         return stored
 
@@ -84,10 +110,24 @@ class Store:
         old = self._objects[kind.plural].pop((namespace, name), None)
         if old is None:
             return None
+        self._label(kind, (namespace, name), old, None)
         self.version += 1
         last = old | {"metadata": old["metadata"] | {"resourceVersion": str(self.version)}}
         self._tell(Change(kind, DELETED, last, old, self.version))
         return last
+
+    def _label(self, kind: ResourceKind, key: Key, old: Object | None, new: Object | None) -> None:
+        before, after = labels_of(old), labels_of(new)
+        if before == after:
+            return
+        rows = self._by_label[kind.plural]
+        for pair in before.items():
+            keys = rows[key[0], *pair]
+            del keys[key]
+            if not keys:
+                del rows[key[0], *pair]
+        for pair in after.items():
+            rows.setdefault((key[0], *pair), {})[key] = None
 
     def _tell(self, change: Change) -> None:
         history = self._history[change.kind.plural]
@@ -127,7 +167,9 @@ class Store:
     def load(self, objects: Iterable[Object], version: int) -> None:
         """Puts objects back with their own resourceVersion, telling nobody; watches from before it are expired."""
         for obj in objects:
-            self._objects[BY_KIND[obj["kind"]].plural][key_of(obj)] = obj
+            kind, key = BY_KIND[obj["kind"]], key_of(obj)
+            self._label(kind, key, self.get(kind, *key), obj)
+            self._objects[kind.plural][key] = obj
         self.version = max(self.version, version)
         self._forgotten = {k.plural: self.version for k in KINDS}
 

@@ -5,14 +5,16 @@ Callers: the cluster; the eviction subresource reads what is written here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers import rollout
 from sandbox.kubernetes.controllers.owners import controller_of
 from sandbox.kubernetes.controllers.podcontrol import is_active, is_ready
 from sandbox.kubernetes.controllers.queue import Queue
+from sandbox.kubernetes.controllers.selecting import Selectors
 from sandbox.kubernetes.kinds import BUDGETS, BY_KIND, PODS
-from sandbox.kubernetes.selectors import match_selector
-from sandbox.kubernetes.store import DELETED, Change, Key, Object
+from sandbox.kubernetes.store import DELETED, Change, Key, Object, labels_of
 
 MANAGER = "kube-controller-manager"
 
@@ -22,6 +24,7 @@ class Budgets:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._selectors = Selectors(api.store, BUDGETS, lambda b: b["spec"].get("selector"))
         self.queue: Queue[Key] = Queue("disruption-controller", self._reconcile)
         api.store.subscribe(self._changed)
 
@@ -33,20 +36,21 @@ class Budgets:
     def _changed(self, change: Change) -> None:
         if change.kind is BUDGETS and change.type != DELETED:
             self.queue.add(change.key)
-        elif change.kind is PODS or "scale" in change.kind.subresources:
-            for budget in self._api.store.list(BUDGETS, change.key[0]):
-                self.queue.add((change.key[0], budget["metadata"]["name"]))
+        elif change.kind is PODS:
+            self._wake(change.key[0], labels_of(change.obj), labels_of(change.old))
+        elif "scale" in change.kind.subresources:
+            self._wake(change.key[0], _pod_labels(change.obj), _pod_labels(change.old))
+
+    def _wake(self, namespace: str, *labels: Mapping[str, str]) -> None:
+        for key in self._selectors.of(namespace, *labels):
+            self.queue.add(key)
 
     def _reconcile(self, key: Key) -> None:
         budget = self._api.store.get(BUDGETS, *key)
         if budget is None:
             return
         spec = budget["spec"]
-        pods = [
-            p
-            for p in self._api.store.list(PODS, key[0])
-            if is_active(p) and match_selector(spec.get("selector"), p["metadata"].get("labels") or {})
-        ]
+        pods = [p for p in self._api.store.selected(PODS, key[0], spec.get("selector")) if is_active(p)]
         wanted = spec.get("maxUnavailable", spec.get("minAvailable", 1))
         by_pods = "maxUnavailable" not in spec and isinstance(wanted, int)
         expected = len(pods) if by_pods else self._expected(pods)
@@ -90,3 +94,11 @@ class Budgets:
         if owner is None or kind is None or "scale" not in kind.subresources:
             return None
         return self._api.store.get(kind, obj["metadata"]["namespace"], owner["name"])
+
+
+def _pod_labels(scaled: Object | None) -> Mapping[str, str]:
+    """The labels of the pods that it makes."""
+    if scaled is None:
+        return {}
+    template = scaled["spec"].get("template") or {}
+    return (template.get("metadata") or {}).get("labels") or {}

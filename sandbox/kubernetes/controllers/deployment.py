@@ -17,7 +17,6 @@ from sandbox.kubernetes.controllers.queue import Queue
 from sandbox.kubernetes.controllers.revisions import template_hash
 from sandbox.kubernetes.controllers.rollout import Limits, Replicas
 from sandbox.kubernetes.kinds import DEPLOYMENTS, PODS, REPLICASETS
-from sandbox.kubernetes.selectors import match_selector
 from sandbox.kubernetes.store import DELETED, Change, Key, Object
 
 NAME = "deployment-controller"
@@ -127,9 +126,8 @@ class Deployments:
         """Its ReplicaSets; those without an owner that its selector matches are adopted."""
         meta = deployment["metadata"]
         if not meta.get("deletionTimestamp"):
-            for rs in self._api.store.list(REPLICASETS, meta["namespace"]):
-                free = controller_of(rs) is None and not rs["metadata"].get("deletionTimestamp")
-                if free and match_selector(deployment["spec"]["selector"], rs["metadata"].get("labels") or {}):
+            for rs in self._api.store.selected(REPLICASETS, meta["namespace"], deployment["spec"]["selector"]):
+                if controller_of(rs) is None and not rs["metadata"].get("deletionTimestamp"):
                     owned = [*(rs["metadata"].get("ownerReferences") or ()), reference(DEPLOYMENTS, deployment)]
                     new = rs | {"metadata": rs["metadata"] | {"ownerReferences": owned}}
                     self._api.system_update(REPLICASETS, rs, new, MANAGER)

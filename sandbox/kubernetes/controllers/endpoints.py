@@ -7,14 +7,15 @@ without a selector are left alone, and served all the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sandbox.kubernetes.api import Api
 from sandbox.kubernetes.controllers.owners import reference
 from sandbox.kubernetes.controllers.podcontrol import has_ended, is_ready
 from sandbox.kubernetes.controllers.queue import Queue
+from sandbox.kubernetes.controllers.selecting import Selectors
 from sandbox.kubernetes.kinds import ENDPOINTS, ENDPOINTSLICES, NODES, PODS, SERVICES
-from sandbox.kubernetes.selectors import match_selector
-from sandbox.kubernetes.store import DELETED, Change, Key, Object, Store
+from sandbox.kubernetes.store import DELETED, Change, Key, Object, Store, labels_of
 
 MANAGER = "kube-controller-manager"
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -37,11 +38,7 @@ def target_port(port: Object, pod: Object) -> int | None:
 
 def slices_of(store: Store, namespace: str, service: str) -> list[Object]:
     """The EndpointSlices of a service, whoever made them."""
-    return [
-        s
-        for s in store.list(ENDPOINTSLICES, namespace)
-        if (s["metadata"].get("labels") or {}).get(SERVICE_NAME) == service
-    ]
+    return list(store.selected(ENDPOINTSLICES, namespace, {"matchLabels": {SERVICE_NAME: service}}))
 
 
 def ready_addresses(slices: Sequence[Object], port_name: str) -> list[tuple[str, int]]:
@@ -62,6 +59,7 @@ class EndpointSlices:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._selectors = Selectors(api.store, SERVICES, _selector_of)
         self.queue: Queue[Key] = Queue("endpointslice-controller", self._reconcile)
         api.store.subscribe(self._changed)
 
@@ -74,13 +72,8 @@ class EndpointSlices:
         if change.kind is SERVICES:
             self.queue.add(change.key)
         elif change.kind is PODS and _seen(change.old) != _seen(None if change.type == DELETED else change.obj):
-            labels: list[Mapping[str, str]] = [change.obj["metadata"].get("labels") or {}]
-            if change.old is not None and change.old["metadata"].get("labels") != change.obj["metadata"].get("labels"):
-                labels.append(change.old["metadata"].get("labels") or {})
-            for service in self._api.store.list(SERVICES, change.key[0]):
-                selector = service["spec"].get("selector")
-                if selector and any(match_selector({"matchLabels": selector}, row) for row in labels):
-                    self.queue.add((change.key[0], service["metadata"]["name"]))
+            for key in self._selectors.of(change.key[0], labels_of(change.obj), labels_of(change.old)):
+                self.queue.add(key)
 
     def _reconcile(self, key: Key) -> None:
         service = self._api.store.get(SERVICES, *key)
@@ -90,14 +83,8 @@ class EndpointSlices:
             return
         if not service["spec"].get("selector") or service["metadata"].get("deletionTimestamp"):
             return
-        selector = {"matchLabels": service["spec"]["selector"]}
-        pods = [
-            p
-            for p in self._api.store.list(PODS, key[0])
-            if match_selector(selector, p["metadata"].get("labels") or {})
-            and (p.get("status") or {}).get("podIP")
-            and not has_ended(p)
-        ]
+        found = self._api.store.selected(PODS, key[0], _selector_of(service))
+        pods = [p for p in found if (p.get("status") or {}).get("podIP") and not has_ended(p)]
         ports = _ports(service, pods)
         rows = [self._endpoint(service, p) for p in pods]
         self._write_slices(service, rows, ports)
@@ -184,6 +171,12 @@ class EndpointSlices:
             return
         new = {k: v for k, v in live.items() if k != "subsets"} | ({"subsets": [subset]} if subset else {})
         self._api.system_update(ENDPOINTS, live, new, MANAGER)
+
+
+def _selector_of(service: Object) -> Mapping[str, Any] | None:
+    """As a LabelSelector; None where it has none, and somebody else writes its endpoints."""
+    pairs = service["spec"].get("selector")
+    return {"matchLabels": pairs} if pairs else None
 
 
 def _seen(pod: Object | None) -> tuple[object, ...] | None:
