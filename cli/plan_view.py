@@ -83,6 +83,8 @@ def show_plan(console: Console, plan: Plan, regions: Mapping[str, str], *, verbo
 
 def show_placement(console: Console, placement: Placement, regions: Mapping[str, str]) -> None:
     """Services x regions, one column a region, zones summed; then the node pools."""
+    from orchestrator.machines import offer_name
+
     used = sorted({regions.get(site, site) for s in placement.services for site, n in s.replicas.items() if n})
     table = Table(title="services and where they run (replicas)", title_justify="left", pad_edge=False)
     table.add_column("service", no_wrap=True)
@@ -101,7 +103,8 @@ def show_placement(console: Console, placement: Placement, regions: Mapping[str,
     pools.add_column(f"each, {placement.cost.currency}/h", justify="right")
     for pool in sorted(placement.pools, key=lambda p: (p.site, p.dedicated_to, p.instance_type)):
         price = f"{pool.price_per_hour:.3f}{'*' if pool.assumed_price else ''}"
-        pools.add_row(pool.site, pool.instance_type, pool.dedicated_to or "[dim]pods[/]", str(pool.count), price)
+        name = escape(offer_name(pool))
+        pools.add_row(pool.site, name, pool.dedicated_to or "[dim]pods[/]", str(pool.count), price)
     console.print(pools)
     if any(pool.assumed_price for pool in placement.pools):
         console.print("[dim]* assumed: no public price; the fleet's assumptions file gives the formula[/]")

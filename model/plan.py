@@ -15,6 +15,14 @@ SCHEMA_VERSION = 1
 # -- placement -------------------------------------------------------------------------------------------------
 
 
+class Terms(StrEnum):
+    """How a machine is come by. RESERVED: paid for already; EXISTING: a node that is there and not ours to make."""
+
+    ON_DEMAND = "on_demand"
+    RESERVED = "reserved"
+    EXISTING = "existing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolChoice:
     """count nodes of one type in a site. price_per_hour is for one node, in Cost.currency."""
@@ -28,6 +36,7 @@ class PoolChoice:
     allocatable_cpu_millicores: int
     allocatable_memory_mib: int
     dedicated_to: str = ""  # the VM service whose replicas these instances are; "" for a Kubernetes pool
+    terms: Terms = Terms.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from orchestrator.approvals.flow import Asking
 from orchestrator.approvals.prove import Proof
 from orchestrator.compare import diff_resource
 from orchestrator.desired import desired_items
-from orchestrator.gating import gate_plan
+from orchestrator.gating import above_the_line, gate_plan
 from orchestrator.late import bind, instance_addresses
 from orchestrator.load import Loaded
 from orchestrator.observe import World, observe, regions_of
@@ -100,7 +100,13 @@ def _placement(context: Context, current: Plan | None, *, replan: bool = False) 
     kept = None if replan else kept_placement(current, loaded.app.to_plain(), loaded.fleet_sha256)
     if kept is not None:
         return kept
-    return place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+    return place(
+        loaded.app,
+        loaded.fleet,
+        loaded.assumptions,
+        current.placement if current else None,
+        documents=loaded.documents,
+    )
 
 
 def desired_now(context: Context) -> tuple[Item, ...]:
@@ -194,7 +200,7 @@ def plan_for(
         actions=found.actions,
         unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
         cost_before=before.placement.cost if before else None,
-        warnings=tuple(map(str, loaded.warnings)),
+        warnings=(*map(str, loaded.warnings), *above_the_line(loaded.fleet, placement.cost)),
     )
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
 
