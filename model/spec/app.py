@@ -29,7 +29,7 @@ NodeLevel = Literal["node", "zone", "region", "cloud"]
 class Strict(BaseModel):
     """Unknown keys are errors; values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class DataClass(StrEnum):

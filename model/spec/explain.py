@@ -120,8 +120,6 @@ def _sentence(errors: list[Any], *, private: bool) -> tuple[str, str]:
     elif kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         what, mend = f"must be {words} {context[key]:g}{given}", "change the number"
-    elif kind == "finite_number":
-        what, mend = f"must be a finite number{given}", "change the number"
     elif kind in ("too_short", "string_too_short"):
         least = context.get("min_length", 1)
         what, mend = f"is empty or too short: at least {least}{_unit(kind, least)}", "add what is missing"
