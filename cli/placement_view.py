@@ -30,7 +30,9 @@ def show(console: Console, problem: Problem, solved: Solved) -> None:
     for warning in solved.warnings:
         console.print(f"  [yellow]warning: {warning}[/]")
     if solved.binding and len(placement.services) <= _MANY:
-        console.print("  limits that are used up: " + "; ".join(solved.binding), markup=False)
+        console.print("  limits that are used up:")
+        for limit in solved.binding:
+            console.print(f"    {limit}", markup=False)
 
 
 def _used(solved: Solved) -> int:

@@ -56,12 +56,20 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Why a service does not run in a site. rule: data_residency, icp, capacity, latency, cost, external, ..."""
+    """Why a service does not run in a site. rule: data_residency, icp, capacity, latency, cost, external, ...
+
+    extra_cost_per_hour: of one replica there, with its parts: a machine more, and egress. caller, callee: of the call
+    that would not reach.
+    """
 
     site: str
     rule: str
     reason: str
     extra_cost_per_hour: float | None = None
+    machine_per_hour: float | None = None
+    egress_per_hour: float | None = None
+    caller: str = ""
+    callee: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

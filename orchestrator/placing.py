@@ -84,7 +84,7 @@ def solved_or_error(
     if isinstance(verdict, Solved):
         return verdict
     if isinstance(verdict, Undecided):
-        mend = f"try again with a work limit of {verdict.raise_limit_to}"
+        mend = f"search further: `duoyun place --work-limit {verdict.raise_limit_to}`; or loosen a constraint"
         raise PlacementUndecided(verdict.what, mend=mend)
     raise infeasible_error(verdict, problem.currency, line)
 
@@ -93,19 +93,32 @@ def infeasible_error(
     verdict: InfeasibleVerdict, currency: str, line: Callable[[Conflict], str] = lambda _: ""
 ) -> Infeasible:
     """The verdict as an error whose detail lists the constraints that cannot hold together."""
-    lines = [f"- {c.words}" + (f" ({at})" if (at := line(c)) else "") for c in verdict.conflicts]
+    enough = {r.conflict: r.cost_per_hour or 0.0 for r in verdict.relaxations if r.enough}
+    rows = [
+        Diagnostic(line(c), c.words, f"without it: {enough[c]:.4f} {currency}/h" if c in enough else "")
+        for c in verdict.conflicts
+    ]
+    lines = [f"- {row.what}" + (f" ({row.position})" if row.position else "") for row in rows]
     if not verdict.irreducible:
         lines.append("(the list may be longer than it need be: the work limit came while shortening it)")
-    ways = [r for r in verdict.relaxations if r.enough]
-    ways.sort(key=lambda r: (r.cost_per_hour or 0.0, r.conflict))
-    mend = "; or ".join(f"give up: {r.conflict.words} ({r.cost_per_hour or 0.0:.4f} {currency}/h)" for r in ways[:3])
+    ways = [_way_out(r.conflict, enough[r.conflict], currency) for r in verdict.relaxations if r.conflict in enough]
     return Infeasible(
         "no placement exists: these constraints cannot hold together"
         if len(verdict.conflicts) > 1
         else "no placement exists: one constraint cannot hold anywhere",
+        conflicts=rows,
         detail="\n".join(lines),
-        mend=mend or "giving up one of them is not enough; other constraints conflict as well",
+        mend="; or ".join(ways[:3]) or "giving up one of them is not enough; other constraints conflict as well",
     )
+
+
+def _way_out(conflict: Conflict, cost: float, currency: str) -> str:
+    """What to do so that a placement exists, and what the best one found then costs."""
+    if conflict.kind == "budget":
+        return f"raise the budget to {cost:.4f} {currency}/h, what the best placement found costs"
+    if conflict.kind == "demand":
+        return f"leave {conflict.subject} out (then {cost:.4f} {currency}/h)"
+    return f"give up: {conflict.words} (then {cost:.4f} {currency}/h)"
 
 
 def build_problem(
