@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_APP, AppArgument, FleetOption, files
+from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, files
 from cli.output import Output
 from model.errors import UsageError
 
@@ -74,9 +74,7 @@ def place(
 def explain(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(help="The service to explain.")],
-    application: Annotated[Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")] = (
-        DEFAULT_APP
-    ),
+    application: AppOption = DEFAULT_APP,
     fleet: FleetOption = None,
     why_not: Annotated[
         list[str] | None,

@@ -21,11 +21,11 @@ from cli.options import (
     TimeoutOption,
     YesOption,
     files,
+    seconds_of,
 )
 from cli.output import Output
 from model.errors import UsageError
 from model.exit_codes import ExitCode, gravest
-from model.units import duration_s
 
 if TYPE_CHECKING:
     from cli.live import LiveView
@@ -86,24 +86,6 @@ def context_for(
         yield context
 
 
-def seconds_of(flag: str, text: str) -> float:
-    try:
-        return duration_s(text)
-    except ValueError as exc:
-        raise UsageError(f"{flag}: {exc}") from exc
-
-
-@contextmanager
-def working(out: Output, text: str) -> Iterator[None]:
-    """Says on a terminal that something takes a while; silent elsewhere."""
-    console = out.console(sys.stderr)
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield
-        return
-    with console.status(text):
-        yield
-
-
 def regions_of(context: Context) -> dict[str, str]:
     return {site.id: site.region_id for site in context.loaded.fleet.sites()}
 
@@ -138,7 +120,7 @@ def plan(
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state, timeout) as context:
-        with working(out, "observing and placing"):
+        with out.working("observing and placing"):
             planned = make_plan(context, replan=replan)
         code = plan_exit_code(planned, detailed=detailed_exitcode)
         if save:
@@ -201,7 +183,7 @@ def deploy(
         context_for(application, fleet, store, local_state, timeout, identity) as context,
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
-        with working(out, "observing and placing"):
+        with out.working("observing and placing"):
             planned = planned_again(context, plan_file) if plan_file else make_plan(context, replan=replan)
         if nothing_to_do(context, planned):
             _no_change(out, planned)
