@@ -106,10 +106,13 @@ class Prefer(Strict):
 
 
 class Apart(Strict):
-    """No node, zone, region or cloud carries replicas of both services."""
+    """No zone, region or cloud carries replicas of both services.
+
+    Not of nodes: the room for rolling updates may be on a node that the other one is on.
+    """
 
     service: Name
-    over: NodeLevel = "node"
+    over: Level = "zone"
 
 
 class UserLatency(Strict):

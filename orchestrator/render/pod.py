@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from model.codec import digest
 from model.errors import Diagnostic
-from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE
+from model.resources import LABEL_SITE
 from model.spec.app import Application, HttpProbe, Probes, Resources, Service
 from model.spec.fleet import Site
 from orchestrator.render.dependencies import address_variables
@@ -188,7 +188,8 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": TMP_LIMIT}}],
     }
-    spec.update(_company(app, service))
+    if limit := _node_limit(app, service):
+        spec["topologySpreadConstraints"] = limit
     labels = object_labels(app, service.name)
     digest_16 = digest({"labels": labels, "annotations": dict(service.annotations), "spec": spec})[:16]
     return {
@@ -200,35 +201,26 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
     }
 
 
-def _company(app: Application, service: Service) -> dict[str, Any]:
-    """Whom a pod shares its node with: nobody that it keeps apart from, and no more of its own kind than allowed.
+def _node_limit(app: Application, service: Service) -> list[dict[str, Any]]:
+    """No node carries more of the service's replicas than its rules allow.
 
-    What the rules say of zones, regions and clouds is kept by the number of replicas of each zone's Deployment.
+    What they say of zones, regions and clouds is kept by the number of replicas of each zone's Deployment.
     """
-    found: dict[str, Any] = {}
-    strangers = sorted(a.service for a in service.placement.apart if a.over == "node")
-    if strangers:
-        selector = {
-            "matchLabels": {LABEL_APP: app.name},
-            "matchExpressions": [{"key": LABEL_SERVICE, "operator": "In", "values": strangers}],
-        }
-        term = {"labelSelector": selector, "topologyKey": HOSTNAME}
-        found["affinity"] = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     most = service.most_on_a_node
-    if most is not None:
-        # Below minDomains domains the least loaded one counts as empty (Kubernetes, "Pod Topology Spread Constraints"),
-        # so maxSkew is an upper limit for each node. The hash lets an old and a new version pass each other.
-        found["topologySpreadConstraints"] = [
-            {
-                "maxSkew": most,
-                "minDomains": MORE_THAN_ALL_NODES,
-                "topologyKey": HOSTNAME,
-                "whenUnsatisfiable": "DoNotSchedule",
-                "labelSelector": {"matchLabels": selector_labels(app, service.name)},
-                "matchLabelKeys": ["pod-template-hash"],
-            }
-        ]
-    return found
+    if most is None:
+        return []
+    return [
+        {
+            "maxSkew": most,
+            # Below minDomains domains the least loaded one counts as empty (Kubernetes, "Pod Topology Spread
+            # Constraints"), so maxSkew is an upper limit for each node.
+            "minDomains": MORE_THAN_ALL_NODES,
+            "topologyKey": HOSTNAME,
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": selector_labels(app, service.name)},
+            "matchLabelKeys": ["pod-template-hash"],  # an old and a new version pass each other
+        }
+    ]
 
 
 def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: Site) -> dict[str, Any]:

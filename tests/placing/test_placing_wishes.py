@@ -86,7 +86,7 @@ def test_every_word_reaches_the_scheduler(problem: Problem) -> None:
     assert web.users == (UserLatency(population="singapore", max_rtt_ms=20),)
     assert web.edges[0].within == "zone"
     assert cache.max_node_share == 0.5
-    assert report.apart == (Apart(service="cache", over="node"),)
+    assert report.apart == (Apart(service="web", over="zone"),)
     assert problem.team_quotas == (TeamQuota(team="storefront", cpu_millicores=8000, region="aws/ap-southeast-1"),)
     assert problem.populations[0] == Population(
         name="singapore",

@@ -60,7 +60,7 @@ MEANINGS: dict[str, str] = {
     "them is lost",
     "PlacementRules.max_per": "`node`, `zone`, `region` or `cloud` -> at most so many of its replicas in one of them",
     "PlacementRules.max_node_share": "the largest share of its replicas that one node carries: `50%`, `0.5`",
-    "PlacementRules.apart": "services that it shares no node, zone, region or cloud with",
+    "PlacementRules.apart": "services that it shares no zone, region or cloud with",
     "PlacementRules.users": "whom it must answer in time",
     "Prefer": "What one replica in one of these sites instead of elsewhere is worth. Entries add up.",
     "Prefer.sites": "site ids or globs",
