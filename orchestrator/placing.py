@@ -306,9 +306,10 @@ class _Builder:
     def _route(self, src: str, dst: str, measured_rtt_ms: float | None) -> Route:
         rtt = None if dst == INTERNET else self.book.rtt(src, dst)
         price = self.book.egress(src, dst)
-        if dst != INTERNET and rtt is None and measured_rtt_ms is None:
+        if dst != INTERNET and src <= dst and rtt is None and measured_rtt_ms is None:  # a pair is told once
             what = f"the round trip between {src} and {dst} is not known"
-            self.diagnostics.append(Diagnostic("", what, "add rtt_ms to the fleet's link or to the assumptions"))
+            mend = "give its rtt_ms in the fleet's link, or say `rtt_by_distance: true` in the assumptions"
+            self.diagnostics.append(Diagnostic("", what, mend))
         if price is None:
             what = f"the egress price from {src} to {dst} is not known"
             self.diagnostics.append(Diagnostic("", what, "add an egress row to the fleet's assumptions"))

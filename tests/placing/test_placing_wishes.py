@@ -235,3 +235,43 @@ def test_the_cluster_keeps_what_the_scheduler_counted_on(
     spec = changed("web", {"capacity": {"survive_node_loss": False}}, replicas=replicas, placement=rules)
     problem = build_problem(spec.app, spec.fleet, spec.assumptions)
     assert spec.app.spec.services[0].most_on_a_node == node_cap(problem, problem.services[0])
+
+
+def test_a_round_trip_is_estimated_only_when_asked(blocks: list[str]) -> None:
+    """The hole is named."""
+    gone = "aws/ap-northeast-1, alibaba-intl/ap-southeast-1], rtt_ms: 78}"
+    assert gone in blocks[1]
+    fleet = blocks[1].replace(gone, gone.replace(", rtt_ms: 78", ""))
+
+    def build(assumptions: str) -> Problem:
+        files = [("app.yaml", blocks[0]), ("fleet.yaml", fleet), ("assumptions.yaml", assumptions)]
+        spec = load_documents(files)
+        return build_problem(spec.app, spec.fleet, spec.assumptions)
+
+    text = "apiVersion: duoyun.dev/v1\nkind: Assumptions\nmetadata: {name: a}\nspec: {rtt_by_distance: %s}\n"
+    with pytest.raises(InvalidInput) as caught:
+        build(text % "false")
+    what = "the round trip between alibaba-intl/ap-southeast-1 and aws/ap-northeast-1 is not known"
+    assert [d.what for d in caught.value.diagnostics if "round trip" in d.what] == [what]
+    assert 50 < (build(text % "true").route("aws/ap-northeast-1", "alibaba-intl/ap-southeast-1").rtt_ms or 0) < 150
+
+
+def test_no_more_moves_than_the_fleet_allows(changed: Callable[..., Spec]) -> None:
+    spec = changed("report")
+    now = place(spec.app, spec.fleet, spec.assumptions)
+    rules = {"prefer": [{"sites": [TOKYO], "weight_per_hour": 1}]}
+    moved = changed("report", placement=rules)
+    (free,) = place(moved.app, moved.fleet, moved.assumptions, now).services
+    assert set(free.replicas) == {TOKYO} != set(now.services[0].replicas)
+    tied = changed("report", {"capacity": {"max_moves": 0}}, placement=rules)
+    assert place(tied.app, tied.fleet, tied.assumptions, now).services[0].replicas == now.services[0].replicas
+
+
+def test_a_spare_node_and_the_loss_of_one_are_paid_for(changed: Callable[..., Spec]) -> None:
+    def nodes(**capacity: Any) -> int:
+        spec = changed("cache", {"capacity": capacity}, replicas=2)
+        return sum(p.count for p in place(spec.app, spec.fleet, spec.assumptions).pools)
+
+    plain = nodes(survive_node_loss=False, rollout_headroom=False)
+    assert nodes(survive_node_loss=False, rollout_headroom=False, spare_node_per_pool=True) == plain + 1
+    assert nodes(survive_node_loss=True, rollout_headroom=False) == plain + 1

@@ -221,7 +221,7 @@ MEANINGS: dict[str, str] = {
     "GatewaySpec.port": "",
     "LinkSpec": "Two regions whose gateways reach one another.",
     "LinkSpec.between": "two of `partition/region`",
-    "LinkSpec.rtt_ms": "measured; default: from the assumptions, else by distance",
+    "LinkSpec.rtt_ms": "default: from the assumptions, else as others measured it, else refused (`rtt_by_distance`)",
     "BudgetSpec.max_per_hour": "list price: compute and egress",
     "BudgetSpec.warn_per_hour": "a plan above it is warned of",
     "BudgetSpec.currency": "",
@@ -232,6 +232,8 @@ MEANINGS: dict[str, str] = {
     "AssumptionsSpec.date": "as of which day",
     "AssumptionsSpec.prices": "",
     "AssumptionsSpec.rtt_ms": "",
+    "AssumptionsSpec.rtt_by_distance": "a link's round trip that is neither given nor measured is taken from the "
+    "distance; without it such a link is refused",
     "AssumptionsSpec.egress": "",
     "AssumedRow.assumed": "always true: the word stands in each row, so that no copy of it loses it",
     "AssumedRow.formula": "how the figure was made",
