@@ -64,6 +64,10 @@ IdentityOption = Annotated[
         envvar="DUOYUN_IDENTITY",
     ),
 ]
+WorkOption = Annotated[
+    int | None,
+    typer.Option("--work-limit", min=1, help="Search further than usual (search nodes).", envvar="DUOYUN_WORK_LIMIT"),
+]
 DEFAULT_APP = Path("app.yaml")
 DEFAULT_FLEET = Path("fleet.yaml")
 

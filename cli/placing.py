@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, files
+from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, WorkOption, files
 from cli.output import Output
 from model.errors import UsageError
 
@@ -34,10 +34,6 @@ PriceOption = Annotated[
         help="CLOUD=FACTOR: its prices times so much, e.g. aws=1.2. Repeatable.",
         envvar="DUOYUN_PRICE",
     ),
-]
-WorkOption = Annotated[
-    int | None,
-    typer.Option("--work-limit", min=1, help="Search further than usual (search nodes).", envvar="DUOYUN_WORK_LIMIT"),
 ]
 
 

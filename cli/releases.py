@@ -19,6 +19,7 @@ from cli.options import (
     LockTimeoutOption,
     StoreOption,
     TimeoutOption,
+    WorkOption,
     YesOption,
     files,
     seconds_of,
@@ -103,6 +104,7 @@ def plan(
         typer.Option("--detailed-exitcode", help="Exit 2 where there are changes.", envvar="DUOYUN_DETAILED_EXITCODE"),
     ] = False,
     replan: ReplanOption = False,
+    work_limit: WorkOption = None,
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "5m",
     store: StoreOption = None,
@@ -121,7 +123,7 @@ def plan(
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state, timeout) as context:
         with out.working("observing and placing"):
-            planned = make_plan(context, replan=replan)
+            planned = make_plan(context, replan=replan, work_limit=work_limit)
         code = plan_exit_code(planned, detailed=detailed_exitcode)
         if save:
             save_plan(planned.plan, save)
@@ -158,6 +160,7 @@ def deploy(
     yes: YesOption = False,
     message: MessageOption = "",
     replan: ReplanOption = False,
+    work_limit: WorkOption = None,
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
     ] = False,
@@ -184,7 +187,11 @@ def deploy(
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
         with out.working("observing and placing"):
-            planned = planned_again(context, plan_file) if plan_file else make_plan(context, replan=replan)
+            planned = (
+                planned_again(context, plan_file)
+                if plan_file
+                else make_plan(context, replan=replan, work_limit=work_limit)
+            )
         if nothing_to_do(context, planned):
             _no_change(out, planned)
             return

@@ -61,7 +61,7 @@ def place(
     assumptions: Assumptions,
     current: Placement | None = None,
     *,
-    work_limit: int = DEFAULT_WORK_LIMIT,
+    work_limit: int | None = None,
     documents: Mapping[str, Document] | None = None,
 ) -> Placement:
     """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves.
@@ -84,7 +84,7 @@ def solved_or_error(
     if isinstance(verdict, Solved):
         return verdict
     if isinstance(verdict, Undecided):
-        mend = f"search further: `duoyun place --work-limit {verdict.raise_limit_to}`; or loosen a constraint"
+        mend = f"search further with `--work-limit {verdict.raise_limit_to}`, or loosen a constraint"
         raise PlacementUndecided(verdict.what, mend=mend)
     raise infeasible_error(verdict, problem.currency, line)
 

@@ -82,20 +82,24 @@ class Context:
         return Scope(self.loaded.fleet.name, self.loaded.app.name)
 
 
-def make_plan(context: Context, *, replan: bool = False) -> Planned:
+def make_plan(context: Context, *, replan: bool = False, work_limit: int | None = None) -> Planned:
     """What a deploy of the loaded files would do now. replan: place anew even where nothing asks for it.
+
+    work_limit: how far to search for a placement.
 
     Raises Infeasible, InvalidInput (missing references, bad manifests, what an adapter cannot do), Unauthenticated; an
     account that cannot be reached is in Planned.world.unobserved.
     """
     loaded = context.loaded
     current = current_plan(context)
-    placement = _placement(context, current, replan=replan)
+    placement = _placement(context, current, replan=replan, work_limit=work_limit)
     items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
     return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
 
 
-def _placement(context: Context, current: Plan | None, *, replan: bool = False) -> Placement:
+def _placement(
+    context: Context, current: Plan | None, *, replan: bool = False, work_limit: int | None = None
+) -> Placement:
     loaded = context.loaded
     kept = None if replan else kept_placement(current, loaded.app.to_plain(), loaded.fleet_sha256)
     if kept is not None:
@@ -105,6 +109,7 @@ def _placement(context: Context, current: Plan | None, *, replan: bool = False) 
         loaded.fleet,
         loaded.assumptions,
         current.placement if current else None,
+        work_limit=work_limit,
         documents=loaded.documents,
     )
 

@@ -109,7 +109,7 @@ def test_what_was_not_decided_has_its_own_code(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestrator.placing.solve", lambda *_a, **_k: Undecided(what="not decided", raise_limit_to=9))
         assert run(["place", str(path)]) == 10
-    assert "search further: `duoyun place --work-limit 9`" in capsys.readouterr().err
+    assert "search further with `--work-limit 9`" in capsys.readouterr().err
 
 
 @pytest.fixture
