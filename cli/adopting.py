@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_APP, FleetOption, LocalStateOption, LockTimeoutOption, StoreOption
+from cli.options import (
+    DEFAULT_APP,
+    AppOption,
+    FleetOption,
+    LocalStateOption,
+    LockTimeoutOption,
+    StatesOption,
+    StoreOption,
+    seconds_of,
+)
 from cli.output import Output
-from cli.survey import StatesOption
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +28,7 @@ def adopt(
     address: Annotated[
         list[str], typer.Argument(help="partition/account/region/kind/name, as `duoyun survey` shows it.")
     ],
-    application: Annotated[Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")] = (
-        DEFAULT_APP
-    ),
+    application: AppOption = DEFAULT_APP,
     fleet: FleetOption = None,
     terraform_state: StatesOption = None,
     undo: Annotated[bool, typer.Option("--undo", help="Forget what was adopted; it stays as it is.")] = False,
@@ -38,7 +43,7 @@ def adopt(
 
     duoyun adopt aws-cn/222222222222/cn-north-1/network/main --app examples/miniprogram --terraform-state network.json
     """
-    from cli.releases import context_for, seconds_of
+    from cli.releases import context_for
     from orchestrator.adopt import addresses
     from orchestrator.adopt import adopt as adopt_now
     from orchestrator.adopt import release as release_now

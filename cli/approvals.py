@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_APP, FleetOption, LocalStateOption, StoreOption
+from cli.options import DEFAULT_APP, AppOption, FleetOption, LocalStateOption, StoreOption
 from cli.output import Output, escaped
 from model.errors import UsageError
 
@@ -31,7 +31,6 @@ KeyOption = Annotated[
 SignatureOption = Annotated[
     Path | None, typer.Option("--signature", help="A signature over the hash, made elsewhere by ssh-keygen -Y sign.")
 ]
-AppOption = Annotated[Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why, for the record.", envvar="DUOYUN_REASON")]
 
 

@@ -19,6 +19,7 @@ from cli.options import (
     LockTimeoutOption,
     StoreOption,
     TimeoutOption,
+    seconds_of,
 )
 from cli.output import Output
 from model.errors import DuoyunError, Interrupted, UsageError
@@ -85,7 +86,6 @@ def scan(
 
 
 def _interval_s(every: str | None) -> float | None:
-    from cli.releases import seconds_of
 
     if every is None:
         return None

@@ -11,57 +11,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from cli.explaining_words import RULES, WORDS, wishes
 from model.plan import Rejection, ServicePlacement
-from scheduler.problem import Problem
+from model.spec.words import close
+from scheduler.problem import Problem, ServiceDemand
+from scheduler.sizes import domain_cap
 from scheduler.solve import solve
-from scheduler.verdicts import Solved
+from scheduler.traffic import edge_costs
+from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
 from scheduler.what_if import only_there
-
-LANGUAGES = ("en", "zh")
-WORDS = {
-    "en": {
-        "runs": "{service} runs in {where}.",
-        "allowed": "{allowed} of {sites} sites hold all its rules.",
-        "spread": "Spread: at least {each} in each of {domains} {over}s.",
-        "out": "Not in {count} sites by {rule}: {names}.",
-        "here": "{site}: it runs there.",
-        "unknown": "{site}: no such site or region in the fleet.",
-        "data_residency": "{site}: breaks data residency: {what} must stay in {countries}; the site is in {country}.",
-        "icp": "{site}: it needs an ICP filing for its public entry, and {region} has none.",
-        "site_rule": "{site}: its own placement rules (sites, avoid_sites) leave this site out.",
-        "capacity": "{site}: nothing sold there holds one replica of {cpu}m cpu, {memory} MiB, {gpu} GPU.",
-        "external": "{site}: an external that it calls cannot be reached from {region}: {reason}.",
-        "latency": "{site}: a call would take longer than its limit: {reason}.",
-        "reach": "{site}: {reason}.",
-        "cost": "{site}: one replica there instead would change the bill by {extra:+.4f} {currency}/h.",
-        "whole": "{site}: all of it there would cost {extra:+.4f} {currency}/h: compute {compute:+.4f}, "
-        "egress {egress:+.4f}{gap}.",
-        "same": "{site}: an equal zone; all of it there would cost the same.",
-        "forbidden": "{site}: with all of it there, no placement of the whole exists.",
-        "gap": " (the two answers are within {a:.1%} and {b:.1%} of their optima)",
-    },
-    "zh": {
-        "runs": "{service} 运行于 {where}。",
-        "allowed": "{sites} 个站点中有 {allowed} 个满足其全部规则。",
-        "spread": "分布要求：至少 {domains} 个 {over}，每个至少 {each} 个副本。",
-        "out": "因 {rule} 排除 {count} 个站点：{names}。",
-        "here": "{site}：它已在此运行。",
-        "unknown": "{site}：集群中没有这样的站点或地域。",
-        "data_residency": "{site}：违反数据驻留：{what} 必须留在 {countries}，而该站点位于 {country}。",
-        "icp": "{site}：公网入口需要 ICP 备案，而 {region} 没有。",
-        "site_rule": "{site}：服务自身的放置规则（sites、avoid_sites）排除了该站点。",
-        "capacity": "{site}：此处没有机型能容纳一个副本（{cpu}m CPU、{memory} MiB、{gpu} GPU）。",
-        "external": "{site}：从 {region} 无法访问它调用的外部服务：{reason}。",
-        "latency": "{site}：有调用会超过其时延上限：{reason}。",
-        "reach": "{site}：{reason}。",
-        "cost": "{site}：将一个副本移到此处，费用变化 {extra:+.4f} {currency}/小时。",
-        "whole": "{site}：全部移到此处，费用变化 {extra:+.4f} {currency}/小时：计算 {compute:+.4f}，"
-        "出网流量 {egress:+.4f}{gap}。",
-        "same": "{site}：等价的可用区；全部移到此处费用不变。",
-        "forbidden": "{site}：若全部移到此处，则整体无解。",
-        "gap": "（两个解与各自最优值的差距不超过 {a:.1%} 和 {b:.1%}）",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +37,64 @@ def explanation(problem: Problem, solved: Solved, service: str, why_not: tuple[s
     forbidden = [r for r in row.rejections if r.rule not in ("cost", "latency", "reach")]
     lines = [words["runs"].format(service=service, where=where)]
     lines.append(words["allowed"].format(allowed=len(problem.sites) - len(forbidden), sites=len(problem.sites)))
-    if demand.spread is not None:
-        s = demand.spread
-        lines.append(words["spread"].format(each=s.min_each, domains=s.min_domains, over=s.over))
-    if lang == "en":
-        lines += [f"{reason[:1].upper()}{reason[1:]}." for reason in row.reasons[1:] if not reason.startswith("spread")]
+    lines += [f"- {wish}" for wish in wishes(problem, demand, lang)]
+    lines += _bill(problem, solved, demand, words)
     answers = []
     for asked in why_not:
         told = _why_not(problem, solved, row, asked, lang)
         lines += [t["words"] for t in told]
         answers += told
     if not why_not:
-        lines += _overview(row, words)
+        lines += _overview(row, lang)
     data = {"service": service, "replicas": dict(row.replicas), "reasons": list(row.reasons), "why_not": answers}
     return Told(lines, data)
 
 
-def _overview(row: ServicePlacement, words: dict[str, str]) -> list[str]:
-    by_rule: dict[str, list[str]] = {}
+def _bill(problem: Problem, solved: Solved, demand: ServiceDemand, words: dict[str, str]) -> list[str]:
+    """What its calls cost, and how many of its replicas stay where they are."""
+    where = {s.service: s.replicas for s in solved.placement.services}
+    paid = [(r.callee, r.per_hour) for r in edge_costs(problem, demand, where) if r.per_hour > 0]
+    lines = []
+    if paid:
+        callees = ", ".join(sorted({callee for callee, _ in paid}))
+        total = sum(cost for _, cost in paid)
+        lines.append(words["egress"].format(callees=callees, total=total, currency=problem.currency))
+    elif any(e.gb_per_hour > 0 for e in demand.edges):
+        lines.append(words["near"])
+    if demand.current:
+        kept = sum(min(n, demand.current.get(site, 0)) for site, n in where[demand.name].items())
+        lines.append(words["kept"].format(kept=kept, replicas=demand.replicas))
+    return lines
+
+
+def _overview(row: ServicePlacement, lang: str) -> list[str]:
+    """Where it does not run, by rule; of those that are only dearer, the cheapest first."""
+    by_rule: dict[str, list[Rejection]] = {}
     for rejection in row.rejections:
-        by_rule.setdefault(rejection.rule, []).append(rejection.site)
-    return [
-        words["out"].format(
-            count=len(sites), rule=rule, names=", ".join(sites[:4]) + (", ..." if len(sites) > 4 else "")
-        )
-        for rule, sites in sorted(by_rule.items())
-    ]
+        by_rule.setdefault(rejection.rule, []).append(rejection)
+    lines = []
+    for rule, rejections in sorted(by_rule.items()):
+        rejections.sort(key=lambda r: (r.extra_cost_per_hour or 0.0, r.site))
+        names = [_priced(r) for r in rejections]
+        rest = WORDS[lang]["more"].format(count=len(names) - 4, total=len(names)) if len(names) > 4 else ""
+        lines.append(WORDS[lang]["out"].format(rule=RULES[lang][rule], names=", ".join(names[:4]) + rest))
+    return lines
+
+
+def _priced(rejection: Rejection) -> str:
+    extra = rejection.extra_cost_per_hour
+    return rejection.site if extra is None else f"{rejection.site} ({extra:+.4f})"
 
 
 def _why_not(problem: Problem, solved: Solved, row: ServicePlacement, asked: str, lang: str) -> list[dict[str, Any]]:
     """One answer a region: its zones are alike in most things, so the first that it does not run in speaks for all."""
-    sites = [s for s in problem.sites if asked in (s.id, s.region, s.cloud) or fnmatchcase(s.id, asked)]
+    sites = [s for s in problem.sites if asked in (s.id, s.region, s.partition, s.cloud) or fnmatchcase(s.id, asked)]
     if not sites:
-        return [{"site": asked, "rule": "unknown", "words": WORDS[lang]["unknown"].format(site=asked)}]
+        near = close(asked, (*problem.site_by_id, *problem.regions))
+        told = WORDS[lang]["unknown"].format(site=asked)
+        return [
+            {"site": asked, "rule": "unknown", "words": told + (WORDS[lang]["near_name"].format(near) if near else "")}
+        ]
     answers = []
     seen: set[str] = set()
     for site in sorted(sites, key=lambda s: (s.id in row.replicas, s.id)):
@@ -129,7 +112,7 @@ def _answer(problem: Problem, solved: Solved, row: ServicePlacement, site_id: st
     rejection = next((r for r in row.rejections if r.site == site_id), None) or Rejection(
         site=site_id, rule="cost", reason="", extra_cost_per_hour=0.0
     )
-    if rejection.rule == "cost" and demand.spread is None:
+    if rejection.rule == "cost" and _movable(demand):
         return _whole(problem, solved, row.service, site_id, lang)
     text = words[rejection.rule].format(
         site=site_id,
@@ -140,20 +123,40 @@ def _answer(problem: Problem, solved: Solved, row: ServicePlacement, site_id: st
         cpu=demand.cpu_millicores,
         memory=demand.memory_mib,
         gpu=demand.gpu,
+        caller=rejection.caller,
+        callee=rejection.callee,
         reason=rejection.reason,
+        machine=rejection.machine_per_hour or 0.0,
+        egress=rejection.egress_per_hour or 0.0,
         extra=rejection.extra_cost_per_hour or 0.0,
         currency=problem.currency,
     )
     extra = rejection.extra_cost_per_hour
-    return {"site": site_id, "rule": rejection.rule, "extra_cost_per_hour": extra, "words": text}
+    return {
+        "site": site_id,
+        "rule": rejection.rule,
+        "extra_cost_per_hour": extra,
+        "machine_per_hour": rejection.machine_per_hour,
+        "egress_per_hour": rejection.egress_per_hour,
+        "words": text,
+    }
+
+
+def _movable(demand: ServiceDemand) -> bool:
+    """Whether all of it may be in one zone as far as its own rules go."""
+    return demand.spread is None and not demand.pinned and domain_cap(demand, "zone") is None
 
 
 def _whole(problem: Problem, solved: Solved, service: str, site_id: str, lang: str) -> dict[str, Any]:
     """The problem solved again with the service in that site."""
     words = WORDS[lang]
     other = solve(only_there(problem, service, site_id))
-    if not isinstance(other, Solved):
-        return {"site": site_id, "rule": "infeasible", "words": words["forbidden"].format(site=site_id)}
+    if isinstance(other, Undecided):
+        return {"site": site_id, "rule": "undecided", "words": words["undecided"].format(site=site_id)}
+    if isinstance(other, InfeasibleVerdict):
+        reasons = [c.words for c in other.conflicts]
+        text = words["forbidden"].format(site=site_id, reasons="; ".join(reasons))
+        return {"site": site_id, "rule": "infeasible", "conflicts": reasons, "words": text}
     now, then = solved.placement, other.placement
     compute = then.cost.compute_per_hour - now.cost.compute_per_hour
     egress = then.cost.egress_per_hour - now.cost.egress_per_hour

@@ -7,15 +7,33 @@ from typing import Annotated
 
 import typer
 
+from model.errors import UsageError
+from model.units import duration_s
+
 AppArgument = Annotated[
     Path,
     typer.Argument(
         help="The application file, or a folder that holds app.yaml.", envvar="DUOYUN_APP", show_default="app.yaml"
     ),
 ]
+AppOption = Annotated[Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")]
 FleetOption = Annotated[
     Path | None,
     typer.Option("--fleet", help="The fleet file.", envvar="DUOYUN_FLEET", show_default="fleet.yaml beside the app"),
+]
+FleetAloneOption = Annotated[
+    Path,
+    typer.Option(
+        "--fleet", help="The fleet file, or a folder that holds fleet.yaml.", envvar="DUOYUN_FLEET", show_default=True
+    ),
+]
+StatesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--terraform-state",
+        help="The output of `terraform show -json`: what stands in it is Terraform's. Repeatable.",
+        envvar="DUOYUN_TERRAFORM_STATE",
+    ),
 ]
 StoreOption = Annotated[
     str | None,
@@ -46,10 +64,23 @@ IdentityOption = Annotated[
         envvar="DUOYUN_IDENTITY",
     ),
 ]
+WorkOption = Annotated[
+    int | None,
+    typer.Option("--work-limit", min=1, help="Search further than usual (search nodes).", envvar="DUOYUN_WORK_LIMIT"),
+]
 DEFAULT_APP = Path("app.yaml")
+DEFAULT_FLEET = Path("fleet.yaml")
 
 
 def files(app: Path, fleet: Path | None) -> tuple[Path, Path]:
     """The two files that a command works on; a folder stands for its app.yaml."""
     app_file = app / "app.yaml" if app.is_dir() else app
     return app_file, fleet or app_file.parent / "fleet.yaml"
+
+
+def seconds_of(flag: str, text: str) -> float:
+    """The duration that a flag was given. Raises UsageError."""
+    try:
+        return duration_s(text)
+    except ValueError as exc:
+        raise UsageError(f"{flag}: {exc}") from exc

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -86,6 +87,16 @@ class Output:
                 console.print(f"  {escaped(line)}", soft_wrap=True)
         if error.mend:
             console.print(f"[green]mend:[/] {escaped(error.mend)}", soft_wrap=True)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Says on a terminal that something takes a while; silent elsewhere."""
+        console = self.console(sys.stderr)
+        if not console.is_terminal or console.is_dumb_terminal:
+            yield
+            return
+        with console.status(text):
+            yield
 
     def mends(self, errors: Iterable[DuoyunError]) -> None:
         """What to do about errors that were told in passing, each way once."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from cli.plan_view import show_cost
+from cli.plan_view import show_cost, show_pools
 
 if TYPE_CHECKING:
+    from model.plan import PoolChoice
     from scheduler.problem import Problem
     from scheduler.verdicts import Solved
 
@@ -22,7 +23,7 @@ def show(console: Console, problem: Problem, solved: Solved) -> None:
     placement = solved.placement
     if len(placement.services) <= _MANY:
         _services(console, solved)
-    _pools(console, problem, solved)
+    show_pools(console, placement, _asked(problem, solved))
     show_cost(console, placement, None)
     replicas = sum(s.replicas for s in problem.services)
     moved = f", {solved.moved_replicas} of them moved" if solved.moved_replicas else ""
@@ -30,7 +31,9 @@ def show(console: Console, problem: Problem, solved: Solved) -> None:
     for warning in solved.warnings:
         console.print(f"  [yellow]warning: {warning}[/]")
     if solved.binding and len(placement.services) <= _MANY:
-        console.print("  limits that are used up: " + "; ".join(solved.binding), markup=False)
+        console.print("  limits that are used up:")
+        for limit in solved.binding:
+            console.print(f"    {limit}", markup=False)
 
 
 def _used(solved: Solved) -> int:
@@ -46,34 +49,20 @@ def _services(console: Console, solved: Solved) -> None:
     console.print(table)
 
 
-def _pools(console: Console, problem: Problem, solved: Solved) -> None:
-    """Each pool with what of its allocatable cpu and memory is asked for."""
-    asked: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+def _asked(problem: Problem, solved: Solved) -> dict[PoolChoice, tuple[int, int]]:
+    """What is requested in each pool, or of each VM service's machines: millicores and MiB."""
+    pods: dict[tuple[str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
     for load in solved.packing:
+        cpu, memory = pods[load.site, load.instance_type]
         for name, count in load.pods.items():
             service = problem.service_by_name[name]
-            asked[load.site, load.instance_type][0] += service.cpu_millicores * count
-            asked[load.site, load.instance_type][1] += service.memory_mib * count
-    currency = solved.placement.cost.currency
-    table = Table(title="nodes and instances", title_justify="left", pad_edge=False)
-    for name in ("site", "type", "for"):
-        table.add_column(name, no_wrap=True)
-    for name in ("count", f"each, {currency}/h", "cpu", "memory"):
-        table.add_column(name, justify="right")
-    for pool in sorted(solved.placement.pools, key=lambda p: (p.site, p.dedicated_to, p.instance_type)):
-        cpu, memory = asked[pool.site, pool.instance_type]
+            cpu, memory = cpu + service.cpu_millicores * count, memory + service.memory_mib * count
+        pods[load.site, load.instance_type] = cpu, memory
+    found = {}
+    for pool in solved.placement.pools:
         if pool.dedicated_to:
             service = problem.service_by_name[pool.dedicated_to]
-            cpu, memory = service.cpu_millicores * pool.count, service.memory_mib * pool.count
-        table.add_row(
-            pool.site,
-            pool.instance_type,
-            pool.dedicated_to or "pods",
-            str(pool.count),
-            f"{pool.price_per_hour:.3f}{'*' if pool.assumed_price else ''}",
-            f"{cpu / max(1, pool.allocatable_cpu_millicores * pool.count):.0%}",
-            f"{memory / max(1, pool.allocatable_memory_mib * pool.count):.0%}",
-        )
-    console.print(table)
-    if any(pool.assumed_price for pool in solved.placement.pools):
-        console.print("[dim]* assumed price; cpu and memory: requested of what is allocatable[/]")
+            found[pool] = service.cpu_millicores * pool.count, service.memory_mib * pool.count
+        else:
+            found[pool] = pods[pool.site, pool.instance_type]
+    return found

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_APP, AppArgument, FleetOption, files
+from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, WorkOption, files
 from cli.output import Output
 from model.errors import UsageError
 
 if TYPE_CHECKING:
+    from scheduler.infeasible import Conflict
     from scheduler.problem import Problem
     from scheduler.verdicts import Solved
 
@@ -30,10 +34,6 @@ PriceOption = Annotated[
         help="CLOUD=FACTOR: its prices times so much, e.g. aws=1.2. Repeatable.",
         envvar="DUOYUN_PRICE",
     ),
-]
-WorkOption = Annotated[
-    int | None,
-    typer.Option("--work-limit", help="Search further than usual (search nodes).", envvar="DUOYUN_WORK_LIMIT"),
 ]
 
 
@@ -58,8 +58,8 @@ def place(
     duoyun place examples/miniprogram --without azure
     """
     out: Output = ctx.obj
-    problem = _problem(application, fleet, without, price)
-    solved = _solve(problem, work_limit)
+    asked = _asked(application, fleet, without, price)
+    problem, solved = asked.problem, _solve(asked, work_limit)
     out.result(_data(problem, solved))
     if not out.is_json:
         from cli.placement_view import show
@@ -70,9 +70,7 @@ def place(
 def explain(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(help="The service to explain.")],
-    application: Annotated[Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")] = (
-        DEFAULT_APP
-    ),
+    application: AppOption = DEFAULT_APP,
     fleet: FleetOption = None,
     why_not: Annotated[
         list[str] | None,
@@ -89,19 +87,21 @@ def explain(
 
     duoyun explain payment-core --app examples/miniprogram --why-not azure-cn/chinanorth3 --lang zh
     """
-    from cli.explaining import LANGUAGES, explanation
+    from cli.explaining import explanation
+    from cli.explaining_words import LANGUAGES
 
     out: Output = ctx.obj
     if lang not in LANGUAGES:
         raise UsageError(f"no explanations in {lang!r}", mend=f"one of {', '.join(LANGUAGES)}")
-    problem = _problem(application, fleet, without, price)
+    asked = _asked(application, fleet, without, price)
+    problem = asked.problem
     if service not in problem.service_by_name:
         from model.spec.words import did_you_mean
 
         raise UsageError(
             f"there is no service {service!r}", mend=did_you_mean(service, sorted(problem.service_by_name))
         )
-    solved = _solve(problem, work_limit)
+    solved = _solve(asked, work_limit)
     told = explanation(problem, solved, service, tuple(why_not or ()), lang)
     out.result(told.data)
     if not out.is_json:
@@ -109,36 +109,53 @@ def explain(
             out.console().print(line, markup=False, soft_wrap=True)
 
 
-def _problem(application: Path, fleet: Path | None, without: list[str] | None, price: list[str] | None) -> Problem:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """line: where a constraint stands in the files that the problem was made of; a problem document has none."""
+
+    problem: Problem
+    line: Callable[[Conflict], str]
+
+
+def _asked(application: Path, fleet: Path | None, without: list[str] | None, price: list[str] | None) -> _Asked:
     from scheduler.what_if import at_prices, without_sites
 
+    asked = _read(application, fleet)
+    problem = asked.problem
+    if price:
+        problem = at_prices(problem, dict(_factor(p) for p in price))
+    return replace(asked, problem=without_sites(problem, without) if without else problem)
+
+
+def _read(application: Path, fleet: Path | None) -> _Asked:
     if application.suffix == ".json":
         from scheduler.__main__ import read_problem
 
-        problem = read_problem(str(application))
-    else:
-        from orchestrator.load import load
-        from orchestrator.placing import build_problem
+        return _Asked(read_problem(str(application)), lambda _: "")
+    from orchestrator.load import load
+    from orchestrator.placing import build_problem
+    from orchestrator.spec_lines import Lines
 
-        loaded = load(*files(application, fleet))
-        problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions)
-    if price:
-        problem = at_prices(problem, dict(_factor(p) for p in price))
-    return without_sites(problem, without) if without else problem
+    loaded = load(*files(application, fleet))
+    problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions)
+    return _Asked(problem, Lines(loaded.app, loaded.fleet, loaded.documents).of)
 
 
 def _factor(text: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
     try:
-        return name, float(number)
+        factor = float(number)
     except ValueError:
-        raise UsageError(f"--price {text}: not CLOUD=FACTOR", mend="for example --price aws=1.2") from None
+        factor = math.nan
+    if not name or not 0 <= factor < 1e6:
+        raise UsageError(f"--price {text}: not CLOUD=FACTOR", mend="for example --price aws=1.2, which is 20 % more")
+    return name, factor
 
 
-def _solve(problem: Problem, work_limit: int | None) -> Solved:
+def _solve(asked: _Asked, work_limit: int | None) -> Solved:
     from orchestrator.placing import solved_or_error
 
-    return solved_or_error(problem, work_limit)
+    return solved_or_error(asked.problem, work_limit, asked.line)
 
 
 def _data(problem: Problem, solved: Solved) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from model.plan import Action, Cost, GateReport, Op, Placement, Plan
+from model.plan import Action, Cost, GateReport, Op, Placement, Plan, PoolChoice
 from model.resources import FieldDiff, Kind
 
 _SIGNS = {
@@ -94,17 +94,35 @@ def show_placement(console: Console, placement: Placement, regions: Mapping[str,
             counts[regions.get(site, site)] += count
         table.add_row(row.service, *(str(counts[r]) if counts[r] else "[dim].[/]" for r in used))
     console.print(table)
-    pools = Table(title="nodes and instances", title_justify="left", pad_edge=False)
+    show_pools(console, placement)
+
+
+def show_pools(
+    console: Console, placement: Placement, asked: Mapping[PoolChoice, tuple[int, int]] | None = None
+) -> None:
+    """Node pools and instances. asked: of each, the cpu (millicores) and memory (MiB) that is requested there."""
+    from orchestrator.machines import offer_name
+
+    table = Table(title="nodes and instances", title_justify="left", pad_edge=False)
     for name in ("site", "type", "for"):
-        pools.add_column(name, no_wrap=True)
-    pools.add_column("count", justify="right")
-    pools.add_column(f"each, {placement.cost.currency}/h", justify="right")
+        table.add_column(name, no_wrap=True)
+    for name in ("count", f"each, {placement.cost.currency}/h", *(("cpu", "memory") if asked is not None else ())):
+        table.add_column(name, justify="right")
     for pool in sorted(placement.pools, key=lambda p: (p.site, p.dedicated_to, p.instance_type)):
         price = f"{pool.price_per_hour:.3f}{'*' if pool.assumed_price else ''}"
-        pools.add_row(pool.site, pool.instance_type, pool.dedicated_to or "[dim]pods[/]", str(pool.count), price)
-    console.print(pools)
-    if any(pool.assumed_price for pool in placement.pools):
-        console.print("[dim]* assumed: no public price; the fleet's assumptions file gives the formula[/]")
+        cells = [pool.site, escape(offer_name(pool)), pool.dedicated_to or "[dim]pods[/]", str(pool.count), price]
+        if asked is not None:
+            cpu, memory = asked[pool]
+            cells.append(f"{cpu / max(1, pool.allocatable_cpu_millicores * pool.count):.0%}")
+            cells.append(f"{memory / max(1, pool.allocatable_memory_mib * pool.count):.0%}")
+        table.add_row(*cells)
+    console.print(table)
+    notes = ["* assumed: no public price; the fleet's assumptions file gives the formula"]
+    notes = notes if any(pool.assumed_price for pool in placement.pools) else []
+    if asked is not None:
+        notes.append("cpu and memory: requested of what is allocatable")
+    if notes:
+        console.print(f"[dim]{'; '.join(notes)}[/]")
 
 
 def show_actions(

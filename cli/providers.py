@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.options import DEFAULT_FLEET, FleetAloneOption, seconds_of
 from cli.output import Output, escaped
 
 if TYPE_CHECKING:
@@ -15,17 +15,10 @@ if TYPE_CHECKING:
 
     from orchestrator.accounts import Abilities, Checked
 
-FleetOption = Annotated[
-    Path,
-    typer.Option(
-        "--fleet", help="The fleet file, or a folder that holds fleet.yaml.", envvar="DUOYUN_FLEET", show_default=True
-    ),
-]
 AccountOption = Annotated[
     list[str] | None,
     typer.Option("--account", help="This account alone. Repeatable.", envvar="DUOYUN_ACCOUNT"),
 ]
-DEFAULT_FLEET = Path("fleet.yaml")
 
 group = typer.Typer(
     invoke_without_command=True,
@@ -44,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 @group.callback()
-def providers(ctx: typer.Context, fleet: FleetOption = DEFAULT_FLEET) -> None:
+def providers(ctx: typer.Context, fleet: FleetAloneOption = DEFAULT_FLEET) -> None:
     """Kinds and capabilities per account; asks no cloud and needs no credentials."""
     if ctx.invoked_subcommand is not None:
         return
@@ -65,7 +58,7 @@ def providers(ctx: typer.Context, fleet: FleetOption = DEFAULT_FLEET) -> None:
 @group.command()
 def check(
     ctx: typer.Context,
-    fleet: FleetOption = DEFAULT_FLEET,
+    fleet: FleetAloneOption = DEFAULT_FLEET,
     account: AccountOption = None,
     timeout: Annotated[
         str, typer.Option("--timeout", help="Give an account up after this long.", envvar="DUOYUN_TIMEOUT")
@@ -79,7 +72,6 @@ def check(
     duoyun providers check --fleet examples/miniprogram --account aws-cn
     """
     from cli.interrupt import Stop
-    from cli.releases import seconds_of
     from orchestrator.accounts import check as check_now
     from orchestrator.accounts import exit_code
     from orchestrator.load import load_fleet
@@ -100,7 +92,7 @@ def check(
 def policy(
     ctx: typer.Context,
     account: Annotated[str, typer.Argument(help="The account's name in the fleet.")],
-    fleet: FleetOption = DEFAULT_FLEET,
+    fleet: FleetAloneOption = DEFAULT_FLEET,
 ) -> None:
     """The least-privilege policy for an account: exactly what duoyun calls there, to paste. Asks no cloud.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_APP, AppArgument, FleetOption, LocalStateOption, StoreOption, YesOption
+from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, LocalStateOption, StoreOption, YesOption
 from cli.output import Output
 from model.errors import UsageError
 
@@ -223,9 +222,7 @@ def unlock(
 def kubeconfig(
     ctx: typer.Context,
     region: Annotated[str, typer.Argument(help="partition/region of the fleet, e.g. azure-cn/chinanorth3.")],
-    application: Annotated[
-        Path, typer.Option("--app", help="The application file or folder.", envvar="DUOYUN_APP")
-    ] = DEFAULT_APP,
+    application: AppOption = DEFAULT_APP,
     fleet: FleetOption = None,
 ) -> None:
     """A kubeconfig for a cluster of the fleet, from its cloud's API, without any cloud CLI.

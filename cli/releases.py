@@ -19,13 +19,14 @@ from cli.options import (
     LockTimeoutOption,
     StoreOption,
     TimeoutOption,
+    WorkOption,
     YesOption,
     files,
+    seconds_of,
 )
 from cli.output import Output
 from model.errors import UsageError
 from model.exit_codes import ExitCode, gravest
-from model.units import duration_s
 
 if TYPE_CHECKING:
     from cli.live import LiveView
@@ -86,24 +87,6 @@ def context_for(
         yield context
 
 
-def seconds_of(flag: str, text: str) -> float:
-    try:
-        return duration_s(text)
-    except ValueError as exc:
-        raise UsageError(f"{flag}: {exc}") from exc
-
-
-@contextmanager
-def working(out: Output, text: str) -> Iterator[None]:
-    """Says on a terminal that something takes a while; silent elsewhere."""
-    console = out.console(sys.stderr)
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield
-        return
-    with console.status(text):
-        yield
-
-
 def regions_of(context: Context) -> dict[str, str]:
     return {site.id: site.region_id for site in context.loaded.fleet.sites()}
 
@@ -121,6 +104,7 @@ def plan(
         typer.Option("--detailed-exitcode", help="Exit 2 where there are changes.", envvar="DUOYUN_DETAILED_EXITCODE"),
     ] = False,
     replan: ReplanOption = False,
+    work_limit: WorkOption = None,
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "5m",
     store: StoreOption = None,
@@ -138,8 +122,8 @@ def plan(
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state, timeout) as context:
-        with working(out, "observing and placing"):
-            planned = make_plan(context, replan=replan)
+        with out.working("observing and placing"):
+            planned = make_plan(context, replan=replan, work_limit=work_limit)
         code = plan_exit_code(planned, detailed=detailed_exitcode)
         if save:
             save_plan(planned.plan, save)
@@ -176,6 +160,7 @@ def deploy(
     yes: YesOption = False,
     message: MessageOption = "",
     replan: ReplanOption = False,
+    work_limit: WorkOption = None,
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
     ] = False,
@@ -201,8 +186,12 @@ def deploy(
         context_for(application, fleet, store, local_state, timeout, identity) as context,
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
-        with working(out, "observing and placing"):
-            planned = planned_again(context, plan_file) if plan_file else make_plan(context, replan=replan)
+        with out.working("observing and placing"):
+            planned = (
+                planned_again(context, plan_file)
+                if plan_file
+                else make_plan(context, replan=replan, work_limit=work_limit)
+            )
         if nothing_to_do(context, planned):
             _no_change(out, planned)
             return

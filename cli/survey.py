@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import StoreOption
+from cli.options import DEFAULT_FLEET, FleetAloneOption, StatesOption, StoreOption, seconds_of
 from cli.output import Output, escaped
-from cli.providers import DEFAULT_FLEET, FleetOption
 from model.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -18,14 +16,6 @@ if TYPE_CHECKING:
 
     from orchestrator.survey import Survey
 
-StatesOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--terraform-state",
-        help="The output of `terraform show -json`: what stands in it is Terraform's. Repeatable.",
-        envvar="DUOYUN_TERRAFORM_STATE",
-    ),
-]
 ByOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -40,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def survey(
     ctx: typer.Context,
-    fleet: FleetOption = DEFAULT_FLEET,
+    fleet: FleetAloneOption = DEFAULT_FLEET,
     terraform_state: StatesOption = None,
     by: ByOption = None,
     timeout: Annotated[
@@ -56,7 +46,6 @@ def survey(
     duoyun survey --fleet examples/miniprogram --terraform-state network.json --by nobody
     """
     from cli.interrupt import Stop
-    from cli.releases import seconds_of, working
     from orchestrator.load import load_fleet
     from orchestrator.survey import adopted_in, store_for_reading
     from orchestrator.survey import survey as survey_now
@@ -70,7 +59,7 @@ def survey(
     with (
         Stop(10 * limit_s) as stop,
         closing(kept) if kept is not None else nullcontext(),
-        working(out, "listing everything"),
+        out.working("listing everything"),
     ):
         found = survey_now(
             known, Targets(known), states, adopted=adopted_in(kept, known), timeout_s=limit_s, cancelled=stop.asked

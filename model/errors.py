@@ -6,6 +6,7 @@ edge where they appear, with the cause chained (`raise Throttled(...) from exc`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -72,6 +73,10 @@ class Diagnostic:
         return f"{where}{self.what}{tail}"
 
 
+def _rows(diagnostics: Sequence[Diagnostic]) -> list[dict[str, str]]:
+    return [{"position": d.position, "what": d.what, "mend": d.mend, "severity": d.severity} for d in diagnostics]
+
+
 class InvalidInput(DuoyunError):
     """A document of the user's does not hold; carries every mistake found, not only the first."""
 
@@ -89,10 +94,7 @@ class InvalidInput(DuoyunError):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        rows = [
-            {"position": d.position, "what": d.what, "mend": d.mend, "severity": d.severity} for d in self.diagnostics
-        ]
-        return super().to_dict() | {"diagnostics": rows}
+        return super().to_dict() | {"diagnostics": _rows(self.diagnostics)}
 
 
 class UsageError(DuoyunError):
@@ -119,9 +121,18 @@ class ApprovalRefused(DuoyunError):
 
 
 class Infeasible(DuoyunError):
-    """No placement satisfies the constraints; detail names an irreducible set of them."""
+    """No placement satisfies the constraints; detail names an irreducible set of them, conflicts with their places."""
 
     exit_code = ExitCode.INFEASIBLE
+
+    def __init__(
+        self, summary: str, *, conflicts: Sequence[Diagnostic] = (), detail: str = "", mend: str = "", address: str = ""
+    ) -> None:
+        super().__init__(summary, detail=detail, mend=mend, address=address)
+        self.conflicts = tuple(conflicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"diagnostics": _rows(self.conflicts)}
 
 
 class LeaseHeld(DuoyunError):

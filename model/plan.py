@@ -15,6 +15,14 @@ SCHEMA_VERSION = 1
 # -- placement -------------------------------------------------------------------------------------------------
 
 
+class Terms(StrEnum):
+    """How a machine is come by. RESERVED: paid for already; EXISTING: a node that is there and not ours to make."""
+
+    ON_DEMAND = "on_demand"
+    RESERVED = "reserved"
+    EXISTING = "existing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolChoice:
     """count nodes of one type in a site. price_per_hour is for one node, in Cost.currency."""
@@ -28,6 +36,7 @@ class PoolChoice:
     allocatable_cpu_millicores: int
     allocatable_memory_mib: int
     dedicated_to: str = ""  # the VM service whose replicas these instances are; "" for a Kubernetes pool
+    terms: Terms = Terms.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +56,20 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Why a service does not run in a site. rule: data_residency, icp, capacity, latency, cost, external, ..."""
+    """Why a service does not run in a site. rule: data_residency, icp, capacity, latency, cost, external, ...
+
+    extra_cost_per_hour: of one replica there, with its parts: a machine more, and egress. caller, callee: of the call
+    that would not reach.
+    """
 
     site: str
     rule: str
     reason: str
     extra_cost_per_hour: float | None = None
+    machine_per_hour: float | None = None
+    egress_per_hour: float | None = None
+    caller: str = ""
+    callee: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,18 @@ def duration_s(text: str | float) -> float:
     return sum(float(n) * _DURATION[u] for n, u in parts)
 
 
+def share(text: str | float) -> float:
+    """`50%` or `0.5` -> 0.5; from 0 to 1. ValueError otherwise."""
+    raw = str(text).strip()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s?(%?)", raw)
+    value = float(text) if isinstance(text, float) else -1.0
+    if match:
+        value = float(match[1]) / (100 if match[2] else 1)
+    if not 0 <= value <= 1 or isinstance(text, bool):
+        raise ValueError(f"{text!r} is no share of a whole; write for example 50% or 0.5")
+    return value
+
+
 def count_or_percent(text: str | int) -> str | int:
     """`3` or `25%` (0 % to 100 %) as Kubernetes writes surge and unavailability. ValueError otherwise."""
     raw = str(text).strip()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from model.plan import Item, Placement
+from model.plan import Item, Placement, Terms
 from model.resources import (
     LABEL_SERVICE,
     LABEL_SITE,
@@ -214,7 +214,7 @@ def _instance_firewall(build: _Builder, region: _Region, services: Iterable[Serv
 
 
 def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...]) -> None:
-    pools = [p for p in build.placement.pools if not p.dedicated_to and p.count and p.site in _ids(region.sites)]
+    pools = _node_pools(build.placement, _ids(region.sites))
     kubernetes = {s.name for s in build.app.spec.services if s.runtime is Runtime.KUBERNETES}
     placed = {
         s.service
@@ -245,9 +245,9 @@ def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...
         )
     )
     by_site = {s.id: s for s in region.sites}
-    for pool in pools:
-        site = by_site[pool.site]
-        name = f"{zone_suffix(site)}-{pool.instance_type}".lower().replace(".", "-").replace("_", "-")
+    for (site_id, instance_type), count in pools.items():
+        site = by_site[site_id]
+        name = f"{zone_suffix(site)}-{instance_type}".lower().replace(".", "-").replace("_", "-")
         build.add(
             Item(
                 address=region.address(Kind.NODE_POOL, name),
@@ -256,8 +256,8 @@ def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...
                     cluster=spec.name,
                     zone=site.zone,
                     subnet=subnet_name(net, site.zone),
-                    instance_type=pool.instance_type,
-                    count=pool.count,
+                    instance_type=instance_type,
+                    count=count,
                     labels={LABEL_SITE: site_label(site.id)},
                     tags=tags,
                 ),
@@ -267,6 +267,17 @@ def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...
                 site=site.id,
             )
         )
+
+
+def _node_pools(placement: Placement, sites: set[str]) -> dict[tuple[str, str], int]:
+    """(site, type) -> nodes that are to be made there. Reserved ones are nodes like the others; the clouds settle what
+    is paid for. Nodes that exist already are not made."""
+    found: dict[tuple[str, str], int] = {}
+    for pool in placement.pools:
+        if not pool.dedicated_to and pool.count and pool.site in sites and pool.terms is not Terms.EXISTING:
+            key = (pool.site, pool.instance_type)
+            found[key] = found.get(key, 0) + pool.count
+    return found
 
 
 def _ids(sites: Iterable[Site]) -> set[str]:

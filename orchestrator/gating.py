@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from model.errors import Diagnostic, InvalidInput
-from model.plan import Finding, GateReport, Plan
+from model.plan import Cost, Finding, GateReport, Plan
 from model.resources import AnyResource, Observed
 from model.spec.fleet import Fleet, PoliciesSpec
 from model.spec.yaml_source import read_documents
@@ -88,13 +89,28 @@ def surroundings(fleet: Fleet, currency: str) -> Surroundings:
     """What rules want to know of the fleet."""
     sites = {site.id: Place(site.region_id, site.cloud, site.region.country, site.region.icp) for site in fleet.sites()}
     budget = fleet.spec.budget
-    limit = None
-    if budget is not None:
-        if budget.currency == currency:
-            limit = budget.max_per_hour
-        elif currency == fleet.spec.currency and budget.currency in fleet.spec.exchange_rates:
-            limit = budget.max_per_hour * fleet.spec.exchange_rates[budget.currency]
+    limit = None if budget is None else _in_currency(fleet, budget.max_per_hour, currency)
     return Surroundings(sites=sites, budget_per_hour=limit)
+
+
+def _in_currency(fleet: Fleet, amount: float, currency: str) -> float | None:
+    """An amount of the fleet's budget in that currency; None where no rate leads there."""
+    assert fleet.spec.budget is not None
+    given = fleet.spec.budget.currency
+    if given == currency:
+        return amount
+    rate = fleet.spec.exchange_rates.get(given) if currency == fleet.spec.currency else None
+    return None if rate is None else amount * rate
+
+
+def above_the_line(fleet: Fleet, cost: Cost) -> Iterator[str]:
+    """That the bill is above what the fleet wants to be warned of."""
+    budget = fleet.spec.budget
+    if budget is None or budget.warn_per_hour is None:
+        return
+    line = _in_currency(fleet, budget.warn_per_hour, cost.currency)
+    if line is not None and cost.total_per_hour > line:
+        yield f"the bill of {cost.total_per_hour:.2f} {cost.currency}/h is above {line:.2f} (budget.warn_per_hour)"
 
 
 def bundle_of(loaded: Loaded) -> Bundle:

@@ -10,8 +10,8 @@ for long); each Kubernetes node keeps a little back for the daemons that run on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from model.errors import Diagnostic, DuoyunError, Infeasible, InvalidInput
 from model.exit_codes import ExitCode
@@ -21,19 +21,22 @@ from model.plan import Placement
 from model.spec.app import Application, Service
 from model.spec.app import External as ExternalSpec
 from model.spec.assumptions import Assumptions
-from model.spec.fleet import Fleet, RegionSpec, Site
+from model.spec.fleet import Fleet, RegionSpec, Site, ZoneSpec
+from model.spec.yaml_source import Document
+from orchestrator.machines import existing_node, machine_of, offer_name, reserved
+from orchestrator.spec_lines import Lines
+from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
+from scheduler.infeasible import Conflict
 from scheduler.problem import (
     INTERNET,
     CurrentPool,
-    Edge,
     External,
     InstanceOffer,
     Problem,
     Route,
     ServiceDemand,
     SiteOffer,
-    Spread,
 )
 from scheduler.solve import DEFAULT_WORK_LIMIT, solve
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
@@ -58,38 +61,64 @@ def place(
     assumptions: Assumptions,
     current: Placement | None = None,
     *,
-    work_limit: int = DEFAULT_WORK_LIMIT,
+    work_limit: int | None = None,
+    documents: Mapping[str, Document] | None = None,
 ) -> Placement:
-    """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves."""
-    return solved_or_error(build_problem(app, fleet, assumptions, current), work_limit).placement
+    """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves.
+
+    The budget is left to the gate, which judges the whole plan and knows waivers. documents: for a conflict's lines.
+    """
+    problem = replace(build_problem(app, fleet, assumptions, current), budget_per_hour=None, warn_per_hour=None)
+    placement = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of).placement
+    return replace(placement, pools=tuple(map(machine_of, placement.pools)))
 
 
-def solved_or_error(problem: Problem, work_limit: int | None = None) -> Solved:
-    """The placement with its certificate. Infeasible or PlacementUndecided where there is none."""
+def solved_or_error(
+    problem: Problem, work_limit: int | None = None, line: Callable[[Conflict], str] = lambda _: ""
+) -> Solved:
+    """The placement with its certificate. Infeasible or PlacementUndecided where there is none.
+
+    line: where a constraint stands in the user's files.
+    """
     verdict = solve(problem, work_limit=DEFAULT_WORK_LIMIT if work_limit is None else work_limit)
     if isinstance(verdict, Solved):
         return verdict
     if isinstance(verdict, Undecided):
-        mend = f"try again with a work limit of {verdict.raise_limit_to}"
+        mend = f"search further with `--work-limit {verdict.raise_limit_to}`, or loosen a constraint"
         raise PlacementUndecided(verdict.what, mend=mend)
-    raise infeasible_error(verdict, problem.currency)
+    raise infeasible_error(verdict, problem.currency, line)
 
 
-def infeasible_error(verdict: InfeasibleVerdict, currency: str) -> Infeasible:
+def infeasible_error(
+    verdict: InfeasibleVerdict, currency: str, line: Callable[[Conflict], str] = lambda _: ""
+) -> Infeasible:
     """The verdict as an error whose detail lists the constraints that cannot hold together."""
-    lines = [f"- {c.words}" for c in verdict.conflicts]
+    enough = {r.conflict: r.cost_per_hour or 0.0 for r in verdict.relaxations if r.enough}
+    rows = [
+        Diagnostic(line(c), c.words, f"without it: {enough[c]:.4f} {currency}/h" if c in enough else "")
+        for c in verdict.conflicts
+    ]
+    lines = [f"- {row.what}" + (f" ({row.position})" if row.position else "") for row in rows]
     if not verdict.irreducible:
         lines.append("(the list may be longer than it need be: the work limit came while shortening it)")
-    ways = [r for r in verdict.relaxations if r.enough]
-    ways.sort(key=lambda r: (r.cost_per_hour or 0.0, r.conflict))
-    mend = "; or ".join(f"give up: {r.conflict.words} ({r.cost_per_hour or 0.0:.4f} {currency}/h)" for r in ways[:3])
+    ways = [_way_out(r.conflict, enough[r.conflict], currency) for r in verdict.relaxations if r.conflict in enough]
     return Infeasible(
         "no placement exists: these constraints cannot hold together"
         if len(verdict.conflicts) > 1
         else "no placement exists: one constraint cannot hold anywhere",
+        conflicts=rows,
         detail="\n".join(lines),
-        mend=mend or "giving up one of them is not enough; other constraints conflict as well",
+        mend="; or ".join(ways[:3]) or "giving up one of them is not enough; other constraints conflict as well",
     )
+
+
+def _way_out(conflict: Conflict, cost: float, currency: str) -> str:
+    """What to do so that a placement exists, and what the best one found then costs."""
+    if conflict.kind == "budget":
+        return f"raise the budget to {cost:.4f} {currency}/h, what the best placement found costs"
+    if conflict.kind == "demand":
+        return f"leave {conflict.subject} out (then {cost:.4f} {currency}/h)"
+    return f"give up: {conflict.words} (then {cost:.4f} {currency}/h)"
 
 
 def build_problem(
@@ -97,6 +126,7 @@ def build_problem(
 ) -> Problem:
     """Everything that decides a placement, as the scheduler's values. InvalidInput where a price cannot be told."""
     builder = _Builder(app, fleet, Book(assumptions))
+    capacity, cost = fleet.spec.capacity, fleet.spec.capacity.migration_cost_per_replica
     sites = tuple(builder.site(s) for s in fleet.sites())
     services = tuple(builder.service(s, current) for s in app.spec.services)
     externals = tuple(builder.external(e) for e in app.spec.externals)
@@ -117,7 +147,16 @@ def build_problem(
         node_overhead_cpu_millicores=NODE_OVERHEAD_CPU_MILLICORES,
         node_overhead_memory_mib=NODE_OVERHEAD_MEMORY_MIB,
         node_overhead_pods=NODE_OVERHEAD_PODS,
-        migration_cost_per_replica=_migration_cost(current),
+        rollout_headroom=capacity.rollout_headroom,
+        survive_node_loss=capacity.survive_node_loss,
+        node_headroom=capacity.node_headroom,
+        spare_node_per_pool=capacity.spare_node_per_pool,
+        migration_cost_per_replica=_migration_cost(current) if cost is None else cost,
+        max_moves=capacity.max_moves if current is not None else None,
+        budget_per_hour=builder.budget("max_per_hour"),
+        warn_per_hour=builder.budget("warn_per_hour"),
+        populations=populations(fleet),
+        team_quotas=team_quotas(fleet, {s.team for s in app.spec.services}),
         current_pools=_current_pools(current, {s.id for s in sites}),
     )
     diagnostics = [*builder.diagnostics, *check_problem(problem)]
@@ -150,8 +189,27 @@ class _Builder:
             icp=site.region.icp,
             max_machines=zone.max_nodes,
             kubernetes=site.region.cluster is not None,
-            types=self._types(site.region, site.region_id),
+            types=(*self._types(site.region, site.region_id), *self._own(zone, site)),
         )
+
+    def _own(self, zone: ZoneSpec, site: Site) -> Iterator[InstanceOffer]:
+        """What is paid for or there already in that zone."""
+        partition, _, name = site.region_id.partition("/")
+        facts = {t.name: t for t in self.book.instance_types(partition, name)} if zone.reserved else {}
+        for row in zone.reserved:
+            if row.instance_type in facts:
+                yield reserved(self._offer(facts[row.instance_type]), row.count)
+            else:
+                what = f"{site.id}: the size of the reserved {row.instance_type} is not known"
+                self.diagnostics.append(Diagnostic("", what, "correct its name, or add its price to the assumptions"))
+        for node in zone.existing_nodes:
+            yield existing_node(node)
+
+    def budget(self, which: str) -> float | None:
+        """That line of the fleet's budget, in the fleet's currency."""
+        spec = self.fleet.spec.budget
+        limit = getattr(spec, which, None)
+        return None if spec is None or limit is None else self._money(limit, spec.currency)
 
     def _types(self, region: RegionSpec, region_id: str) -> tuple[InstanceOffer, ...]:
         if region_id not in self._offers:
@@ -204,8 +262,6 @@ class _Builder:
     # -- services --------------------------------------------------------------------------------------------
 
     def service(self, spec: Service, current: Placement | None) -> ServiceDemand:
-        rules = spec.placement
-        spread = rules.spread
         known = {s.id for s in self._sites}
         now = {p.service: p.replicas for p in current.services}.get(spec.name, {}) if current else {}
         return ServiceDemand(
@@ -218,30 +274,13 @@ class _Builder:
             allowed_countries=None if "any" in spec.zones else tuple(sorted(spec.zones)),
             data_class=str(spec.data_class),
             icp_required=spec.icp,
-            allowed_sites=self._sites_like(rules.sites) if rules.sites else None,
-            avoided_sites=self._sites_like(rules.avoid_sites),
-            spread=Spread(over=spread.over, min_domains=spread.min_domains, min_each=spread.min_each)
-            if spread
-            else None,
-            edges=tuple(
-                Edge(
-                    callee=d.name,
-                    calls_per_s=d.calls_per_s,
-                    bytes_per_call=d.bytes_per_call,
-                    max_rtt_ms=d.max_rtt_ms,
-                )
-                for d in spec.depends_on
-            ),
             surge=str(spec.rollout.max_surge) not in ("0", "0%") and spec.resources.gpu == 0,
             current={site: n for site, n in now.items() if n > 0 and site in known},
+            **wishes_of(spec, tuple(s.id for s in self._sites)),
         )
 
-    def _sites_like(self, globs: Iterable[str]) -> tuple[str, ...]:
-        patterns = tuple(globs)
-        return tuple(sorted(s.id for s in self._sites if any(fnmatchcase(s.id, p) for p in patterns)))
-
     def external(self, spec: ExternalSpec) -> External:
-        chosen = set(self._sites_like(p for p in spec.sites if p != INTERNET))
+        chosen = set(sites_like((s.id for s in self._sites), (p for p in spec.sites if p != INTERNET)))
         known = tuple(sorted({s.region_id for s in self._sites if s.region.egress_ips}))
         return External(
             name=spec.name,
@@ -267,9 +306,10 @@ class _Builder:
     def _route(self, src: str, dst: str, measured_rtt_ms: float | None) -> Route:
         rtt = None if dst == INTERNET else self.book.rtt(src, dst)
         price = self.book.egress(src, dst)
-        if dst != INTERNET and rtt is None and measured_rtt_ms is None:
+        if dst != INTERNET and src <= dst and rtt is None and measured_rtt_ms is None:  # a pair is told once
             what = f"the round trip between {src} and {dst} is not known"
-            self.diagnostics.append(Diagnostic("", what, "add rtt_ms to the fleet's link or to the assumptions"))
+            mend = "give its rtt_ms in the fleet's link, or say `rtt_by_distance: true` in the assumptions"
+            self.diagnostics.append(Diagnostic("", what, mend))
         if price is None:
             what = f"the egress price from {src} to {dst} is not known"
             self.diagnostics.append(Diagnostic("", what, "add an egress row to the fleet's assumptions"))
@@ -302,7 +342,7 @@ def _current_pools(current: Placement | None, known: set[str]) -> tuple[CurrentP
     if current is None:
         return ()
     return tuple(
-        CurrentPool(site=p.site, instance_type=p.instance_type, count=p.count, dedicated_to=p.dedicated_to)
+        CurrentPool(site=p.site, instance_type=offer_name(p), count=p.count, dedicated_to=p.dedicated_to)
         for p in current.pools
         if p.site in known and p.count > 0
     )

@@ -27,7 +27,7 @@ from orchestrator.approvals.flow import Asking
 from orchestrator.approvals.prove import Proof
 from orchestrator.compare import diff_resource
 from orchestrator.desired import desired_items
-from orchestrator.gating import gate_plan
+from orchestrator.gating import above_the_line, gate_plan
 from orchestrator.late import bind, instance_addresses
 from orchestrator.load import Loaded
 from orchestrator.observe import World, observe, regions_of
@@ -82,25 +82,36 @@ class Context:
         return Scope(self.loaded.fleet.name, self.loaded.app.name)
 
 
-def make_plan(context: Context, *, replan: bool = False) -> Planned:
+def make_plan(context: Context, *, replan: bool = False, work_limit: int | None = None) -> Planned:
     """What a deploy of the loaded files would do now. replan: place anew even where nothing asks for it.
+
+    work_limit: how far to search for a placement.
 
     Raises Infeasible, InvalidInput (missing references, bad manifests, what an adapter cannot do), Unauthenticated; an
     account that cannot be reached is in Planned.world.unobserved.
     """
     loaded = context.loaded
     current = current_plan(context)
-    placement = _placement(context, current, replan=replan)
+    placement = _placement(context, current, replan=replan, work_limit=work_limit)
     items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
     return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
 
 
-def _placement(context: Context, current: Plan | None, *, replan: bool = False) -> Placement:
+def _placement(
+    context: Context, current: Plan | None, *, replan: bool = False, work_limit: int | None = None
+) -> Placement:
     loaded = context.loaded
     kept = None if replan else kept_placement(current, loaded.app.to_plain(), loaded.fleet_sha256)
     if kept is not None:
         return kept
-    return place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+    return place(
+        loaded.app,
+        loaded.fleet,
+        loaded.assumptions,
+        current.placement if current else None,
+        work_limit=work_limit,
+        documents=loaded.documents,
+    )
 
 
 def desired_now(context: Context) -> tuple[Item, ...]:
@@ -194,7 +205,7 @@ def plan_for(
         actions=found.actions,
         unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
         cost_before=before.placement.cost if before else None,
-        warnings=tuple(map(str, loaded.warnings)),
+        warnings=(*map(str, loaded.warnings), *above_the_line(loaded.fleet, placement.cost)),
     )
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
 

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from model.errors import Diagnostic, InvalidInput
+from model.spec.words import did_you_mean
 from scheduler.problem import ARCHITECTURES, INTERNET, LEVELS, NODE, Problem, ServiceDemand, SiteOffer
 from scheduler.sizes import domain_cap
 
@@ -135,7 +136,8 @@ def _names(problem: Problem) -> Iterator[Diagnostic]:
         yield Diagnostic("sites", "there is no site to place anything on")
     total = sum(s.replicas for s in problem.services)
     if total > MAX_REPLICAS:
-        yield Diagnostic("services", f"{total} replicas in all; at most {MAX_REPLICAS} are solved")
+        mend = "fewer and larger replicas, or several problems"
+        yield Diagnostic("services", f"{total} replicas in all; at most {MAX_REPLICAS} are solved", mend)
 
 
 def _service(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> Iterator[Diagnostic]:
@@ -150,7 +152,7 @@ def _service(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> It
         ("current", tuple(service.current)),
     ):
         for site in sorted(set(sites) - site_ids):
-            yield Diagnostic(f"{place}.{key}", f"no such site: {site}")
+            yield Diagnostic(f"{place}.{key}", f"no such site: {site}", did_you_mean(site, sorted(site_ids)))
     if service.allowed_countries == ():
         yield Diagnostic(f"{place}.allowed_countries", "names no country; null means any")
     if service.spread is not None:
@@ -161,7 +163,8 @@ def _service(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> It
     known = problem.service_by_name.keys() | problem.external_by_name.keys()
     for edge, count in sorted(Counter(e.callee for e in service.edges).items()):
         if edge not in known:
-            yield Diagnostic(f"{place}.edges[{edge}]", "is neither a service nor an external")
+            mend = did_you_mean(edge, sorted(known))
+            yield Diagnostic(f"{place}.edges[{edge}]", "is neither a service nor an external", mend)
         if edge == service.name:
             yield Diagnostic(f"{place}.edges[{edge}]", "a service does not call itself over the network")
         if count > 1:
@@ -188,7 +191,7 @@ def _wishes(problem: Problem, service: ServiceDemand, site_ids: set[str]) -> Ite
         yield Diagnostic(f"{place}.architectures", f"is one or more of {', '.join(ARCHITECTURES)}")
     for key, sites in (("pinned", service.pinned), ("dearer", service.dearer)):
         for site in sorted(set(sites) - site_ids):
-            yield Diagnostic(f"{place}.{key}", f"no such site: {site}")
+            yield Diagnostic(f"{place}.{key}", f"no such site: {site}", did_you_mean(site, sorted(site_ids)))
     yield from _pins(service)
     yield from _others(problem, service)
 
@@ -205,7 +208,8 @@ def _others(problem: Problem, service: ServiceDemand) -> Iterator[Diagnostic]:
             yield Diagnostic(f"{place}.apart[{rule.service}].over", f"is none of {', '.join((NODE, *LEVELS))}")
     for users in service.users:
         if users.population not in problem.population_by_name:
-            yield Diagnostic(f"{place}.users[{users.population}]", "is no population")
+            mend = did_you_mean(users.population, sorted(problem.population_by_name))
+            yield Diagnostic(f"{place}.users[{users.population}]", "is no population", mend)
     for edge in service.edges:
         if edge.within not in ("", *LEVELS):
             yield Diagnostic(f"{place}.edges[{edge.callee}].within", f"is none of {', '.join(LEVELS)}")
@@ -235,7 +239,8 @@ def _shared(problem: Problem) -> Iterator[Diagnostic]:
     teams = {s.team for s in problem.services} - {""}
     for quota in problem.team_quotas:
         if quota.team not in teams:
-            yield Diagnostic(f"team_quotas[{quota.team}]", "is the team of no service")
+            mend = did_you_mean(quota.team, sorted(teams))
+            yield Diagnostic(f"team_quotas[{quota.team}]", "is the team of no service", mend)
         if quota.region and quota.region not in regions:
             yield Diagnostic(f"team_quotas[{quota.team}].region", f"no site is in {quota.region}")
     if problem.node_headroom >= 1:
@@ -273,7 +278,8 @@ def _routes(problem: Problem) -> Iterator[Diagnostic]:
         wanted += [(a, INTERNET) for a in problem.regions]
     for src, dst in wanted:
         if (src, dst) not in problem.route_by_pair:
-            yield Diagnostic("routes", f"no row from {src} to {dst}; write reachable: false where nothing leads there")
+            mend = "give its rtt_ms and price_per_gb, or reachable: false where nothing leads there"
+            yield Diagnostic("routes", f"no row from {src} to {dst}", mend)
 
 
 def _unknown_quota(problem: Problem) -> list[str]:

@@ -77,8 +77,9 @@ def _judge(problem: Problem, service: ServiceDemand, site: SiteOffer, capacity: 
         return Rejection(site=site.id, rule="site_rule", reason=why)
     if capacity:
         return Rejection(site=site.id, rule="capacity", reason=capacity)
-    if why := _external(problem, service, site):
-        return Rejection(site=site.id, rule="external", reason=why)
+    callee, why = _external(problem, service, site)
+    if why:
+        return Rejection(site=site.id, rule="external", reason=why, caller=service.name, callee=callee)
     return None
 
 
@@ -115,12 +116,14 @@ def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
     return f"no machine type sold here holds {service.cpu_millicores}m cpu, {service.memory_mib} MiB{more}"
 
 
-def _external(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
+def _external(problem: Problem, service: ServiceDemand, site: SiteOffer) -> tuple[str, str]:
+    """The external that it calls and cannot reach from there, and why; two empty texts where it reaches all."""
     for edge in service.edges:
         if edge.callee in problem.external_by_name and hop_to_external(problem, site.region, edge) is None:
             known = problem.external_by_name[edge.callee].callers_from
             if known is not None and site.region not in known:
-                return f"it calls {edge.callee}, which wants a fixed egress address, and {site.region} has none"
+                why = f"it calls {edge.callee}, which wants a fixed egress address, and {site.region} has none"
+                return edge.callee, why
             limit = f" within {edge.max_rtt_ms:g} ms" if edge.max_rtt_ms is not None else ""
-            return f"it calls {edge.callee}, which cannot be reached from {site.region}{limit}"
-    return ""
+            return edge.callee, f"it calls {edge.callee}, which cannot be reached from {site.region}{limit}"
+    return "", ""

@@ -86,7 +86,15 @@ def _elsewhere(
         if out_of_reach is not None:
             reason = f"{out_of_reach.service} in {out_of_reach.site} could not reach {out_of_reach.callee} from there"
             limited = _limited_by_latency(problem, out_of_reach.service, out_of_reach.callee, out_of_reach.site)
-            found.append(Rejection(site=site_id, rule="latency" if limited else "reach", reason=reason))
+            found.append(
+                Rejection(
+                    site=site_id,
+                    rule="latency" if limited else "reach",
+                    reason=reason,
+                    caller=out_of_reach.service,
+                    callee=out_of_reach.callee,
+                )
+            )
             continue
         egress = sum(row.per_hour for row in rows) - before
         machine = _machine_cost(problem, done, service, site_id)
@@ -104,7 +112,14 @@ def _by_cost(problem: Problem, site_id: str, egress: float, machine: float) -> R
     extra = egress + machine
     parts = f"machine {machine:+.4f}, egress {egress:+.4f}"
     words = f"one replica here instead would change the bill by {extra:+.4f} {problem.currency}/h ({parts})"
-    return Rejection(site=site_id, rule="cost", reason=words, extra_cost_per_hour=extra)
+    return Rejection(
+        site=site_id,
+        rule="cost",
+        reason=words,
+        extra_cost_per_hour=extra,
+        machine_per_hour=machine,
+        egress_per_hour=egress,
+    )
 
 
 def _machine_cost(problem: Problem, done: Complete, service: ServiceDemand, site_id: str) -> float:

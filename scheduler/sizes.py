@@ -69,7 +69,10 @@ def room(problem: Problem, offer: InstanceOffer, dedicated: bool = False) -> Vec
 
 
 def holds(problem: Problem, offer: InstanceOffer, service: ServiceDemand) -> bool:
-    """Whether an empty machine of that type has room for one replica that may be on it at all."""
+    """Whether an empty machine of that type has room for one replica that may be on it at all. A node that is there is
+    no machine for a VM service."""
+    if offer.bare and service.dedicated:
+        return False
     have = room(problem, offer, service.dedicated)
     need = loose_size(service) if service.max_spot_share > 0 and not service.dedicated else size_of(service)
     axes = (a for a in range(DIMENSIONS) if a != PODS or not service.dedicated)

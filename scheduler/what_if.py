@@ -10,6 +10,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from model.errors import Diagnostic, InvalidInput
+from model.spec.words import did_you_mean
 from scheduler.problem import Problem, SiteOffer
 
 
@@ -84,7 +85,10 @@ def _matching(problem: Problem, pattern: str) -> set[str]:
     found = {s.id for s in problem.sites if _names(s, pattern)}
     if not found:
         known = sorted({s.cloud for s in problem.sites} | {s.partition for s in problem.sites})
-        raise InvalidInput([Diagnostic(pattern, "no site is of that name", f"clouds here: {', '.join(known)}")])
+        mend = did_you_mean(
+            pattern, (*known, *problem.regions, *problem.site_by_id), f"clouds here: {', '.join(known)}"
+        )
+        raise InvalidInput([Diagnostic(pattern, "no cloud, partition, region or site is of that name", mend)])
     return found
 
 

@@ -45,9 +45,10 @@ class Book:
         return tuple(sorted(found.values(), key=lambda t: t.name))
 
     def rtt(self, a: str, b: str) -> RttFact | None:
-        """Round trip between two regions: assumed by the user, else measured, else from the distance.
+        """Round trip between two regions: assumed by the user, else measured, else from the distance where the
+        assumptions ask for that.
 
-        a == b speaks of two zones of one region. None where a region's place is unknown and nobody assumed anything.
+        a == b speaks of two zones of one region. None where it is not known.
         """
         for row in self.assumptions.spec.rtt_ms:
             if set(row.between) == {a, b}:
@@ -55,7 +56,7 @@ class Book:
         if (measured := catalogue.measured_rtt(a, b)) is not None:
             return measured
         places = {r.id: r for r in catalogue.regions()}
-        if a not in places or b not in places:
+        if a not in places or b not in places or not (a == b or self.assumptions.spec.rtt_by_distance):
             return None
         return estimated_rtt(places[a], places[b])
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from model.units import count_or_percent, cpu_millicores, duration_s, memory_mib
+from model.units import count_or_percent, cpu_millicores, duration_s, memory_mib, share
 
 API_VERSION = "duoyun.dev/v1"
+MAX_RTT_MS = 1e6
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$", description="lower case, at most 40")]
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9-]+$", description="partition/zone")]
@@ -19,6 +21,9 @@ Seconds = Annotated[float, BeforeValidator(duration_s), Field(ge=0, json_schema_
 
 
 CountOrPercent = Annotated[str | int, BeforeValidator(count_or_percent), Field(description="`1` or `25%`")]
+Share = Annotated[float, BeforeValidator(share), Field(json_schema_extra={"type": ["string", "number"]})]
+Level = Literal["zone", "region", "cloud"]
+NodeLevel = Literal["node", "zone", "region", "cloud"]
 
 
 class Strict(BaseModel):
@@ -71,29 +76,70 @@ class SecretRef(Strict):
 
 
 class Dependency(Strict):
-    """A call-graph edge. required: this service's release waits for that one's."""
+    """A call-graph edge. required: this service's release waits for that one's. within: wherever the caller runs, the
+    callee runs in the same zone, region or cloud."""
 
     name: Name
     calls_per_s: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     bytes_per_call: Annotated[float, Field(ge=0, le=1e9)] = 0.0
-    max_rtt_ms: Annotated[float, Field(gt=0)] | None = None
+    max_rtt_ms: Annotated[float, Field(gt=0, le=MAX_RTT_MS)] | None = None
+    within: Level | None = None
     required: bool = True
 
 
 class Spread(Strict):
     """At least min_each replicas in each of at least min_domains failure domains of that level."""
 
-    over: Literal["zone", "region", "cloud"]
+    over: Level
     min_domains: Annotated[int, Field(ge=1, le=100)] = 2
     min_each: Annotated[int, Field(ge=1)] = 1
 
 
+class Prefer(Strict):
+    """What a replica in one of those sites (globs) instead of elsewhere is worth, per hour, in the fleet's currency.
+
+    Weighed against the bill and no part of it.
+    """
+
+    sites: Annotated[tuple[str, ...], Field(min_length=1)]
+    weight_per_hour: Annotated[float, Field(gt=0, le=1e6)]
+
+
+class Apart(Strict):
+    """No zone, region or cloud carries replicas of both services.
+
+    Not of nodes: the room for rolling updates may be on a node that the other one is on.
+    """
+
+    service: Name
+    over: Level = "zone"
+
+
+class UserLatency(Strict):
+    """At least one replica answers that population of the fleet within so many milliseconds of round trip."""
+
+    population: Name
+    max_rtt_ms: Annotated[float, Field(gt=0, le=MAX_RTT_MS)]
+
+
 class PlacementRules(Strict):
-    """sites: only these (globs such as `aws-cn/*` allowed); empty means any that law and capability allow."""
+    """sites: only these (globs such as `aws-cn/*` allowed); empty means any that law and capability allow.
+
+    pin: site -> at least so many replicas. survive: level -> share of the replicas that is left when any one of them
+    is lost. max_per: level -> at most so many replicas in one of them. max_node_share: the largest share of the
+    replicas that one node carries.
+    """
 
     sites: tuple[str, ...] = ()
     avoid_sites: tuple[str, ...] = ()
+    pin: dict[SiteId, Annotated[int, Field(ge=1, le=100_000)]] = {}
+    prefer: tuple[Prefer, ...] = ()
     spread: Spread | None = None
+    survive: dict[Level, Share] = {}
+    max_per: dict[NodeLevel, Annotated[int, Field(ge=1, le=100_000)]] = {}
+    max_node_share: Annotated[Share, Field(gt=0)] = 1.0
+    apart: tuple[Apart, ...] = ()
+    users: tuple[UserLatency, ...] = ()
 
 
 class HttpProbe(Strict):
@@ -138,6 +184,8 @@ class Service(Strict):
         tuple[Literal["amd64", "arm64"], ...], Field(min_length=1, description="that the image is built for")
     ] = ("amd64",)
     placement: PlacementRules = PlacementRules()
+    team: Annotated[Name | None, Field(description="whose quota it counts towards")] = None
+    priority: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     probes: Probes = Probes()
     rollout: Rollout = Rollout()
     annotations: dict[str, str] = {}
@@ -151,6 +199,15 @@ class Service(Strict):
         if "readiness" in self.probes.model_fields_set or any(p.name == "http" for p in self.ports):
             return self.probes.readiness
         return None
+
+    @property
+    def most_on_a_node(self) -> int | None:
+        """How many of its replicas one node may carry by its own rules; None where they do not say."""
+        rules = self.placement
+        caps = [rules.max_per["node"]] if "node" in rules.max_per else []
+        if rules.max_node_share < 1:
+            caps.append(max(1, math.floor(rules.max_node_share * self.replicas + 1e-9)))
+        return min(caps, default=None)
 
 
 class External(Strict):

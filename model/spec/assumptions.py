@@ -52,9 +52,12 @@ class EgressRow(AssumedRow):
 
 
 class AssumptionsSpec(Strict):
+    """rtt_by_distance: where a link's round trip is neither given nor measured, take it from the distance."""
+
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "1970-01-01"
     prices: tuple[PriceRow, ...] = ()
     rtt_ms: tuple[RttRow, ...] = ()
+    rtt_by_distance: bool = False
     egress: tuple[EgressRow, ...] = ()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 
 from model.errors import Diagnostic
 from model.facts.countries import COUNTRIES
 from model.spec.app import Application, External, HttpProbe, Runtime, Service
 from model.spec.check import Checked, Notes, Path
+from model.spec.check_placement import Sites, check_placement
 from model.spec.fleet import Fleet
 from model.spec.graph import call_edges, cycles
 from model.spec.words import close, did_you_mean, shown
@@ -32,20 +32,18 @@ def check_app(app: Checked[Application], fleet: Checked[Fleet]) -> list[Diagnost
     notes = Notes(app)
     _names(notes, app.value)
     _dependencies(notes, app)
-    sites = _Sites(fleet)
+    sites = Sites(fleet)
     for i, service in enumerate(app.value.spec.services):
         here = (*_SERVICES, i)
         _zones(notes, (*here, "zones"), service.zones, service.name)
-        _spread(notes, here, service)
         _ports(notes, here, service)
         _environment(notes, here, service)
         _runtime(notes, here, service)
-        for key, globs in (("sites", service.placement.sites), ("avoid_sites", service.placement.avoid_sites)):
-            sites.check(notes, (*here, "placement", key), globs, must=key == "sites")
     for i, external in enumerate(app.value.spec.externals):
         _external(notes, (*_EXTERNALS, i), external)
         sites.check(notes, (*_EXTERNALS, i, "sites"), external.sites, must=True, also=(INTERNET,))
     _egress_addresses(notes, app.value, fleet)
+    check_placement(notes, app, fleet, sites)
     return notes.found
 
 
@@ -104,18 +102,6 @@ def _zones(notes: Notes[Application], at: Path, zones: Sequence[str], owner: str
             notes.error((*at, i), f"{shown(zone)} is no country", mend)
     if ANY in zones and len(zones) > 1:
         notes.error(at, f"{owner}: `any` beside countries says two things", "keep `any`, or the countries")
-
-
-def _spread(notes: Notes[Application], here: Path, service: Service) -> None:
-    spread = service.placement.spread
-    if spread and spread.min_domains * spread.min_each > service.replicas:
-        needed = spread.min_domains * spread.min_each
-        notes.error(
-            (*here, "placement", "spread"),
-            f"{service.name} has {service.replicas} replica(s), but {spread.min_each} in each of "
-            f"{spread.min_domains} {spread.over}s takes {needed}",
-            f"set `replicas` to at least {needed}, or ask for less",
-        )
 
 
 def _ports(notes: Notes[Application], here: Path, service: Service) -> None:
@@ -193,31 +179,6 @@ def _external(notes: Notes[Application], here: Path, external: External) -> None
         if not match or not 1 <= int(match[1]) <= 65535:
             at: Path = (*here, "endpoints", j)
             notes.error(at, f"{shown(endpoint)} is no endpoint", "write host:port, for example db.internal:3306")
-
-
-class _Sites:
-    """The fleet's sites, for globs. Where the fleet itself is wrong, nothing is said about sites."""
-
-    def __init__(self, fleet: Checked[Fleet]) -> None:
-        self.known: list[str] = []
-        self.sure = fleet.value is not None and not fleet.partial
-        if fleet.value is not None and self.sure:
-            partitions = {a.name: a.partition for a in fleet.value.spec.accounts}
-            for region in fleet.value.spec.regions:
-                if region.account not in partitions:
-                    self.sure = False  # said where the region stands
-                    continue
-                self.known += [f"{partitions[region.account]}/{z.zone}" for z in region.zones]
-
-    def check(
-        self, notes: Notes[Application], at: Path, globs: Iterable[str], *, must: bool, also: Sequence[str] = ()
-    ) -> None:
-        for j, glob in enumerate(globs):
-            if glob in also or not self.sure or any(fnmatchcase(site, glob) for site in self.known):
-                continue
-            mend = did_you_mean(glob, (*self.known, *also), "sites are partition/zone, for example `aws-cn/*`")
-            note = notes.error if must else notes.warn
-            note((*at, j), f"{shown(glob)} matches no site of the fleet", mend)
 
 
 def _egress_addresses(notes: Notes[Application], app: Application, fleet: Checked[Fleet]) -> None:

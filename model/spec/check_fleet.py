@@ -13,6 +13,7 @@ from model.facts import catalogue
 from model.resources import Ownership
 from model.spec.assumptions import Assumptions
 from model.spec.check import Checked, Notes, Path
+from model.spec.check_capacity import check_capacity
 from model.spec.fleet import SANDBOX, AccountSpec, Fleet, FleetSpec, NetworkSpec, RegionSpec, RuleSpec
 from model.spec.words import did_you_mean, shown
 
@@ -41,6 +42,7 @@ def check_fleet(fleet: Checked[Fleet], assumptions: Checked[Assumptions]) -> lis
     _overlaps(notes, fleet, partitions)
     _links(notes, fleet, partitions)
     _money(notes, fleet.value)
+    check_capacity(notes, fleet, partitions)
     _urls(notes, fleet.value)
     _approvers(notes, spec)
     return notes.found
@@ -320,6 +322,9 @@ def _money(notes: Notes[Fleet], fleet: Fleet) -> None:
     if spec.budget and spec.budget.currency not in (spec.currency, *spec.exchange_rates):
         what = f"the budget is in {spec.budget.currency}, costs are in {spec.currency}"
         notes.error(("spec", "budget", "currency"), what, f"add {spec.budget.currency} to `exchange_rates`")
+    if spec.budget and spec.budget.warn_per_hour is not None and spec.budget.warn_per_hour >= spec.budget.max_per_hour:
+        what = "the warning would come where the budget fails already"
+        notes.error(("spec", "budget", "warn_per_hour"), what, f"write less than {spec.budget.max_per_hour:g}")
 
 
 def _urls(notes: Notes[Fleet], fleet: Fleet) -> None:

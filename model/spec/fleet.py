@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from model.resources import Ownership
-from model.spec.app import Metadata, Name, Seconds, SiteId, Strict
+from model.spec.app import MAX_RTT_MS, CpuMillicores, MemoryMib, Metadata, Name, Seconds, Share, SiteId, Strict
 from model.spec.approvals import ApprovalsSpec, ApproverSpec
 
 PARTITIONS = {
@@ -93,10 +93,32 @@ class GatewaySpec(Strict):
     port: Annotated[int, Field(ge=1, le=65535)] = 15443
 
 
+class ReservedSpec(Strict):
+    """Machines that are paid for whether they run or not: a placement takes up to count of them for nothing."""
+
+    instance_type: str
+    count: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class ExistingNodeSpec(Strict):
+    """A node of the region's cluster that somebody else made, with the room that is left on it.
+
+    It must carry the label `duoyun.dev/site` of its zone; duoyun neither makes nor deletes it.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
+    cpu: CpuMillicores
+    memory: MemoryMib
+    gpu: Annotated[int, Field(ge=0, le=64)] = 0
+    pods: Annotated[int, Field(ge=1, le=1000)] = 110
+
+
 class ZoneSpec(Strict):
     zone: str
     subnet_cidr: str | None = None
     max_nodes: Annotated[int, Field(ge=0)] | None = None
+    reserved: tuple[ReservedSpec, ...] = ()
+    existing_nodes: tuple[ExistingNodeSpec, ...] = ()
 
 
 class RegionSpec(Strict):
@@ -125,8 +147,43 @@ class LinkSpec(Strict):
 
 
 class BudgetSpec(Strict):
+    """What costs more than max_per_hour fails; what costs more than warn_per_hour is warned of."""
+
     max_per_hour: Annotated[float, Field(gt=0)]
+    warn_per_hour: Annotated[float, Field(gt=0)] | None = None
     currency: str = "USD"
+
+
+class PopulationSpec(Strict):
+    """Users somewhere. rtt_ms: the round trip from them to each region (partition/region); others are too far."""
+
+    name: Name
+    rtt_ms: Annotated[dict[str, Annotated[float, Field(ge=0, le=MAX_RTT_MS)]], Field(min_length=1)]
+
+
+class TeamQuotaSpec(Strict):
+    """What the services of a team in one application may request together, in that region or, without one, in all."""
+
+    team: Name
+    cpu: CpuMillicores | None = None
+    memory: MemoryMib | None = None
+    region: str | None = None
+
+
+class CapacitySpec(Strict):
+    """How much more than the pods' requests is bought, and how much may move. The defaults are what always was.
+
+    migration_cost_per_replica: what moving one must save per hour, in the fleet's currency; by default 2 % of what an
+    average replica costs.
+    """
+
+    node_headroom: Annotated[Share, Field(lt=1)] = 0.0
+    spare_node_per_pool: bool = False
+    rollout_headroom: bool = True
+    survive_node_loss: bool = True
+    max_moves: Annotated[int, Field(ge=0)] | None = None
+    migration_cost_per_replica: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    team_quotas: tuple[TeamQuotaSpec, ...] = ()
 
 
 class OpaServerSpec(Strict):
@@ -167,6 +224,8 @@ class FleetSpec(Strict):
     regions: Annotated[tuple[RegionSpec, ...], Field(min_length=1)]
     links: tuple[LinkSpec, ...] = ()
     budget: BudgetSpec | None = None
+    capacity: CapacitySpec = CapacitySpec()
+    populations: tuple[PopulationSpec, ...] = ()
     policies: PoliciesSpec = PoliciesSpec()
     approvers: tuple[ApproverSpec, ...] = ()
     approvals: ApprovalsSpec = ApprovalsSpec()

@@ -64,6 +64,13 @@ class Document:
     file: str
     root: Node
 
+    def has(self, path: tuple[str | int, ...]) -> bool:
+        """Whether something is written at that path of keys."""
+        node: Node | None = self.root
+        for part in path:
+            node = node.value.get(part) if node is not None and isinstance(node.value, dict) else None
+        return node is not None
+
     def position(self, path: tuple[str | int, ...], *, of_key: bool = False) -> str:
         """`file:line:column` of the value at path, or of the nearest thing above it that exists."""
         node, place = self.root, (self.root.line, self.root.column)

@@ -21,6 +21,8 @@ from orchestrator.render.names import annotation_mistakes, object_labels, refuse
 
 CONFIG_HASH: Final = "duoyun.dev/config-hash"
 TMP_LIMIT = "256Mi"
+HOSTNAME: Final = "kubernetes.io/hostname"
+MORE_THAN_ALL_NODES: Final = 1_000_000
 GRACE_PERIOD_S = 30
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 RESERVED_ENV: Final = ("DUOYUN_SERVICE", "DUOYUN_SITE")
@@ -186,6 +188,8 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": TMP_LIMIT}}],
     }
+    if limit := _node_limit(app, service):
+        spec["topologySpreadConstraints"] = limit
     labels = object_labels(app, service.name)
     digest_16 = digest({"labels": labels, "annotations": dict(service.annotations), "spec": spec})[:16]
     return {
@@ -197,13 +201,35 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
     }
 
 
+def _node_limit(app: Application, service: Service) -> list[dict[str, Any]]:
+    """No node carries more of the service's replicas than its rules allow.
+
+    What they say of zones, regions and clouds is kept by the number of replicas of each zone's Deployment.
+    """
+    most = service.most_on_a_node
+    if most is None:
+        return []
+    return [
+        {
+            "maxSkew": most,
+            # Below minDomains domains the least loaded one counts as empty (Kubernetes, "Pod Topology Spread
+            # Constraints"), so maxSkew is an upper limit for each node.
+            "minDomains": MORE_THAN_ALL_NODES,
+            "topologyKey": HOSTNAME,
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": selector_labels(app, service.name)},
+            "matchLabelKeys": ["pod-template-hash"],  # an old and a new version pass each other
+        }
+    ]
+
+
 def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: Site) -> dict[str, Any]:
     label = {LABEL_SITE: site_label(site.id)}
     (container,) = spec["containers"]
     own = [{"name": "DUOYUN_SERVICE", "value": service.name}, {"name": "DUOYUN_SITE", "value": site.id}]
     spread = {
         "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
+        "topologyKey": HOSTNAME,
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": selector_labels(app, service.name) | label},
     }
@@ -211,5 +237,5 @@ def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: 
         **spec,
         "containers": [{**container, "env": own + container["env"]}],
         "nodeSelector": label,
-        "topologySpreadConstraints": [spread],
+        "topologySpreadConstraints": [spread, *spec.get("topologySpreadConstraints", ())],
     }

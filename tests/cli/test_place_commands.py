@@ -87,7 +87,9 @@ def test_what_if_a_cloud_became_dearer(problem: Path, capsys: pytest.CaptureFixt
     [
         (["--without", "nowhere"], 3),
         (["--price", "a=cheap"], 64),
-        (["--price", "a=-1"], 3),
+        (["--price", "a=-1"], 64),
+        (["--price", "a=nan"], 64),
+        (["--work-limit", "0"], 64),
         (["--without", "a", "--without", "b"], 6),
         (["--without", "*"], 3),
     ],

@@ -16,7 +16,7 @@ from model.facts import catalogue
 from model.facts.book import Book
 from model.facts.countries import COUNTRIES
 from model.facts.distance import estimated_rtt, great_circle_km
-from model.spec.assumptions import Assumptions
+from model.spec.assumptions import Assumptions, AssumptionsSpec
 from model.spec.fleet import PARTITIONS
 
 TABLES = Path(catalogue.__file__).parent / "tables"
@@ -130,6 +130,11 @@ def test_book_without_assumptions_is_the_catalogue() -> None:
     assert measured is not None
     assert not measured.assumed
     assert book.rtt("aws/us-east-1", "aws/atlantis-1") is None
+    far = next((a, b) for a, b in combinations(REGIONS, 2) if catalogue.measured_rtt(a.id, b.id) is None)
+    assert book.rtt(far[0].id, far[1].id) is None  # nobody asked for an estimate
+    asked = Assumptions.none().model_copy(update={"spec": AssumptionsSpec(rtt_by_distance=True)})
+    assert Book(asked).rtt(far[0].id, far[1].id) == estimated_rtt(*far)
+    assert Book(asked).rtt("aws/us-east-1", "aws/atlantis-1") is None
     assert book.egress("mars/base-1", "internet") is None
 
 

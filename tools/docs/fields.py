@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from model.spec.app import Application, CpuMillicores, MemoryMib, Seconds
+from model.spec.app import Application, CpuMillicores, MemoryMib, Seconds, Share
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet
 
@@ -22,6 +22,7 @@ _QUANTITIES = {
     CpuMillicores: "cpu: `500m`, `0.5`, `2`",
     MemoryMib: "memory: `256Mi`, `1Gi`",
     Seconds: "duration: `250ms`, `90s`, `15m`",
+    Share: "share: `50%`, `0.5`",
 }
 
 

@@ -1,0 +1,55 @@
+"""Machines that are paid for or there already, as offers of the scheduler, and back from its answer. Pure.
+
+The scheduler knows an offer by its name alone, one of each name in a site; so what is not bought on demand carries its
+terms in the name while placing. Callers: placing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from model.plan import PoolChoice, Terms
+from model.spec.fleet import ExistingNodeSpec
+from scheduler.problem import InstanceOffer
+
+_RESERVED: Final = " (reserved)"
+_EXISTING: Final = "node "
+
+
+def reserved(offer: InstanceOffer, count: int) -> InstanceOffer:
+    """So many machines of that type for nothing: they are paid for whether they run or not."""
+    name = f"{offer.name}{_RESERVED}"
+    return replace(offer, name=name, price_per_hour=0.0, assumed=False, max_count=count)
+
+
+def existing_node(node: ExistingNodeSpec) -> InstanceOffer:
+    """The free room of one node that is there, which counts towards no quota once more."""
+    return InstanceOffer(
+        name=f"{_EXISTING}{node.name}",
+        vcpu=0.0,
+        cpu_millicores=node.cpu,
+        memory_mib=node.memory,
+        gpu=node.gpu,
+        pods=node.pods,
+        price_per_hour=0.0,
+        max_count=1,
+        bare=True,
+    )
+
+
+def machine_of(pool: PoolChoice) -> PoolChoice:
+    """The scheduler's choice with the type's own name and its terms beside it."""
+    name = pool.instance_type
+    if name.endswith(_RESERVED):
+        return replace(pool, instance_type=name.removesuffix(_RESERVED), terms=Terms.RESERVED)
+    if name.startswith(_EXISTING):
+        return replace(pool, instance_type=name.removeprefix(_EXISTING), terms=Terms.EXISTING)
+    return pool
+
+
+def offer_name(pool: PoolChoice) -> str:
+    """The name under which the scheduler knows it. Inverse of machine_of."""
+    if pool.terms is Terms.RESERVED:
+        return f"{pool.instance_type}{_RESERVED}"
+    return f"{_EXISTING}{pool.instance_type}" if pool.terms is Terms.EXISTING else pool.instance_type
