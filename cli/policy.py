@@ -27,6 +27,13 @@ group = typer.Typer(
     """,
 )
 
+_COLOURS = {
+    "denies": "[bold red]",
+    "UNREADABLE": "[bold red]",
+    "ERROR": "[bold red]",
+    "passed": "[green]",
+    "denied": "[bold red]",
+}
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
@@ -178,17 +185,14 @@ def _show(out: Output, verdict: Verdict, code: ExitCode, noted: str, stream: Tex
     from policies.reports import Context, json_format, render
 
     out.result({"command": "policy check", **json_format.data(verdict)}, code)
-    if not out.is_json:
-        colours = {
-            "denies": "[bold red]",
-            "UNREADABLE": "[bold red]",
-            "ERROR": "[bold red]",
-            "passed": "[green]",
-            "denied": "[bold red]",
-        }
-        console = out.console(stream)
-        for line in render("text", verdict, Context()).splitlines():
-            colour = next((c for word, c in colours.items() if line.startswith(word)), "")
-            console.print(f"{colour}{escaped(line)}{'[/]' if colour else ''}", soft_wrap=True)
-        if noted:
-            console.print(noted)
+    if out.is_json:
+        return
+    lines = [*render("text", verdict, Context()).splitlines(), *([noted] if noted else [])]
+    plain = out.lines_of_text(stream)
+    if plain is not None:
+        plain.write("\n".join(lines) + "\n")
+        return
+    console = out.console(stream)
+    for line in lines:
+        colour = next((c for word, c in _COLOURS.items() if line.startswith(word)), "")
+        console.print(f"{colour}{escaped(line)}{'[/]' if colour else ''}", soft_wrap=True)

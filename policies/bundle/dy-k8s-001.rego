@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take securityContext.privileged out; grant the single capability that is needed.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     exempt_images: []
 #   reads: [manifest.spec]
