@@ -55,7 +55,7 @@ def check(
         list[str] | None,
         typer.Option(
             "--report",
-            help="Also write the verdict as FORMAT=FILE: text, json, sarif, junit, github or gitlab; "
+            help="Also write the verdict as FORMAT=FILE: text, json, sarif, junit, github, gitlab or diff; "
             "without =FILE to standard output. May be repeated.",
             envvar="DUOYUN_REPORT",
         ),

@@ -17,10 +17,12 @@ from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.plan import GateReport, Severity
 from orchestrator.gating import evaluator_of, modules_in, read_text, read_waivers
 from orchestrator.inputs import Inputs, read_inputs
+from orchestrator.registry import terraform_sources
 from policies.baseline import baseline_text, fingerprints, read_baseline
 from policies.gate import judge
 from policies.inline import inline_waivers
 from policies.loaders import no_collection
+from policies.mends import Mender
 from policies.rules import Bundle, default_bundle
 from policies.verdict import Standing, Terms, Verdict, weigh
 from policies.waivers import Waiver
@@ -77,6 +79,9 @@ def _check(paths: Sequence[str], options: Options, stdin: bytes | None) -> Verdi
         unassessed=found.unassessed,
         mistakes=found.mistakes,
         notes=found.notes,
+        mender=Mender(
+            found.documents, bundle.rules, found.texts, terraform_sources(), policies.parameters if policies else None
+        ),
     )
 
 

@@ -100,6 +100,6 @@ def _texts(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         if path.suffix == ".json" or not path.is_file() or path.stat().st_size > _MAX_COMMENTED_BYTES:
             continue
         try:
-            yield name, path.read_text(encoding="utf-8-sig")
+            yield name, path.read_bytes().decode("utf-8-sig")  # line ends as they are: diffs are drawn of it
         except (OSError, UnicodeDecodeError):
             continue

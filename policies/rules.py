@@ -39,7 +39,9 @@ class Rule:
     UNKNOWN matters (`rules.cidr`; a list is looked into); empty means all. examples: `pass` and `fail`, each a list of
     cases, a case being a list of documents or {documents, parameters}. apart: documents of one kind may be judged
     without those of its other kinds, so that each kind has to be read by the engine only once. objects: of Kubernetes
-    objects, it looks only at those of these kinds of manifest (`pods` in the header: all that make pods).
+    objects, it looks only at those of these kinds of manifest (`pods` in the header: all that make pods). wants: the
+    value (or the parameter) of one field that mends it, which makes the mend mechanical; for rules about containers the
+    field is a path into the container.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Rule:
     source: str = ""
     apart: bool = False
     objects: tuple[str, ...] = ()
+    wants: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def parse_rule(name: str, text: str) -> Rule | None:
         source=name,
         apart=custom.get("apart", False) is True,
         objects=_objects(custom.get("objects")),
+        wants=dict(custom.get("wants") or {}),
     )
 
 
@@ -238,7 +242,7 @@ def _yaml(name: str, block: str) -> Mapping[str, Any]:
 
 def _mistakes(name: str, data: Mapping[str, Any], custom: Mapping[str, Any]) -> Iterator[Diagnostic]:
     known = {"id", "severity", "mend", "kinds", "objects", "stage", "parameters", "unknown", "reads", "controls"}
-    known.add("apart")
+    known |= {"apart", "wants"}
     for key in sorted(set(custom) - known):
         yield Diagnostic(name, f"METADATA: custom.{key} means nothing here", f"known: {', '.join(sorted(known))}")
     if not isinstance(data.get("title"), str):
@@ -252,6 +256,8 @@ def _mistakes(name: str, data: Mapping[str, Any], custom: Mapping[str, Any]) -> 
         yield Diagnostic(name, "METADATA: custom.kinds must list the kinds of documents that the rule looks at")
     if not _is_list_of_texts(custom.get("objects", [])):
         yield Diagnostic(name, "METADATA: custom.objects must list kinds of Kubernetes objects, such as Deployment")
+    if not isinstance(wants := custom.get("wants", {"": ""}), Mapping) or len(wants) != 1:
+        yield Diagnostic(name, "METADATA: custom.wants must name one field and the value that it should have")
     if not custom.get("mend"):
         yield Diagnostic(name, "METADATA: custom.mend must say how to mend it")
     if custom.get("stage", POLICIES) not in _STAGES:

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take securityContext.privileged out; grant the single capability that is needed.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.privileged: false}
 #   objects: [pods]
 #   parameters:
 #     exempt_images: []
