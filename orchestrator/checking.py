@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.plan import GateReport, Severity
+from orchestrator.formatting import unformatted
 from orchestrator.gating import evaluator_of, modules_in, read_text, read_waivers
 from orchestrator.inputs import Inputs, read_inputs
 from orchestrator.registry import terraform_sources
@@ -78,7 +79,7 @@ def _check(paths: Sequence[str], options: Options, stdin: bytes | None) -> Verdi
         waivers,
         unassessed=found.unassessed,
         mistakes=found.mistakes,
-        notes=found.notes,
+        notes=[*found.notes, *unformatted(found.texts)],
         mender=Mender(
             found.documents, bundle.rules, found.texts, terraform_sources(), policies.parameters if policies else None
         ),
