@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from model.plan import Plan
-from orchestrator.registry import terraform_tables
+from orchestrator.registry import terraform_sources
 from policies.gate import judge
 from policies.loaders import load
 from policies.rules import default_bundle
@@ -94,7 +94,7 @@ def peak_mib() -> float:
 def measure(folder: Path) -> dict[str, Any]:
     """Run in a process of its own: what was measured before must not be warm."""
     began = time.perf_counter()
-    loaded = load([folder], mapping=terraform_tables())
+    loaded = load([folder], mapping=terraform_sources())
     load_s = time.perf_counter() - began
     bundle = default_bundle()
     times = []

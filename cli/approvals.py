@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from model.plan import Plan
+    from orchestrator.approvals.decide import Standing
     from orchestrator.approvals.prove import Proof
     from orchestrator.planning import Context
+    from orchestrator.store.values import ApprovalRequest, Decision
+
+    Asked = tuple[ApprovalRequest, Sequence[Decision], Standing]
 
 PlanArgument = Annotated[
     str | None, typer.Argument(metavar="[PLAN]", help="A saved plan, or the hash that was told.", show_default=False)
@@ -144,45 +149,51 @@ def approvals(
 
     duoyun approvals examples/miniprogram
     """
-    from rich.table import Table
-
-    from cli.records import when
     from cli.releases import context_for
-    from orchestrator.approvals.decide import stand
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state) as context:
-        asking = context.asking
-        roster, now_s = asking.in_force(), asking.now_s
-        rows = []
-        for request in context.store.approvals.list(context.scope):
-            decisions = context.store.approvals.decisions(context.scope, request.hash)
-            known = request.requester if any(p.name == request.requester for p in roster.people) else None
-            rows.append((request, decisions, stand(request, decisions, roster, request.reasons, known, now_s)))
-    out.result(
-        {
-            "approvals": [
-                {
-                    "hash": request.hash,
-                    "requester": request.requester,
-                    "asked_at_s": request.asked_at_s,
-                    "until_s": request.until_s,
-                    "reasons": list(request.reasons),
-                    "state": standing.state.value,
-                    "needed": standing.needed,
-                    "decisions": [
-                        {"by": d.person, "approved": d.approved, "at_s": d.at_s, "reason": d.reason} for d in decisions
-                    ],
-                }
-                for request, decisions, standing in rows
-            ]
-        }
-    )
+        rows = _asked(context)
+    out.result({"approvals": [_data(*row) for row in rows]})
     if out.is_json:
         return
     if not rows:
         out.console().print("no approval was asked for")
         return
+    _show(out, rows)
+
+
+def _asked(context: Context) -> Sequence[Asked]:
+    """Every request of this scope, what was decided on it, and where it stands now."""
+    from orchestrator.approvals.decide import stand
+
+    roster, now_s = context.asking.in_force(), context.asking.now_s
+    rows = []
+    for request in context.store.approvals.list(context.scope):
+        decisions = context.store.approvals.decisions(context.scope, request.hash)
+        known = request.requester if any(p.name == request.requester for p in roster.people) else None
+        rows.append((request, decisions, stand(request, decisions, roster, request.reasons, known, now_s)))
+    return rows
+
+
+def _data(request: ApprovalRequest, decisions: Sequence[Decision], standing: Standing) -> dict[str, Any]:
+    return {
+        "hash": request.hash,
+        "requester": request.requester,
+        "asked_at_s": request.asked_at_s,
+        "until_s": request.until_s,
+        "reasons": list(request.reasons),
+        "state": standing.state.value,
+        "needed": standing.needed,
+        "decisions": [{"by": d.person, "approved": d.approved, "at_s": d.at_s, "reason": d.reason} for d in decisions],
+    }
+
+
+def _show(out: Output, rows: Sequence[Asked]) -> None:
+    from rich.table import Table
+
+    from cli.records import when
+
     table = Table(box=None, pad_edge=False)
     for name in ("plan", "state", "asked by", "until", "given", "because"):
         table.add_column(name)

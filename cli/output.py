@@ -43,6 +43,11 @@ class Output:
     def is_json(self) -> bool:
         return self.format is Format.JSON
 
+    def lines_of_text(self, stream: TextIO | None = None) -> TextIO | None:
+        """Where lines go as they are, since nobody there sees colours (a file, a pipe); None where somebody does."""
+        where = stream or (sys.stderr if self.is_json else sys.stdout)
+        return None if where.isatty() or os.environ.get("FORCE_COLOR") else where
+
     def console(self, stream: TextIO | None = None) -> Console:
         """A console on stdout, or on another stream. In JSON mode everything for people goes to stderr."""
         from rich.console import Console

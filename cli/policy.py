@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from cli.output import Output, escaped
+from cli.policy_options import (
+    BaselineOption,
+    ChangedSinceOption,
+    CheckFleetOption,
+    FailOnOption,
+    MaxUnassessedOption,
+    ReportOption,
+    WaiversOption,
+    WriteBaselineOption,
+)
 from cli.policy_rules import BundleOption
 from model.errors import UsageError
 from model.exit_codes import ExitCode
@@ -27,6 +37,13 @@ group = typer.Typer(
     """,
 )
 
+_COLOURS = {
+    "denies": "[bold red]",
+    "UNREADABLE": "[bold red]",
+    "ERROR": "[bold red]",
+    "passed": "[green]",
+    "denied": "[bold red]",
+}
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
@@ -44,63 +61,15 @@ def check(
     paths: Annotated[
         list[str], typer.Argument(help="Files and folders to check; - reads standard input.", metavar="PATH...")
     ],
-    report: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--report",
-            help="Also write the verdict as FORMAT=FILE: text, json, sarif, junit, github or gitlab; "
-            "without =FILE to standard output. May be repeated.",
-            envvar="DUOYUN_REPORT",
-        ),
-    ] = None,
-    fail_on: Annotated[
-        str,
-        typer.Option(
-            "--fail-on", help="Deny from this severity on: info, low, medium, high, critical.", envvar="DUOYUN_FAIL_ON"
-        ),
-    ] = "high",
-    changed_since: Annotated[
-        str | None,
-        typer.Option(
-            "--changed-since", help="Only files that differ from this git revision deny.", envvar="DUOYUN_CHANGED_SINCE"
-        ),
-    ] = None,
-    max_unassessed: Annotated[
-        int | None,
-        typer.Option(
-            "--max-unassessed",
-            min=0,
-            help="Deny where more than this could not be assessed.",
-            envvar="DUOYUN_MAX_UNASSESSED",
-            show_default="0 where CI is set, else no limit",
-        ),
-    ] = None,
-    fleet: Annotated[
-        Path | None,
-        typer.Option(
-            "--fleet",
-            help="Take parameters, waivers and bundles from this fleet.",
-            envvar="DUOYUN_FLEET",
-            show_default="the fleet among the files, if there is one",
-        ),
-    ] = None,
+    report: ReportOption = None,
+    fail_on: FailOnOption = "high",
+    changed_since: ChangedSinceOption = None,
+    max_unassessed: MaxUnassessedOption = None,
+    fleet: CheckFleetOption = None,
     bundle: BundleOption = None,
-    waivers: Annotated[
-        list[Path] | None,
-        typer.Option("--waivers", help="A file of waivers. May be repeated.", envvar="DUOYUN_WAIVERS"),
-    ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option("--baseline", help="Findings in this file are known and do not deny.", envvar="DUOYUN_BASELINE"),
-    ] = None,
-    write_baseline: Annotated[
-        bool,
-        typer.Option(
-            "--write-baseline",
-            help="Write what is found now to the baseline, and pass.",
-            envvar="DUOYUN_WRITE_BASELINE",
-        ),
-    ] = False,
+    waivers: WaiversOption = None,
+    baseline: BaselineOption = None,
+    write_baseline: WriteBaselineOption = False,
 ) -> None:
     """Judge files by the rules, without any cloud. Exit 0 passed, 4 denied, 3 unreadable input, 1 the check failed.
 
@@ -114,10 +83,7 @@ def check(
 
     out: Output = ctx.obj
     wanted = [_report(text, out) for text in report or ()]
-    if write_baseline and baseline is None:
-        raise UsageError("--write-baseline needs a file", mend="add --baseline FILE")
-    if fail_on.lower() not in _SEVERITIES:
-        raise UsageError(f"--fail-on {fail_on} is no severity", mend=f"one of {', '.join(_SEVERITIES)}")
+    _refuse(fail_on, baseline, write_baseline=write_baseline)
     options = Options(
         fleet=fleet,
         bundles=tuple(bundle or ()),
@@ -137,6 +103,14 @@ def check(
     taken = any(path is None for _, path in wanted)
     _show(out, verdict, code, noted, sys.stderr if taken else None)
     raise typer.Exit(int(code))
+
+
+def _refuse(fail_on: str, baseline: Path | None, *, write_baseline: bool) -> None:
+    """Raises UsageError for options that make no sense."""
+    if write_baseline and baseline is None:
+        raise UsageError("--write-baseline needs a file", mend="add --baseline FILE")
+    if fail_on.lower() not in _SEVERITIES:
+        raise UsageError(f"--fail-on {fail_on} is no severity", mend=f"one of {', '.join(_SEVERITIES)}")
 
 
 def _limit_in_ci() -> int | None:
@@ -178,17 +152,14 @@ def _show(out: Output, verdict: Verdict, code: ExitCode, noted: str, stream: Tex
     from policies.reports import Context, json_format, render
 
     out.result({"command": "policy check", **json_format.data(verdict)}, code)
-    if not out.is_json:
-        colours = {
-            "denies": "[bold red]",
-            "UNREADABLE": "[bold red]",
-            "ERROR": "[bold red]",
-            "passed": "[green]",
-            "denied": "[bold red]",
-        }
-        console = out.console(stream)
-        for line in render("text", verdict, Context()).splitlines():
-            colour = next((c for word, c in colours.items() if line.startswith(word)), "")
-            console.print(f"{colour}{escaped(line)}{'[/]' if colour else ''}", soft_wrap=True)
-        if noted:
-            console.print(noted)
+    if out.is_json:
+        return
+    lines = [*render("text", verdict, Context()).splitlines(), *([noted] if noted else [])]
+    plain = out.lines_of_text(stream)
+    if plain is not None:
+        plain.write("\n".join(lines) + "\n")
+        return
+    console = out.console(stream)
+    for line in lines:
+        colour = next((c for word, c in _COLOURS.items() if line.startswith(word)), "")
+        console.print(f"{colour}{escaped(line)}{'[/]' if colour else ''}", soft_wrap=True)

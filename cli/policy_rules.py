@@ -107,6 +107,7 @@ def explain(
         "why": " ".join(rule.rationale.split()),
         "mend": rule.mend,
         "kinds": list(rule.kinds),
+        "objects": list(rule.objects),
         "parameters": dict(rule.parameters),
         "controls": list(rule.controls),
         "unknown": rule.unknown,

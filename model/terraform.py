@@ -108,6 +108,14 @@ class CloudTable:
     default_tags: Callable[[Native], Mapping[str, Any]] = lambda _: {}
 
 
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """Where to get a cloud's table, so that it is only imported where the input holds a type that begins so."""
+
+    prefix: str
+    open: Callable[[], CloudTable]
+
+
 def table(*groups: Iterable[Type]) -> dict[str, Type]:
     """Types by their native name. ValueError where one is given twice."""
     found: dict[str, Type] = {}

@@ -11,19 +11,26 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.plan import GateReport, Severity
-from model.spec.fleet import Fleet, PoliciesSpec
-from model.spec.yaml_source import read_documents
+from orchestrator.formatting import unformatted
 from orchestrator.gating import evaluator_of, modules_in, read_text, read_waivers
 from orchestrator.inputs import Inputs, read_inputs
+from orchestrator.registry import terraform_sources
 from policies.baseline import baseline_text, fingerprints, read_baseline
 from policies.gate import judge
 from policies.inline import inline_waivers
+from policies.loaders import no_collection
+from policies.mends import Mender
 from policies.rules import Bundle, default_bundle
 from policies.verdict import Standing, Terms, Verdict, weigh
 from policies.waivers import Waiver
+from policies.workers import Workers
+
+if TYPE_CHECKING:  # pydantic takes its time, and most checks of files have no fleet
+    from model.spec.fleet import Fleet, PoliciesSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,13 @@ class ToolError(DuoyunError):
 
 def check(paths: Sequence[str], options: Options, *, stdin: bytes | None = None) -> Verdict:
     """The verdict on everything in the files, folders and standard input (`-`) that were named."""
+    if not options.bundles and isinstance(evaluator := default_bundle().evaluator, Workers):
+        evaluator.warm()
+    with no_collection():
+        return _check(paths, options, stdin)
+
+
+def _check(paths: Sequence[str], options: Options, stdin: bytes | None) -> Verdict:
     fleet = _fleet(options.fleet) if options.fleet else None
     found = read_inputs(paths, stdin, fleet)
     policies, folder = _policies(fleet, options, found)
@@ -65,13 +79,16 @@ def check(paths: Sequence[str], options: Options, *, stdin: bytes | None = None)
         waivers,
         unassessed=found.unassessed,
         mistakes=found.mistakes,
-        notes=found.notes,
+        notes=[*found.notes, *unformatted(found.texts)],
+        mender=Mender(
+            found.documents, bundle.rules, found.texts, terraform_sources(), policies.parameters if policies else None
+        ),
     )
 
 
 def _judged(
     found: Inputs,
-    policies: PoliciesSpec,
+    policies: PoliciesSpec | None,
     folder: Path,
     waivers: Sequence[Waiver],
     bundle: Bundle,
@@ -79,12 +96,12 @@ def _judged(
 ) -> GateReport:
     return judge(
         found.documents,
-        policies.parameters,
+        policies.parameters if policies else None,
         waivers,
         today=options.today,
         bundle=bundle,
         min_severity_to_deny=options.fail_on,
-        evaluator=evaluator_of(policies, bundle, folder),
+        evaluator=evaluator_of(policies, bundle, folder) if policies else None,
     )
 
 
@@ -132,6 +149,9 @@ def _fleet(path: Path) -> Fleet:
     """The fleet that a file holds. Raises InvalidInput."""
     from pydantic import ValidationError
 
+    from model.spec.fleet import Fleet
+    from model.spec.yaml_source import read_documents
+
     documents, mistakes = read_documents(str(path), read_text(path))
     if mistakes:
         raise InvalidInput(mistakes)
@@ -146,8 +166,8 @@ def _fleet(path: Path) -> Fleet:
     raise InvalidInput([Diagnostic(str(path), "holds no fleet", "name the file with `kind: Fleet`")])
 
 
-def _policies(fleet: Fleet | None, options: Options, found: Inputs) -> tuple[PoliciesSpec, Path]:
-    """The fleet's policies and its folder: of --fleet, else of the one fleet among the inputs."""
+def _policies(fleet: Fleet | None, options: Options, found: Inputs) -> tuple[PoliciesSpec | None, Path]:
+    """The fleet's policies and its folder: of --fleet, else of the one fleet among the inputs; None without any."""
     if fleet is not None and options.fleet is not None:
         return fleet.spec.policies, options.fleet.parent
     if len(found.fleets) == 1:
@@ -159,14 +179,14 @@ def _policies(fleet: Fleet | None, options: Options, found: Inputs) -> tuple[Pol
     elif found.fleets:
         names = ", ".join(map(str, found.fleets))
         found.notes.append(f"several fleets ({names}): the policies of none apply; choose with --fleet")
-    return PoliciesSpec(), Path()
+    return None, Path()
 
 
-def _bundle(policies: PoliciesSpec, folder: Path, more: Sequence[Path], found: Inputs) -> Bundle:
+def _bundle(policies: PoliciesSpec | None, folder: Path, more: Sequence[Path], found: Inputs) -> Bundle:
     bundle = default_bundle()
     try:
         modules: dict[str, str] = {}
-        for place in [*(folder / name for name in policies.bundles), *more]:
+        for place in [*(folder / name for name in (policies.bundles if policies else ())), *more]:
             modules.update(modules_in(place))
         return bundle.extended(modules)
     except InvalidInput as exc:
@@ -174,9 +194,9 @@ def _bundle(policies: PoliciesSpec, folder: Path, more: Sequence[Path], found: I
         return bundle
 
 
-def _waivers(policies: PoliciesSpec, folder: Path, more: Sequence[Path], found: Inputs) -> tuple[Waiver, ...]:
+def _waivers(policies: PoliciesSpec | None, folder: Path, more: Sequence[Path], found: Inputs) -> tuple[Waiver, ...]:
     waivers: list[Waiver] = []
-    for path in [*([folder / policies.waivers] if policies.waivers else []), *more]:
+    for path in [*([folder / policies.waivers] if policies and policies.waivers else []), *more]:
         try:
             waivers += read_waivers(path)
         except InvalidInput as exc:

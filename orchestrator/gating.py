@@ -9,18 +9,20 @@ import datetime
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import Diagnostic, InvalidInput
 from model.plan import Cost, Finding, GateReport, Plan
 from model.resources import AnyResource, Observed
-from model.spec.fleet import Fleet, PoliciesSpec
-from model.spec.yaml_source import read_documents
-from orchestrator.load import Loaded
 from policies.documents import Place, Surroundings, of_observed, of_plan, of_resource
 from policies.evaluation import Evaluator
 from policies.gate import judge
 from policies.rules import Bundle, default_bundle
 from policies.waivers import Waiver, waivers_from_data
+
+if TYPE_CHECKING:  # pydantic takes its time, and most checks of files have no fleet
+    from model.spec.fleet import Fleet, PoliciesSpec
+    from orchestrator.load import Loaded
 
 _MAX_BYTES = 2 * 2**20
 
@@ -155,6 +157,8 @@ def waivers_of(loaded: Loaded) -> tuple[Waiver, ...]:
 
 def read_waivers(path: Path) -> tuple[Waiver, ...]:
     """A waivers file. Raises InvalidInput."""
+    from model.spec.yaml_source import read_documents
+
     documents, mistakes = read_documents(str(path), read_text(path))
     if mistakes:
         raise InvalidInput(mistakes)

@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import Diagnostic, InvalidInput
-from model.spec.fleet import Fleet
-from orchestrator.registry import terraform_tables
+from orchestrator.registry import terraform_sources
 from policies.loaders import Options, Stream, load
 from policies.loaders.report import UNMAPPED_FIELD, Unassessed
 from policies.positions import Position
+
+if TYPE_CHECKING:
+    from model.spec.fleet import Fleet
 
 STDIN, STDIN_NAME = "-", "<stdin>"
 _MAX_COMMENTED_BYTES = 8 * 2**20
@@ -43,7 +45,7 @@ def read_inputs(paths: Sequence[str], stdin: bytes | None, fleet: Fleet | None) 
     Raises InvalidInput where nothing was found to check: an empty pass would say more than is known.
     """
     named: list[Path | Stream] = [Stream(STDIN_NAME, stdin or b"") if p == STDIN else Path(p) for p in paths]
-    loaded = load(named, mapping=terraform_tables(), options=Options(countries=_countries(fleet)))
+    loaded = load(named, mapping=terraform_sources(), options=Options(countries=_countries(fleet)))
     if not (loaded.documents or loaded.unassessed or loaded.mistakes):
         rows = [Diagnostic(n.position, n.what, n.mend) for n in loaded.notes]
         raise InvalidInput(rows, summary="nothing to check was found in what was named")
@@ -98,6 +100,6 @@ def _texts(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         if path.suffix == ".json" or not path.is_file() or path.stat().st_size > _MAX_COMMENTED_BYTES:
             continue
         try:
-            yield name, path.read_text(encoding="utf-8-sig")
+            yield name, path.read_bytes().decode("utf-8-sig")  # line ends as they are: diffs are drawn of it
         except (OSError, UnicodeDecodeError):
             continue

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from model.errors import NotBuiltYet
-from model.terraform import CloudTable
-from providers.base import Account, CloudProvider
+from model.terraform import TableSource
+
+if TYPE_CHECKING:
+    from model.terraform import CloudTable
+    from providers.base import Account, CloudProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +23,20 @@ class Cloud:
     """module: has `open(account) -> CloudProvider`. extra: what to install where its SDK is missing.
 
     terraform: module whose `TERRAFORM` says what its Terraform types mean (model.terraform.CloudTable); "" for none.
+    prefix: how those types begin.
     """
 
     module: str
     extra: str
     title: str
     terraform: str = ""
+    prefix: str = ""
 
 
 CLOUDS = {
-    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform"),
-    "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform"),
-    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform"),
+    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform", "aws_"),
+    "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform", "azurerm_"),
+    "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform", "alicloud_"),
 }
 
 PARTITION_TITLES = {
@@ -48,7 +54,7 @@ def open_cloud(account: Account) -> CloudProvider:
     cloud = CLOUDS[account.cloud]
     try:
         module = importlib.import_module(cloud.module)
-        return cast(CloudProvider, module.open(account))
+        return cast("CloudProvider", module.open(account))
     except ModuleNotFoundError as exc:
         raise NotBuiltYet(
             f"account {account.name} needs {cloud.title}'s SDK ({exc.name}), which is not installed",
@@ -57,14 +63,20 @@ def open_cloud(account: Account) -> CloudProvider:
 
 
 def terraform_tables() -> tuple[CloudTable, ...]:
-    """What the Terraform types of every cloud mean; for policies.loaders. Imports no SDK."""
-    modules = (cloud.terraform for cloud in CLOUDS.values())
-    return tuple(cast(CloudTable, importlib.import_module(m).TERRAFORM) for m in modules if m)
+    """What the Terraform types of every cloud mean. Imports no SDK."""
+    return tuple(source.open() for source in terraform_sources())
+
+
+def terraform_sources() -> tuple[TableSource, ...]:
+    """Where policies.loaders gets these tables: each is imported only where an input needs it."""
+    return tuple(TableSource(c.prefix, partial(_table, c.terraform)) for c in CLOUDS.values() if c.terraform)
+
+
+def _table(module: str) -> CloudTable:
+    return cast("CloudTable", importlib.import_module(module).TERRAFORM)
 
 
 def terraform_prefix(cloud: str) -> str:
-    """How a cloud's Terraform types begin; "" where it has none. Imports no SDK."""
+    """How a cloud's Terraform types begin; "" where it has none."""
     known = CLOUDS.get(cloud)
-    if known is None or not known.terraform:
-        return ""
-    return cast(CloudTable, importlib.import_module(known.terraform).TERRAFORM).prefix
+    return known.prefix if known else ""

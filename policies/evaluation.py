@@ -6,7 +6,7 @@ evaluate comes back as a fault, which the gate counts as a denial.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ class Task:
     """One rule to evaluate: `data.<package>.violations` over the documents of its kinds (`*`: all).
 
     apart: it says of documents of one kind what it says of them beside those of its other kinds.
+    objects: of Kubernetes objects, only those of these kinds of manifest; empty: all.
     """
 
     rule_id: str
@@ -35,6 +36,7 @@ class Task:
     kinds: tuple[str, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     apart: bool = False
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,42 @@ def rows_of(task: Task, value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(value)
 
 
-def by_kind(documents: Sequence[Document]) -> dict[str, list[Document]]:
-    """Documents by their kind, in order; one without a kind is the syntax stage's to name, and judged by nobody."""
+_OBJECT = "kubernetes_object"
+_NOT_KNOWN = f"{_OBJECT}/?"  # one whose kind is known only after apply may be any
+
+
+def group_of(document: Document) -> str | None:
+    """The group that a document is in: its kind, and of a Kubernetes object that of its manifest, too."""
+    kind = document.get("kind")
+    if kind != _OBJECT:
+        return kind if isinstance(kind, str) else None
+    manifest = document.get("manifest")
+    name = manifest.get("kind") if isinstance(manifest, Mapping) else None
+    return f"{_OBJECT}/{name}" if isinstance(name, str) else _NOT_KNOWN
+
+
+def looked_at(kinds: Collection[str], objects: Collection[str], there: Iterable[str]) -> list[str]:
+    """Of the groups that there are, in order, those that a rule of these kinds and objects looks at."""
+    return sorted(group for group in there if _looks_at(kinds, objects, group))
+
+
+def _looks_at(kinds: Collection[str], objects: Collection[str], group: str) -> bool:
+    kind, _, name = group.partition("/")
+    if kind not in kinds and "*" not in kinds:
+        return False
+    return not objects or kind != _OBJECT or name in objects or group == _NOT_KNOWN
+
+
+def by_group(documents: Sequence[Document]) -> dict[str, list[Document]]:
+    """Documents by their group, in order; one without a kind is the syntax stage's to name, and judged by nobody."""
     found: dict[str, list[Document]] = {}
     for document in documents:
-        kind = document.get("kind")
-        if isinstance(kind, str):
-            found.setdefault(kind, []).append(document)
+        group = group_of(document)
+        if group is not None:
+            found.setdefault(group, []).append(document)
     return found
+
+
+def chosen(kinds: Collection[str], objects: Collection[str], documents: Iterable[Document]) -> list[Document]:
+    """The documents that a rule of these kinds and objects looks at."""
+    return [d for d in documents if (group := group_of(d)) is not None and _looks_at(kinds, objects, group)]

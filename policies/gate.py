@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.plan import Finding, GateReport, Severity
-from policies.evaluation import Answer, Document, Evaluator, Fault, Task
+from policies.evaluation import Answer, Document, Evaluator, Fault, Task, group_of, looked_at
 from policies.network import with_reach
 from policies.places import source_of
 from policies.rules import NETWORK, POLICIES, Bundle, Rule, default_bundle
@@ -96,7 +96,7 @@ def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
 
 
 def _task(rule: Rule, given: Mapping[str, Any]) -> Task:
-    return Task(rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **given}, rule.apart)
+    return Task(rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **given}, rule.apart, rule.objects)
 
 
 def _read_by_rules(document: Document) -> Document:
@@ -106,7 +106,7 @@ def _read_by_rules(document: Document) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Documents by address, and by kind those that hold a value which is not known yet."""
+    """Documents by address, and by group those that hold a value which is not known yet."""
 
     by_address: Mapping[str, Document]
     unsettled: Mapping[str, Sequence[Document]]
@@ -116,12 +116,12 @@ class _Index:
         unsettled: dict[str, list[Document]] = {}
         for document in documents:
             if _holds_unknown(_read_by_rules(document)):
-                unsettled.setdefault(str(document.get("kind")), []).append(document)
+                unsettled.setdefault(group_of(document) or "", []).append(document)
         return cls({_address(d): d for d in documents}, unsettled)
 
     def unsettled_of(self, rule: Rule) -> Iterator[Document]:
-        for kind in self.unsettled if "*" in rule.kinds else rule.kinds:
-            yield from self.unsettled.get(kind, ())
+        for group in looked_at(rule.kinds, rule.objects, self.unsettled):
+            yield from self.unsettled[group]
 
 
 def _judgement(rule: Rule, index: _Index, answer: Answer) -> _Judgement:

@@ -7,6 +7,8 @@ Callers: gate, orchestrator (listing and explaining rules), tests. Raises Invali
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -20,8 +22,10 @@ from model.plan import Severity
 from policies.evaluation import Evaluator
 from policies.workers import Workers
 
+HEADERS = "headers.json"
 NETWORK, POLICIES = "network", "policies"
 _STAGES = (NETWORK, POLICIES)
+PODS = (*("CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"),)
 _ID = re.compile(r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$")
 _JUDGES = re.compile(r"^(violations|deny)\b", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+([A-Za-z_][\w.]*)\s*$", re.MULTILINE)
@@ -34,7 +38,10 @@ class Rule:
     unknown: `report` (a value known only after apply is shown and does not deny) or `fail`. reads: the fields whose
     UNKNOWN matters (`rules.cidr`; a list is looked into); empty means all. examples: `pass` and `fail`, each a list of
     cases, a case being a list of documents or {documents, parameters}. apart: documents of one kind may be judged
-    without those of its other kinds, so that each kind has to be read by the engine only once.
+    without those of its other kinds, so that each kind has to be read by the engine only once. objects: of Kubernetes
+    objects, it looks only at those of these kinds of manifest (`pods` in the header: all that make pods). wants: the
+    value (or the parameter) of one field that mends it, which makes the mend mechanical; for rules about containers the
+    field is a path into the container.
     """
 
     id: str
@@ -51,6 +58,8 @@ class Rule:
     controls: tuple[str, ...] = ()
     source: str = ""
     apart: bool = False
+    objects: tuple[str, ...] = ()
+    wants: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,7 @@ def parse_rule(name: str, text: str) -> Rule | None:
         return None
     if package is None:
         raise InvalidInput([Diagnostic(name, "there is no package line")])
-    data = _yaml(name, block)
+    data = _read_before().get(digest(block)) or _yaml(name, block)
     custom = data.get("custom")
     if not isinstance(custom, Mapping):
         raise InvalidInput([Diagnostic(name, "METADATA has no `custom` with the rule's id")])
@@ -173,7 +182,13 @@ def parse_rule(name: str, text: str) -> Rule | None:
         controls=tuple(custom.get("controls") or ()),
         source=name,
         apart=custom.get("apart", False) is True,
+        objects=_objects(custom.get("objects")),
+        wants=dict(custom.get("wants") or {}),
     )
+
+
+def _objects(names: Any) -> tuple[str, ...]:
+    return tuple(o for name in names or () for o in (PODS if name == "pods" else (name,)))
 
 
 def _metadata_lines(text: str) -> str | None:
@@ -189,6 +204,30 @@ def _metadata_lines(text: str) -> str | None:
     return None
 
 
+def digest(block: str) -> str:
+    """By which a header is found among those that were read before."""
+    return hashlib.sha256(block.encode()).hexdigest()
+
+
+@cache
+def _read_before() -> Mapping[str, Any]:
+    """Headers that come with duoyun, by their digest: YAML takes the most of what loading the bundle takes.
+
+    Made by tools/docs/build.py from the rules themselves; one that was changed since is not found, and read as YAML.
+    """
+    try:
+        found: dict[str, Any] = json.loads((files("policies") / "bundle" / HEADERS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def header_of(name: str, text: str) -> tuple[str, Mapping[str, Any]] | None:
+    """A module's header, as its digest and what its YAML says; None where it has none. Raises InvalidInput."""
+    block = _metadata_lines(text)
+    return None if block is None else (digest(block), _yaml(name, block))
+
+
 def _yaml(name: str, block: str) -> Mapping[str, Any]:
     import yaml
 
@@ -202,7 +241,8 @@ def _yaml(name: str, block: str) -> Mapping[str, Any]:
 
 
 def _mistakes(name: str, data: Mapping[str, Any], custom: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    known = {"id", "severity", "mend", "kinds", "stage", "parameters", "unknown", "reads", "controls", "apart"}
+    known = {"id", "severity", "mend", "kinds", "objects", "stage", "parameters", "unknown", "reads", "controls"}
+    known |= {"apart", "wants"}
     for key in sorted(set(custom) - known):
         yield Diagnostic(name, f"METADATA: custom.{key} means nothing here", f"known: {', '.join(sorted(known))}")
     if not isinstance(data.get("title"), str):
@@ -214,9 +254,17 @@ def _mistakes(name: str, data: Mapping[str, Any], custom: Mapping[str, Any]) -> 
         yield Diagnostic(name, f"METADATA: custom.severity is none of {names}")
     if not isinstance(custom.get("kinds"), list) or not custom["kinds"]:
         yield Diagnostic(name, "METADATA: custom.kinds must list the kinds of documents that the rule looks at")
+    if not _is_list_of_texts(custom.get("objects", [])):
+        yield Diagnostic(name, "METADATA: custom.objects must list kinds of Kubernetes objects, such as Deployment")
+    if not isinstance(wants := custom.get("wants", {"": ""}), Mapping) or len(wants) != 1:
+        yield Diagnostic(name, "METADATA: custom.wants must name one field and the value that it should have")
     if not custom.get("mend"):
         yield Diagnostic(name, "METADATA: custom.mend must say how to mend it")
     if custom.get("stage", POLICIES) not in _STAGES:
         yield Diagnostic(name, f"METADATA: custom.stage is none of {', '.join(_STAGES)}")
     if custom.get("unknown", "report") not in ("report", "fail"):
         yield Diagnostic(name, "METADATA: custom.unknown is neither report nor fail")
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)

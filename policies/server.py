@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from model.errors import DuoyunError
-from policies.evaluation import Answer, Document, Evaluator, Fault, RuleError, Task, rows_of
+from policies.evaluation import Answer, Document, Evaluator, Fault, RuleError, Task, chosen, rows_of
 
 T = TypeVar("T")
 _STRICT = {"strict-builtin-errors": "true"}
@@ -66,21 +66,21 @@ class OpaServer:
             return [Answer(faults=(Fault(exc.summary),)) for _ in tasks]
 
     def _answer(self, client: Any, task: Task, documents: Sequence[Document]) -> Answer:
-        chosen = [d for d in documents if "*" in task.kinds or d.get("kind") in task.kinds]
-        if not chosen:
+        wanted = chosen(task.kinds, task.objects, documents)
+        if not wanted:
             return Answer()
         try:
-            return Answer(rows_of(task, self._violations(client, task, chosen)))
+            return Answer(rows_of(task, self._violations(client, task, wanted)))
         except ServerDown:
             raise
         except RuleError:
-            return self._one_by_one(client, task, chosen)
+            return self._one_by_one(client, task, wanted)
 
-    def _one_by_one(self, client: Any, task: Task, chosen: Sequence[Document]) -> Answer:
+    def _one_by_one(self, client: Any, task: Task, wanted: Sequence[Document]) -> Answer:
         """So that one bad document hides nothing of the others."""
         rows: list[Mapping[str, Any]] = []
         faults: list[Fault] = []
-        for document in chosen:
+        for document in wanted:
             try:
                 rows += rows_of(task, self._violations(client, task, [document]))
             except ServerDown:

@@ -10,14 +10,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from model.errors import Diagnostic
 from model.exit_codes import ExitCode
 from model.plan import Finding, GateReport, Severity
 from policies.baseline import fingerprints
+from policies.mends.edits import Edit, NoEdit
 from policies.positions import Position
 from policies.rules import Rule
 from policies.waivers import Waiver
+
+if TYPE_CHECKING:
+    from policies.mends import Mender
 
 
 class Standing(StrEnum):
@@ -72,6 +77,13 @@ class Verdict:
     mistakes: tuple[Diagnostic, ...] = ()
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    mender: Mender | None = None
+
+    def mend(self, result: Result) -> Edit | NoEdit | None:
+        """The change that mends it, or why there is none; None where its mend is not mechanical, or not wanted."""
+        if self.mender is None or result.standing not in (Standing.DENIES, Standing.SHOWN):
+            return None
+        return self.mender.mend(result.finding)
 
     def of(self, *standings: Standing) -> tuple[Result, ...]:
         return tuple(r for r in self.results if r.standing in standings)
@@ -108,6 +120,7 @@ def weigh(
     unassessed: Sequence[str] = (),
     mistakes: Sequence[Diagnostic] = (),
     notes: Sequence[str] = (),
+    mender: Mender | None = None,
 ) -> Verdict:
     """The verdict on a gate's report."""
     strict = frozenset(r.id for r in rules if r.unknown == "fail")
@@ -131,6 +144,7 @@ def weigh(
         unassessed=tuple(unassessed),
         mistakes=tuple(mistakes),
         notes=tuple(notes),
+        mender=mender,
     )
 
 

@@ -1,8 +1,9 @@
 """A process that evaluates rules and may be killed: frames of JSON on standard input, answers on standard output.
 
 Started by workers, as a process of its own. A frame is 8 bytes of length (big endian) and JSON text. Commands:
-load {modules, checked} -> {mistakes}; kind {kind, texts}; forget; evaluate {tasks, limit_s} -> an answer a task, as
-each is done. A rule that takes too long is the parent's to notice, which kills this process.
+load {modules, checked} -> {mistakes}; hold {group}, after which comes a frame with its documents; forget; evaluate
+{tasks, limit_s} -> an answer a task, as each is done. A rule that takes too long is the parent's to notice, which kills
+this process.
 """
 
 from __future__ import annotations
@@ -26,14 +27,18 @@ GRACE_S = 5
 
 def read_frame(stream: BinaryIO) -> Any:
     """The next frame, None at the end of the stream."""
+    body = read_bytes(stream)
+    return None if body is None else json.loads(body)
+
+
+def read_bytes(stream: BinaryIO) -> bytes | None:
     head = stream.read(8)
-    if len(head) < 8:
-        return None
-    return json.loads(stream.read(int.from_bytes(head, "big")))
+    return stream.read(int.from_bytes(head, "big")) if len(head) == 8 else None
 
 
 def frame(value: Any) -> bytes:
-    body = json.dumps(value, separators=(",", ":")).encode()
+    """A value as JSON, or text that is sent as it is."""
+    body = (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))).encode()
     return len(body).to_bytes(8, "big") + body
 
 
@@ -51,9 +56,10 @@ def main(memory_mib: int) -> None:
                 engine, mistakes = _load(command)
                 outward.write(frame({"mistakes": mistakes}))
                 outward.flush()
-            case "kind":
-                assert engine is not None
-                engine.hold(command["kind"], command["texts"])
+            case "hold":
+                text = read_bytes(inward)
+                assert engine is not None and text is not None
+                engine.hold(command["group"], text.decode())
             case "forget":
                 assert engine is not None
                 engine.forget()

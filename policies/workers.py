@@ -17,18 +17,20 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from model.errors import Diagnostic, InvalidInput
-from policies.evaluation import Answer, Document, Fault, Task, by_kind
+from policies.evaluation import Answer, Document, Fault, Task, by_group, looked_at
 from policies.worker import OUT_OF_MEMORY, frame
 
 _ROOT = Path(__file__).resolve().parents[1]
-_FEW_DOCUMENTS = 100  # below, a second process costs more than it saves
+# A process takes about 0.1 s to start: below so many documents another one does not pay; where there is more than one
+# judgement, below so few.
+_MANY_DOCUMENTS, _FEW_DOCUMENTS = 1_000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,13 @@ class _Died(Exception):
 
 @dataclass(slots=True)
 class _Worker:
-    """One process. held: the judgement whose documents it has, None for none."""
+    """One process. turn: the judgement whose documents it has; held: the groups of them that it has by now."""
 
     limits: Limits
     process: subprocess.Popen[bytes]
     buffer: bytearray = field(default_factory=bytearray)
-    held: int | None = None
+    turn: int = 0
+    held: set[str] = field(default_factory=set)
 
     @classmethod
     def start(cls, limits: Limits) -> _Worker:
@@ -132,6 +135,7 @@ class Workers:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._turn = 0
+        self._early: threading.Thread | None = None
         weakref.finalize(self, _stop_all, self._idle, self._pid)
 
     def check(self) -> None:
@@ -143,11 +147,13 @@ class Workers:
         """One answer a task, in their order (policies.evaluation.Evaluator)."""
         with self._lock:
             self._after_fork()
+            self._settle()
             self._turn += 1
-            texts = {kind: [json.dumps(d) for d in rows] for kind, rows in by_kind(documents).items()}
+            texts = {group: ",".join(json.dumps(d) for d in rows) for group, rows in by_group(documents).items()}
             parts = [(n, part) for n, task in enumerate(tasks) for part in _parts(task, texts)]
             job = _Job(self._turn, self.limits.of(len(documents)), [part for _, part in parts], texts)
-            count = min(self._most, len(parts)) if len(documents) >= _FEW_DOCUMENTS else 1
+            pays = len(documents) >= (_MANY_DOCUMENTS if self._turn == 1 else _FEW_DOCUMENTS)
+            count = min(self._most, len(parts)) if pays else 1
             threads = [threading.Thread(target=self._serve, args=(job,), daemon=True) for _ in range(count - 1)]
             for thread in threads:
                 thread.start()
@@ -161,10 +167,29 @@ class Workers:
                 whole[n] = Answer(whole[n].rows + job.done[i].rows, whole[n].faults + job.done[i].faults)
             return whole
 
+    def warm(self) -> None:
+        """Starts a process already, which the first judgement finds ready, while its documents are still being read."""
+        with self._lock:
+            self._after_fork()
+            if not self._idle and self._early is None:
+                self._early = threading.Thread(target=self._start_early, daemon=True)
+                self._early.start()
+
+    def _start_early(self) -> None:
+        with suppress(InvalidInput):  # the judgement tries again, and raises it
+            self._idle.append(self._ready())
+
+    def _settle(self) -> None:
+        """Waits for the process that is being started."""
+        if self._early is not None:
+            self._early.join()
+            self._early = None
+
     def close(self) -> None:
         """Ends the processes. Another judgement starts new ones."""
         with self._lock:
             self._after_fork()
+            self._settle()
             _stop_all(self._idle, self._pid)
 
     def _after_fork(self) -> None:
@@ -172,6 +197,7 @@ class Workers:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._idle.clear()
+            self._early = None
 
     def _ready(self) -> _Worker:
         worker = _Worker.start(self.limits)
@@ -209,11 +235,11 @@ class Workers:
         """Evaluates some tasks; None where the process had to be killed. What it did not come to is put back."""
         done = 0
         try:
-            if worker.held != job.turn:
-                kinds = ({"do": "kind", "kind": k, "texts": rows} for k, rows in job.texts.items())
-                worker.send({"do": "forget"}, *kinds)
-                worker.held = job.turn
-            worker.send({"do": "evaluate", "tasks": [_row(job.tasks[i]) for i in chunk], "limit_s": job.limit_s})
+            tasks = [job.tasks[i] for i in chunk]
+            worker.send(
+                *_missing(worker, job, tasks),
+                {"do": "evaluate", "tasks": [_row(t) for t in tasks], "limit_s": job.limit_s},
+            )
             for done, index in enumerate(chunk):  # noqa: B007  (how far it came is wanted below)
                 answer = worker.receive(job.limit_s)
                 job.done[index] = Answer(tuple(answer["rows"]), tuple(Fault(*f) for f in answer["faults"]))
@@ -224,20 +250,34 @@ class Workers:
         return worker
 
 
-def _parts(task: Task, kinds: Collection[str]) -> list[Task]:
+def _missing(worker: _Worker, job: _Job, tasks: Sequence[Task]) -> Iterator[Any]:
+    """What a process has to be sent before it can evaluate these tasks: documents that it does not have yet."""
+    if worker.turn != job.turn:
+        worker.turn = job.turn
+        worker.held = set()
+        yield {"do": "forget"}
+    for group in sorted({g for t in tasks for g in looked_at(t.kinds, t.objects, job.texts)} - worker.held):
+        worker.held.add(group)
+        yield {"do": "hold", "group": group}
+        yield job.texts[group]
+
+
+def _parts(task: Task, groups: Collection[str]) -> list[Task]:
     """A task for each kind there is, where the rule bears that; itself, where it does not; nothing for no documents."""
-    there = sorted(kinds) if "*" in task.kinds else [k for k in task.kinds if k in kinds]
+    there = {g.partition("/")[0] for g in looked_at(task.kinds, task.objects, groups)}
     if not there:
         return []
-    return [replace(task, kinds=(kind,)) for kind in there] if task.apart else [task]
+    return [replace(task, kinds=(kind,)) for kind in sorted(there)] if task.apart else [task]
 
 
 class _Job:
-    """A judgement under way. left: indexes of the tasks that nobody has taken yet, those of the same kinds together."""
+    """A judgement under way. left: indexes of the tasks that nobody has taken yet, those of the same documents and
+    parameters together, since each change of them is an input that the engine has to read."""
 
-    def __init__(self, turn: int, limit_s: float, tasks: Sequence[Task], texts: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, turn: int, limit_s: float, tasks: Sequence[Task], texts: Mapping[str, str]) -> None:
         self.turn, self.limit_s, self.tasks, self.texts = turn, limit_s, tasks, texts
-        self.left = deque(sorted(range(len(tasks)), key=lambda i: tasks[i].kinds))
+        keys = [(looked_at(t.kinds, t.objects, texts), json.dumps(t.parameters)) for t in tasks]
+        self.left = deque(sorted(range(len(tasks)), key=keys.__getitem__))
         self.done: dict[int, Answer] = {}
         self.broken: Exception | None = None
         self._lock = threading.Lock()
@@ -254,6 +294,7 @@ def _row(task: Task) -> dict[str, Any]:
         "source": task.source,
         "kinds": list(task.kinds),
         "parameters": dict(task.parameters),
+        "objects": list(task.objects),
     }
 
 

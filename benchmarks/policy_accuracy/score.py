@@ -12,7 +12,7 @@ from benchmarks.deploy.interval import clopper_pearson
 from benchmarks.policy_accuracy.cases import WHOLE, Case, translated
 from orchestrator.registry import terraform_tables
 from policies.engine import RegoEngine
-from policies.evaluation import RuleError
+from policies.evaluation import RuleError, chosen
 from policies.loaders import load
 from policies.network import with_reach
 from policies.places import source_of
@@ -63,13 +63,13 @@ def _flagged(
     found: set[str] = set()
     for rule_id in rules:
         rule = bundle.rule(rule_id)
-        chosen = [d for d in scanned if d["kind"] in rule.kinds]
-        if not chosen:
+        seen = chosen(rule.kinds, rule.objects, scanned)
+        if not seen:
             continue
-        by_address = {str(d["address"]): d for d in chosen}
+        by_address = {str(d["address"]): d for d in seen}
         parameters = {**rule.parameters, **given.get(rule_id, {})}
         try:
-            rows = engine.evaluate(rule.package, "violations", {"documents": chosen, "parameters": parameters})
+            rows = engine.evaluate(rule.package, "violations", {"documents": seen, "parameters": parameters})
         except RuleError as exc:
             raise RuntimeError(f"{case.id}: {rule_id}: {exc}") from exc
         for row in rows:

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the standby in a second zone on.
 #   kinds: [database]
+#   wants: {multi_zone: true}
 #   reads: [multi_zone]
 #   controls: [GB/T 22239-2019 8.1.2.1, GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_avl_003

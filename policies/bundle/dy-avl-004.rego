@@ -8,6 +8,7 @@
 #   mend: >-
 #     Spread it over zones.
 #   kinds: [cache, queue, registry, managed_service]
+#   wants: {multi_zone: true}
 #   apart: true
 #   reads: [multi_zone]
 #   controls: [GB/T 22239-2019 8.1.2.1]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch cross-zone load balancing on.
 #   kinds: [load_balancer]
+#   wants: {cross_zone: true}
 #   reads: [cross_zone]
 #   controls: [GB/T 22239-2019 8.1.2.1]
 package duoyun.rules.dy_avl_005

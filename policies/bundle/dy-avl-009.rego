@@ -8,6 +8,7 @@
 #   mend: >-
 #     Choose a plan with a promise of availability.
 #   kinds: [managed_service, database]
+#   wants: {sla: true}
 #   apart: true
 #   reads: [sla]
 package duoyun.rules.dy_avl_009

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Ask for two or more.
 #   kinds: [managed_service]
+#   wants: {replicas: least}
 #   parameters:
 #     {least: 2}
 #   reads: [replicas]

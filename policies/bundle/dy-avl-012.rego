@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch autoscaling on, with a limit.
 #   kinds: [database, managed_service]
+#   wants: {autoscaling: true}
 #   apart: true
 #   reads: [autoscaling]
 package duoyun.rules.dy_avl_012

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch automated backups on.
 #   kinds: [database]
+#   wants: {backup_days: 7}
 #   reads: [backup_days]
 #   controls: [GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_bak_001

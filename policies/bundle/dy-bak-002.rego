@@ -8,6 +8,7 @@
 #   mend: >-
 #     Keep backups for a week or more.
 #   kinds: [database]
+#   wants: {backup_days: least_days}
 #   parameters:
 #     {least_days: 7}
 #   reads: [backup_days]

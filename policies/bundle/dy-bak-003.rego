@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch automated backups on.
 #   kinds: [cache, managed_service]
+#   wants: {backup_days: 7}
 #   apart: true
 #   reads: [backup_days]
 #   controls: [GB/T 22239-2019 8.1.4.9]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch versioning on, with a rule that ends old versions.
 #   kinds: [bucket]
+#   wants: {versioning: true}
 #   reads: [versioning]
 #   controls: [GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_bak_004

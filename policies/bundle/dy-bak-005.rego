@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch point-in-time recovery on.
 #   kinds: [database, managed_service]
+#   wants: {point_in_time: true}
 #   apart: true
 #   reads: [point_in_time]
 #   controls: [GB/T 22239-2019 8.1.4.9]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch object lock on for what must be kept.
 #   kinds: [bucket]
+#   wants: {locked: true}
 #   reads: [locked]
 #   controls: [GB/T 22239-2019 8.1.4.7, GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_bak_012

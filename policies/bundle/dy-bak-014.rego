@@ -8,6 +8,7 @@
 #   mend: >-
 #     Keep deleted objects for a week or more.
 #   kinds: [bucket]
+#   wants: {soft_delete_days: least_days}
 #   parameters:
 #     {least_days: 7}
 #   reads: [soft_delete_days]

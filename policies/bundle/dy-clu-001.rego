@@ -8,6 +8,7 @@
 #   mend: >-
 #     Encrypt secrets with a key of the cloud's key service (secrets_encrypted: true).
 #   kinds: [cluster]
+#   wants: {secrets_encrypted: true}
 #   reads: [secrets_encrypted]
 package duoyun.rules.dy_clu_001
 

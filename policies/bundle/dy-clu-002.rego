@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the control plane's audit log on (audit_logs: true).
 #   kinds: [cluster]
+#   wants: {audit_logs: true}
 #   reads: [audit_logs]
 package duoyun.rules.dy_clu_002
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch RBAC on; it is set when the cluster is made.
 #   kinds: [cluster]
+#   wants: {rbac: true}
 #   reads: [rbac]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_clu_006

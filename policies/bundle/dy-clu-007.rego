@@ -8,6 +8,7 @@
 #   mend: >-
 #     Choose a network plugin with network policies.
 #   kinds: [cluster]
+#   wants: {network_policy: true}
 #   reads: [network_policy]
 #   controls: [GB/T 22239-2019 8.1.2.1, CIS Kubernetes 1.11.1 5.3.1]
 package duoyun.rules.dy_clu_007

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch local accounts off.
 #   kinds: [cluster]
+#   wants: {local_auth: false}
 #   reads: [local_auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_clu_008

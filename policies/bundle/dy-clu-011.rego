@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the cloud's container security on.
 #   kinds: [cluster]
+#   wants: {threat_detection: true}
 #   reads: [threat_detection]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_clu_011

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch deletion protection on.
 #   kinds: [database]
+#   wants: {deletion_protection: true}
 #   reads: [deletion_protection]
 #   controls: [GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_del_001

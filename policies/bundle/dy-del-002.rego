@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch deletion protection on.
 #   kinds: [load_balancer]
+#   wants: {deletion_protection: true}
 #   reads: [deletion_protection]
 package duoyun.rules.dy_del_002
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch deletion protection on.
 #   kinds: [managed_service, cluster]
+#   wants: {deletion_protection: true}
 #   apart: true
 #   reads: [deletion_protection]
 #   controls: [GB/T 22239-2019 8.1.4.9]

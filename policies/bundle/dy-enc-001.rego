@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch encryption on; an existing disk is copied to an encrypted one.
 #   kinds: [disk]
+#   wants: {encrypted: true}
 #   reads: [encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_001

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch storage encryption on; an existing database is restored from an encrypted snapshot.
 #   kinds: [database]
+#   wants: {encrypted: true}
 #   reads: [encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_003

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch encryption at rest on.
 #   kinds: [managed_service]
+#   wants: {encrypted: true}
 #   reads: [encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_008

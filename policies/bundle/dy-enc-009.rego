@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch server-side encryption on.
 #   kinds: [queue]
+#   wants: {encrypted: true}
 #   reads: [encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_009

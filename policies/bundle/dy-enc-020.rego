@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch encryption of the volumes on.
 #   kinds: [managed_service]
+#   wants: {volumes_encrypted: true}
 #   reads: [volumes_encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_020

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch encryption of the cache on.
 #   kinds: [managed_service]
+#   wants: {cache_encrypted: true}
 #   reads: [cache_encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_023

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Encrypt the copies with a key of that region.
 #   kinds: [managed_service]
+#   wants: {copies_encrypted: true}
 #   reads: [copies_encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_enc_024

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch infrastructure encryption on when it is made.
 #   kinds: [queue, bucket, managed_service]
+#   wants: {double_encryption: true}
 #   apart: true
 #   reads: [double_encryption]
 #   controls: [GB/T 22239-2019 8.1.4.8]

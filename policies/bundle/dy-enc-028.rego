@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch encryption on in what the machines are made from.
 #   kinds: [instance_group, node_pool]
+#   wants: {disk_encrypted: true}
 #   apart: true
 #   reads: [disk_encrypted]
 #   controls: [GB/T 22239-2019 8.1.4.8]

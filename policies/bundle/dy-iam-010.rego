@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set the shortest length to 14.
 #   kinds: [managed_service]
+#   wants: {min_length: least}
 #   parameters:
 #     {least: 14}
 #   reads: [min_length]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Demand an upper-case letter.
 #   kinds: [managed_service]
+#   wants: {needs_upper: true}
 #   reads: [needs_upper]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_011

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Demand a lower-case letter.
 #   kinds: [managed_service]
+#   wants: {needs_lower: true}
 #   reads: [needs_lower]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_012

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Demand a digit.
 #   kinds: [managed_service]
+#   wants: {needs_number: true}
 #   reads: [needs_number]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_013

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Demand a symbol.
 #   kinds: [managed_service]
+#   wants: {needs_symbol: true}
 #   reads: [needs_symbol]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_014

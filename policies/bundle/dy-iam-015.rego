@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set the longest age to 90 days.
 #   kinds: [managed_service]
+#   wants: {max_age_days: most_days}
 #   parameters:
 #     {most_days: 90}
 #   reads: [max_age_days]

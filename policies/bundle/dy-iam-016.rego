@@ -8,6 +8,7 @@
 #   mend: >-
 #     Refuse the last five or more.
 #   kinds: [managed_service]
+#   wants: {reuse_prevention: least}
 #   parameters:
 #     {least: 5}
 #   reads: [reuse_prevention]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch local authentication off; use the cloud's identities.
 #   kinds: [database, cache, queue, bucket, managed_service]
+#   wants: {local_auth: false}
 #   apart: true
 #   reads: [local_auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]

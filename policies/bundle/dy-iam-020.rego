@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the administrator off; use the cloud's identities.
 #   kinds: [registry]
+#   wants: {admin_user: false}
 #   reads: [admin_user]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_020

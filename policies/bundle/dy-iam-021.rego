@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch sign-in with the cloud's identities on.
 #   kinds: [database]
+#   wants: {iam_auth: true}
 #   reads: [iam_auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_021

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set an authorizer, or demand signed calls.
 #   kinds: [managed_service]
+#   wants: {auth: true}
 #   reads: [auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_023

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set a password or the cloud's own sign-in; use TLS with it.
 #   kinds: [cache]
+#   wants: {auth: true}
 #   reads: [auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_iam_024

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name the origins.
 #   kinds: [managed_service]
+#   wants: {cors_any_origin: false}
 #   reads: [cors_any_origin]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_iam_025

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take the privileged mode out.
 #   kinds: [managed_service]
+#   wants: {privileged: false}
 #   reads: [privileged]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_iam_030

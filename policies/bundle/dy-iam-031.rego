@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch root access off.
 #   kinds: [managed_service]
+#   wants: {root_access: false}
 #   reads: [root_access]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_iam_031

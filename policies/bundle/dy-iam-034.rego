@@ -8,6 +8,7 @@
 #   mend: >-
 #     Let the cloud make the password and keep it, or read it from the secret store.
 #   kinds: [database, managed_service]
+#   wants: {password_in_document: false}
 #   apart: true
 #   reads: [password_in_document]
 #   controls: [GB/T 22239-2019 8.1.4.1]

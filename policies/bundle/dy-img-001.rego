@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch scanning on.
 #   kinds: [registry]
+#   wants: {scan_on_push: true}
 #   reads: [scan_on_push]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_img_001

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Make tags immutable.
 #   kinds: [registry]
+#   wants: {immutable_tags: true}
 #   reads: [immutable_tags]
 #   controls: [GB/T 22239-2019 8.1.4.6]
 package duoyun.rules.dy_img_002

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Demand signatures.
 #   kinds: [managed_service, registry]
+#   wants: {signed: true}
 #   apart: true
 #   reads: [signed]
 #   controls: [GB/T 22239-2019 8.1.4.6]

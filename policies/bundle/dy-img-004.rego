@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the vulnerability assessment on, once a week.
 #   kinds: [database, managed_service]
+#   wants: {scan: true}
 #   apart: true
 #   reads: [scan]
 #   controls: [GB/T 22239-2019 8.1.4.4]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name who gets the reports.
 #   kinds: [managed_service]
+#   wants: {scan_reports: true}
 #   reads: [scan_reports]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_img_005

@@ -8,6 +8,8 @@
 #   mend: >-
 #     Take securityContext.privileged out; grant the single capability that is needed.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.privileged: false}
+#   objects: [pods]
 #   parameters:
 #     exempt_images: []
 #   reads: [manifest.spec]

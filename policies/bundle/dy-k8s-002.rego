@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take hostNetwork, hostPID and hostIPC out.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     allowed: []
 #   reads: [manifest.spec]

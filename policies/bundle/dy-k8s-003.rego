@@ -8,6 +8,7 @@
 #   mend: >-
 #     Use a persistent volume, an emptyDir or a projected volume.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_003
 

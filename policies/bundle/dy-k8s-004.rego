@@ -9,6 +9,8 @@
 #     Set securityContext.runAsNonRoot: true for the pod or each container, and build the image with a
 #     user.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.runAsNonRoot: true}
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_004
 

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Set resources.requests.cpu, resources.requests.memory and resources.limits.memory.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     fields: [requests.cpu, requests.memory, limits.memory]
 #   reads: [manifest.spec]

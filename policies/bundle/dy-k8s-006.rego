@@ -9,6 +9,7 @@
 #   mend: >-
 #     Add a readinessProbe that asks the service itself.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_006
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name a version, or better the digest.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     moving_tags: [latest, stable, edge, master, main]
 #   reads: [manifest.spec]

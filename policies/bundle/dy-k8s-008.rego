@@ -8,6 +8,7 @@
 #   mend: >-
 #     Drop ALL, and add only what the process cannot do without.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     allowed: [NET_BIND_SERVICE]
 #   reads: [manifest.spec]

@@ -8,6 +8,8 @@
 #   mend: >-
 #     Set securityContext.allowPrivilegeEscalation: false.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.allowPrivilegeEscalation: false}
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_009
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Refer to a Secret (valueFrom.secretKeyRef), filled by the secret store.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     names: ["(?i)(^|_)(password|passwd|secret|token|api_?key|access_?key|private_?key)$"]
 #     harmless_values: ["^[a-z]+://[^:@/]+(:[0-9]+)?(/|$)", "^/", "^[$][(]", "^(true|false|[0-9]+)$"]

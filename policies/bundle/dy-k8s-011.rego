@@ -9,6 +9,7 @@
 #   mend: >-
 #     Take hostPort out and use a Service.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     least_port: 0
 #     most_port: 0

@@ -8,6 +8,8 @@
 #   mend: >-
 #     Set securityContext.capabilities.drop: [ALL], and add what is needed.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.capabilities.drop: [ALL]}
+#   objects: [pods]
 #   reads: [manifest.spec]
 #   controls: [CIS Kubernetes 1.11.1 5.2.10]
 package duoyun.rules.dy_k8s_012

@@ -8,6 +8,8 @@
 #   mend: >-
 #     Set securityContext.seccompProfile.type: RuntimeDefault.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.seccompProfile.type: RuntimeDefault}
+#   objects: [pods]
 #   reads: [manifest.spec]
 #   controls: [CIS Kubernetes 1.11.1 5.6.2]
 package duoyun.rules.dy_k8s_013

@@ -8,6 +8,8 @@
 #   mend: >-
 #     Set securityContext.readOnlyRootFilesystem: true; mount an emptyDir where it writes.
 #   kinds: [kubernetes_object]
+#   wants: {securityContext.readOnlyRootFilesystem: true}
+#   objects: [pods]
 #   reads: [manifest.spec]
 #   controls: [GB/T 22239-2019 8.1.4.7]
 package duoyun.rules.dy_k8s_014

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set resources.limits.cpu, where latency allows it.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_015
 

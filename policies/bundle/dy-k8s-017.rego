@@ -8,6 +8,7 @@
 #   mend: >-
 #     Add a livenessProbe that asks only the process itself.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_017
 

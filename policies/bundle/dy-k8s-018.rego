@@ -8,6 +8,7 @@
 #   mend: >-
 #     Write image@sha256:..., as your release tool can.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     exempt_images: []
 #   reads: [manifest.spec]

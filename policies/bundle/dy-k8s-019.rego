@@ -9,6 +9,7 @@
 #   mend: >-
 #     Copy the image to a registry of ours.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     registries: []
 #   reads: [manifest.spec]

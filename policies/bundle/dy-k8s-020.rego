@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set automountServiceAccountToken: false.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 #   controls: [CIS Kubernetes 1.11.1 5.1.6]
 package duoyun.rules.dy_k8s_020

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Mount the secret as a file.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 #   controls: [CIS Kubernetes 1.11.1 5.4.1]
 package duoyun.rules.dy_k8s_029

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Take it out, or have it allowed for the nodes that need it.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     allowed: [kernel.shm_rmid_forced, net.ipv4.ip_local_port_range, net.ipv4.ip_local_reserved_ports, net.ipv4.ip_unprivileged_port_start, net.ipv4.ping_group_range, net.ipv4.tcp_fin_timeout, net.ipv4.tcp_keepalive_intvl, net.ipv4.tcp_keepalive_probes, net.ipv4.tcp_keepalive_time, net.ipv4.tcp_rmem, net.ipv4.tcp_syncookies, net.ipv4.tcp_wmem]
 #     forbidden: []

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take windowsOptions.hostProcess out.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 #   controls: [CIS Kubernetes 1.11.1 5.2.11]
 package duoyun.rules.dy_k8s_040

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Set fsGroup to a number of the range.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     ranges: []
 #     required: false

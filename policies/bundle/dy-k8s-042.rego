@@ -9,6 +9,7 @@
 #   mend: >-
 #     Use a persistentVolumeClaim, configMap, secret, projected or emptyDir volume.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     refused: [awsElasticBlockStore, azureDisk, azureFile, cephfs, cinder, fc, flexVolume, flocker, gcePersistentDisk, gitRepo, glusterfs, iscsi, nfs, photonPersistentDisk, portworxVolume, quobyte, rbd, scaleIO, storageos, vsphereVolume]
 #   reads: [manifest.spec]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set securityContext.runAsGroup to 10000 or more.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   parameters:
 #     {least: 10000, otherwise: 0}
 #   reads: [manifest.spec]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take shareProcessNamespace out.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_k8s_052
 

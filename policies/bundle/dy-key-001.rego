@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch rotation on.
 #   kinds: [key]
+#   wants: {rotates: true}
 #   reads: [rotates]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_key_001

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set the rotation to a year or less.
 #   kinds: [key]
+#   wants: {rotation_days: most_days}
 #   parameters:
 #     {most_days: 365}
 #   reads: [rotation_days]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch it on, or delete it with a waiting time.
 #   kinds: [key]
+#   wants: {enabled: true}
 #   reads: [enabled]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_key_003

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set the waiting time to 7 days or more.
 #   kinds: [key]
+#   wants: {deletion_days: least_days}
 #   parameters:
 #     {least_days: 7}
 #   reads: [deletion_days]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set an end date, and a rotation before it.
 #   kinds: [key]
+#   wants: {expires: true}
 #   reads: [expires]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_key_006

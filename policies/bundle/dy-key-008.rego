@@ -8,6 +8,7 @@
 #   mend: >-
 #     Make the key in the hardware tier.
 #   kinds: [key]
+#   wants: {hsm: true}
 #   reads: [hsm]
 #   controls: [GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_key_008

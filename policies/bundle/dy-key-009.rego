@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch purge protection on.
 #   kinds: [key]
+#   wants: {purge_protection: true}
 #   reads: [purge_protection]
 #   controls: [GB/T 22239-2019 8.1.4.9]
 package duoyun.rules.dy_key_009

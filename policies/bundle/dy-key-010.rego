@@ -8,6 +8,7 @@
 #   mend: >-
 #     Deny by default and name the networks that need it.
 #   kinds: [key]
+#   wants: {network_default_deny: true}
 #   reads: [network_default_deny]
 #   controls: [GB/T 22239-2019 8.1.3.2]
 package duoyun.rules.dy_key_010

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set a policy for how long signed links may live.
 #   kinds: [bucket, managed_service]
+#   wants: {tokens_expire: true}
 #   apart: true
 #   reads: [tokens_expire, local_auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Use the cloud's roles.
 #   kinds: [key]
+#   wants: {rbac: true}
 #   reads: [rbac]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_key_013

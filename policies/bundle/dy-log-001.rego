@@ -9,6 +9,7 @@
 #   mend: >-
 #     Switch it on.
 #   kinds: [audit_trail]
+#   wants: {enabled: true}
 #   reads: [enabled]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_001

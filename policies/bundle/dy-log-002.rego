@@ -8,6 +8,7 @@
 #   mend: >-
 #     Make it cover all regions, and global services.
 #   kinds: [audit_trail]
+#   wants: {all_regions: true}
 #   reads: [all_regions]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_002

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Record management events of both kinds, read and write.
 #   kinds: [audit_trail]
+#   wants: {all_events: true}
 #   reads: [all_events]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_003

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch log file validation on.
 #   kinds: [audit_trail]
+#   wants: {validated: true}
 #   reads: [validated]
 #   controls: [GB/T 22239-2019 8.1.4.3, GB/T 22239-2019 8.1.4.7]
 package duoyun.rules.dy_log_004

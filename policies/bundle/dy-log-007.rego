@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch flow logs on for the network.
 #   kinds: [network, subnet, firewall_group]
+#   wants: {flow_logs: true}
 #   apart: true
 #   reads: [flow_logs]
 #   controls: [GB/T 22239-2019 8.1.3.5]

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Keep it for 180 days or more.
 #   kinds: [audit_trail]
+#   wants: {retention_days: least_days}
 #   parameters:
 #     {least_days: 180}
 #   reads: [retention_days]

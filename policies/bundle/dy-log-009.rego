@@ -9,6 +9,7 @@
 #   mend: >-
 #     Keep logs for 180 days or more.
 #   kinds: [database, managed_service]
+#   wants: {log_retention_days: least_days}
 #   apart: true
 #   parameters:
 #     {least_days: 180}

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch its logs on.
 #   kinds: [managed_service]
+#   wants: {logs: true}
 #   reads: [logs]
 #   controls: [GB/T 22239-2019 8.1.3.5]
 package duoyun.rules.dy_log_012

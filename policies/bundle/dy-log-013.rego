@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the audit log on.
 #   kinds: [database]
+#   wants: {audit_logs: true}
 #   reads: [audit_logs]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_013

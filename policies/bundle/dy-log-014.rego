@@ -8,6 +8,7 @@
 #   mend: >-
 #     Export all of its logs to the log service.
 #   kinds: [database]
+#   wants: {query_logs: true}
 #   reads: [query_logs]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_014

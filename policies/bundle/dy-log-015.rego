@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the logging of connections on.
 #   kinds: [database]
+#   wants: {log_connections: true}
 #   reads: [log_connections]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_015

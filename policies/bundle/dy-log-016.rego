@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the logging of checkpoints on.
 #   kinds: [database]
+#   wants: {log_checkpoints: true}
 #   reads: [log_checkpoints]
 package duoyun.rules.dy_log_016
 

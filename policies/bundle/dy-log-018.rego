@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch tracing on.
 #   kinds: [managed_service]
+#   wants: {tracing: true}
 #   reads: [tracing]
 package duoyun.rules.dy_log_018
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch it on, in every region in use.
 #   kinds: [managed_service]
+#   wants: {enabled: true}
 #   reads: [enabled]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_log_019

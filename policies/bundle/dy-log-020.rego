@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch threat detection on.
 #   kinds: [database, managed_service, bucket]
+#   wants: {threat_detection: true}
 #   apart: true
 #   reads: [threat_detection]
 #   controls: [GB/T 22239-2019 8.1.4.4]

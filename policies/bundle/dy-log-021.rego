@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the sending of alerts on.
 #   kinds: [managed_service]
+#   wants: {notifies: true}
 #   reads: [notifies]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_log_021

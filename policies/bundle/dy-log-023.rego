@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the recorder on for all regions.
 #   kinds: [managed_service]
+#   wants: {enabled: true}
 #   reads: [enabled]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_023

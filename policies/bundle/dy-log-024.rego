@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch detailed monitoring on.
 #   kinds: [instance, instance_group, managed_service]
+#   wants: {monitoring: true}
 #   apart: true
 #   reads: [monitoring]
 package duoyun.rules.dy_log_024

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Send the sessions to the log service.
 #   kinds: [managed_service]
+#   wants: {exec_logs: true}
 #   reads: [exec_logs]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_025

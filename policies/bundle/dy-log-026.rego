@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the audit log on.
 #   kinds: [queue, managed_service]
+#   wants: {audit_logs: true}
 #   apart: true
 #   reads: [audit_logs]
 #   controls: [GB/T 22239-2019 8.1.4.3]

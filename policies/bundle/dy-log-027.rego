@@ -8,6 +8,7 @@
 #   mend: >-
 #     Cover all kinds of resources, global ones in one region.
 #   kinds: [managed_service]
+#   wants: {all_resources: true}
 #   reads: [all_resources]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_027

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch all logs of the control plane on.
 #   kinds: [cluster]
+#   wants: {logs: true}
 #   reads: [logs]
 #   controls: [GB/T 22239-2019 8.1.4.3]
 package duoyun.rules.dy_log_028

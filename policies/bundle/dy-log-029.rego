@@ -9,6 +9,7 @@
 #   mend: >-
 #     Let the organisation switch it on in every account, new ones as well.
 #   kinds: [managed_service]
+#   wants: {all_accounts: true}
 #   reads: [all_accounts]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_log_029

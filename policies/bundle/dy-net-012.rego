@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take the rule out and name the subnets, or use a private endpoint.
 #   kinds: [database, cache]
+#   wants: {any_cloud_customer: false}
 #   apart: true
 #   stage: network
 #   reads: [any_cloud_customer]

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Switch it off; give public addresses to load balancers by name.
 #   kinds: [subnet]
+#   wants: {public: false}
 #   stage: network
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.3.1]

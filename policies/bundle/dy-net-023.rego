@@ -8,6 +8,7 @@
 #   mend: >-
 #     Accept each connection by hand, or by name.
 #   kinds: [managed_service]
+#   wants: {auto_accept: false}
 #   stage: network
 #   reads: [auto_accept]
 #   controls: [GB/T 22239-2019 8.1.3.1]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch forwarding off, except on a router of ours.
 #   kinds: [managed_service]
+#   wants: {ip_forwarding: false}
 #   stage: network
 #   reads: [ip_forwarding]
 #   controls: [GB/T 22239-2019 8.1.3.2]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Join it to a plan of protection against floods.
 #   kinds: [network, public_ip, managed_service]
+#   wants: {ddos_protection: true}
 #   apart: true
 #   stage: network
 #   reads: [ddos_protection]

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch from detection to prevention, after a time of watching for false alarms.
 #   kinds: [managed_service]
+#   wants: {blocks: true}
 #   stage: network
 #   reads: [blocks]
 #   controls: [GB/T 22239-2019 8.1.3.3]

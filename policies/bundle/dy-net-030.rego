@@ -9,6 +9,7 @@
 #   mend: >-
 #     Switch on the managed rules against known bad inputs, with the action block.
 #   kinds: [managed_service]
+#   wants: {blocks_known_exploits: true}
 #   stage: network
 #   reads: [blocks_known_exploits]
 #   controls: [GB/T 22239-2019 8.1.3.3, GB/T 22239-2019 8.1.4.4]

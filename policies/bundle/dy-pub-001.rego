@@ -9,6 +9,7 @@
 #   mend: >-
 #     Switch the public endpoint off and let services reach it from their own network.
 #   kinds: [database]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.3.1, GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_pub_001

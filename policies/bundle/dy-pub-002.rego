@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch the public endpoint off and place the cache in the services' network.
 #   kinds: [cache]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.3.1]
 package duoyun.rules.dy_pub_002

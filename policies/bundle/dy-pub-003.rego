@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take the public grant out; publish through a CDN or signed links instead.
 #   kinds: [bucket]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.4.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_pub_003

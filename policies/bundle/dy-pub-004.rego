@@ -9,6 +9,7 @@
 #   mend: >-
 #     Take the public write grant out; accept uploads by signed links that expire.
 #   kinds: [bucket]
+#   wants: {public_write: false}
 #   reads: [public_write]
 #   controls: [GB/T 22239-2019 8.1.4.2, GB/T 22239-2019 8.1.4.7]
 package duoyun.rules.dy_pub_004

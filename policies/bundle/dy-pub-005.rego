@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch all parts of the public access block on.
 #   kinds: [bucket, managed_service]
+#   wants: {public_access_blocked: true}
 #   apart: true
 #   parameters:
 #     parts: []

@@ -9,6 +9,7 @@
 #   mend: >-
 #     Share it with the accounts that need it, by name.
 #   kinds: [managed_service]
+#   wants: {shared_publicly: false}
 #   reads: [shared_publicly]
 #   controls: [GB/T 22239-2019 8.1.4.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_pub_009

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Name the principals, or add a condition that says which account or source they come from.
 #   kinds: [queue]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_pub_010

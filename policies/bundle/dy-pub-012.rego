@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch public access off and pull through a private endpoint.
 #   kinds: [registry]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.3.1]
 package duoyun.rules.dy_pub_012

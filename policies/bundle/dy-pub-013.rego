@@ -9,6 +9,7 @@
 #   mend: >-
 #     Switch public access off and reach it by a private endpoint or from its network.
 #   kinds: [managed_service]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.3.1]
 package duoyun.rules.dy_pub_013

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Keep nodes in private subnets; let them leave through a NAT gateway.
 #   kinds: [node_pool]
+#   wants: {public_ip: false}
 #   reads: [public_ip]
 #   controls: [GB/T 22239-2019 8.1.3.1]
 package duoyun.rules.dy_pub_014

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch public network access of the disk off.
 #   kinds: [disk]
+#   wants: {public: false}
 #   reads: [public]
 #   controls: [GB/T 22239-2019 8.1.3.1, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_pub_016

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch remote debugging off; switch it on for the hour in which it is needed.
 #   kinds: [managed_service]
+#   wants: {remote_debugging: false}
 #   reads: [remote_debugging]
 #   controls: [GB/T 22239-2019 8.1.4.4]
 package duoyun.rules.dy_pub_019

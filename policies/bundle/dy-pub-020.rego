@@ -8,6 +8,7 @@
 #   mend: >-
 #     Take the public grant out.
 #   kinds: [managed_service]
+#   wants: {public_write: false}
 #   reads: [public_write]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_pub_020

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set terminationGracePeriodSeconds to what the longest request takes.
 #   kinds: [kubernetes_object]
+#   objects: [pods]
 #   reads: [manifest.spec]
 package duoyun.rules.dy_rel_005
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set create_before_destroy in its lifecycle.
 #   kinds: [managed_service, certificate]
+#   wants: {create_before_destroy: true}
 #   apart: true
 #   reads: [create_before_destroy]
 package duoyun.rules.dy_rel_006

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Copy tags to snapshots.
 #   kinds: [database, managed_service]
+#   wants: {copy_tags: true}
 #   apart: true
 #   reads: [copy_tags]
 package duoyun.rules.dy_tag_004

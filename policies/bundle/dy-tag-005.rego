@@ -8,6 +8,7 @@
 #   mend: >-
 #     Propagate tags at launch.
 #   kinds: [instance_group, managed_service]
+#   wants: {propagates_tags: true}
 #   apart: true
 #   reads: [propagates_tags]
 package duoyun.rules.dy_tag_005

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Redirect or refuse plain HTTP.
 #   kinds: [managed_service]
+#   wants: {https_only: true}
 #   reads: [https_only]
 #   controls: [GB/T 22239-2019 8.1.2.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_tls_005

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Require TLS, and set the clients to verify the certificate.
 #   kinds: [database]
+#   wants: {tls_required: true}
 #   reads: [tls_required]
 #   controls: [GB/T 22239-2019 8.1.2.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_tls_006

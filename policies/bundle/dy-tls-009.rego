@@ -8,6 +8,7 @@
 #   mend: >-
 #     Refuse insecure transport by the bucket's policy or switch.
 #   kinds: [bucket]
+#   wants: {tls_only: true}
 #   reads: [tls_only]
 #   controls: [GB/T 22239-2019 8.1.2.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_tls_009

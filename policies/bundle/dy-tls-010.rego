@@ -8,6 +8,7 @@
 #   mend: >-
 #     Allow FTPS only, or switch FTP off.
 #   kinds: [managed_service]
+#   wants: {ftp_plain: false}
 #   reads: [ftp_plain]
 #   controls: [GB/T 22239-2019 8.1.2.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_tls_010

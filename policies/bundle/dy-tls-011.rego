@@ -9,6 +9,7 @@
 #   mend: >-
 #     Require client certificates.
 #   kinds: [managed_service]
+#   wants: {mtls: true}
 #   reads: [mtls]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_tls_011

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch encryption in transit on for its nodes and volumes.
 #   kinds: [managed_service]
+#   wants: {tls_required: true}
 #   reads: [tls_required]
 #   controls: [GB/T 22239-2019 8.1.2.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_tls_012

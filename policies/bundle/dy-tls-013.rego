@@ -9,6 +9,7 @@
 #   mend: >-
 #     Change to the current certificate authority.
 #   kinds: [database]
+#   wants: {certificate_current: true}
 #   reads: [certificate_current]
 #   controls: [GB/T 22239-2019 8.1.2.2, GB/T 22239-2019 8.1.4.8]
 package duoyun.rules.dy_tls_013

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch HTTP/2 on.
 #   kinds: [managed_service]
+#   wants: {http2: true}
 #   reads: [http2]
 package duoyun.rules.dy_tls_016
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Use a certificate that the cloud validates by DNS and renews.
 #   kinds: [certificate]
+#   wants: {renews: true}
 #   reads: [renews]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_tls_018

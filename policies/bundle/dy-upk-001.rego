@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch automatic minor upgrades on, with a window.
 #   kinds: [database, cache, queue]
+#   wants: {auto_minor_upgrades: true}
 #   apart: true
 #   reads: [auto_minor_upgrades]
 #   controls: [GB/T 22239-2019 8.1.4.4]

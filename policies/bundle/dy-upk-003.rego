@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch automatic repair on.
 #   kinds: [node_pool]
+#   wants: {auto_repair: true}
 #   reads: [auto_repair]
 package duoyun.rules.dy_upk_003
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Switch automatic upgrades on, with a window.
 #   kinds: [cluster, node_pool, instance, instance_group, managed_service]
+#   wants: {auto_upgrades: true}
 #   apart: true
 #   reads: [auto_upgrades]
 #   controls: [GB/T 22239-2019 8.1.4.4]

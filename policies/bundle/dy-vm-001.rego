@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set disk_encrypted: true.
 #   kinds: [instance]
+#   wants: {disk_encrypted: true}
 #   reads: [disk_encrypted]
 package duoyun.rules.dy_vm_001
 

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Use SSH keys, or the cloud's session service.
 #   kinds: [instance, instance_group, node_pool, managed_service]
+#   wants: {password_login: false}
 #   apart: true
 #   reads: [password_login]
 #   controls: [GB/T 22239-2019 8.1.4.1]

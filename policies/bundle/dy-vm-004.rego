@@ -8,6 +8,7 @@
 #   mend: >-
 #     Demand session tokens, or switch the metadata service off.
 #   kinds: [instance, instance_group, managed_service]
+#   wants: {imds_v2_only: true}
 #   apart: true
 #   reads: [imds_v2_only]
 #   controls: [GB/T 22239-2019 8.1.4.4]

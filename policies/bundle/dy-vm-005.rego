@@ -8,6 +8,7 @@
 #   mend: >-
 #     Set the hop limit to 1.
 #   kinds: [instance, instance_group, managed_service]
+#   wants: {imds_hop_limit: most_hops}
 #   apart: true
 #   parameters:
 #     {most_hops: 1}

@@ -8,6 +8,7 @@
 #   mend: >-
 #     Install the agent.
 #   kinds: [instance, instance_group]
+#   wants: {antimalware: true}
 #   apart: true
 #   reads: [antimalware]
 #   controls: [GB/T 22239-2019 8.1.4.5]

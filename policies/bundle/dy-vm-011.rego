@@ -8,6 +8,7 @@
 #   mend: >-
 #     Use a launch template.
 #   kinds: [instance_group]
+#   wants: {legacy_template: false}
 #   reads: [legacy_template]
 package duoyun.rules.dy_vm_011
 

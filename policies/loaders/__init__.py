@@ -16,7 +16,7 @@ this package costs little; parsers are imported with the first file that needs t
 
 from __future__ import annotations
 
-from policies.loaders.files import Options, Stream, load
+from policies.loaders.files import Options, Stream, load, no_collection
 from policies.loaders.report import REASONS, Loaded, Unassessed
 
-__all__ = ["REASONS", "Loaded", "Options", "Stream", "Unassessed", "load"]
+__all__ = ["REASONS", "Loaded", "Options", "Stream", "Unassessed", "load", "no_collection"]

@@ -6,10 +6,12 @@ Callers: policies.loaders. Helm's and kustomize's output, several documents in o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from model.resource_base import Kind
-from model.spec.yaml_source import Document, Node
+
+if TYPE_CHECKING:
+    from model.spec.yaml_source import Document, Node
 
 _MOST_SOURCES: Final = 400
 """Paths of one object whose places are kept; a config map of thousands of lines needs none of them."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from model.native import JsonText, Known, Native, Pending, Values, unknown
 from model.resource_base import Kind
 from model.resources import KINDS
-from model.terraform import CloudTable, Converter, Join, Row, Type
+from model.terraform import CloudTable, Converter, Join, Row, TableSource, Type
 from policies.loaders.converters import CONVERTERS, at, plain
 from policies.loaders.links import link
 from policies.loaders.report import UNKNOWN_VALUE, UNMAPPED_FIELD, UNMAPPED_TYPE, Unassessed
@@ -112,7 +112,7 @@ class Document:
 class Mapper:
     """One input's resources. tables: of every cloud."""
 
-    def __init__(self, natives: Iterable[Native], tables: Iterable[CloudTable]) -> None:
+    def __init__(self, natives: Iterable[Native], tables: Iterable[CloudTable | TableSource]) -> None:
         self.tables = sorted(tables, key=lambda t: -len(t.prefix))
         self.natives = list(natives)
         self.unassessed: list[Unassessed] = []
@@ -175,7 +175,8 @@ class Mapper:
 
     def table(self, native_type: str) -> CloudTable | None:
         if native_type not in self._tables:
-            self._tables[native_type] = next((t for t in self.tables if native_type.startswith(t.prefix)), None)
+            found = next((t for t in self.tables if native_type.startswith(t.prefix)), None)
+            self._tables[native_type] = found.open() if isinstance(found, TableSource) else found
         return self._tables[native_type]
 
     def documents(self) -> list[dict[str, Any]]:

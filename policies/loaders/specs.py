@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import Diagnostic, InvalidInput
-from model.spec.yaml_source import Document
-from policies import documents as plan_documents
-from policies.documents import Place, Surroundings
+
+if TYPE_CHECKING:
+    from model.spec.yaml_source import Document
+    from policies.documents import Place
 
 KINDS = ("Application", "Fleet", "Assumptions")
 
@@ -56,6 +57,8 @@ def of_plan(data: Mapping[str, Any], file: str) -> tuple[list[dict[str, Any]], l
     """Documents of a saved plan. Countries are facts of the model; ICP filings stand in the fleet, which it names."""
     from model.codec import from_data
     from model.plan import SCHEMA_VERSION, Plan
+    from policies import documents as plan_documents
+    from policies.documents import Surroundings
 
     if data.get("schema_version") != SCHEMA_VERSION:
         what = f"a plan of version {data.get('schema_version')!r}, and {SCHEMA_VERSION} is what can be read"
@@ -81,6 +84,8 @@ def of_plan(data: Mapping[str, Any], file: str) -> tuple[list[dict[str, Any]], l
 
 def _sites(plan: Any) -> dict[str, Place]:
     """Sites that the plan's items name, with what the model knows of their regions."""
+    from policies.documents import Place
+
     found: dict[str, Place] = {}
     for item in plan.items:
         if item.site and item.site not in found:

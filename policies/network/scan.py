@@ -66,13 +66,14 @@ def _texts(value: Any) -> list[str]:
 class _Scene:
     """What stands around the groups. Keys are a place (partition and region) and a name.
 
-    lists: prefix lists. machines: of a group, its machines. before: the lists that stand before a machine.
+    lists: prefix lists. machines: of a group, its machines. before: the lists that stand before a machine. opened: by
+    direction, rules and lists, since many groups have the same rules.
     """
 
     lists: Mapping[str, Mapping[str, Sequence[str]]]
     machines: Mapping[tuple[str, str], Sequence[Document]]
     before: Mapping[str, Sequence[Document]]
-    opened: dict[str, list[Opening]]
+    opened: dict[tuple[str, str, str], list[Opening]]
 
     @classmethod
     def of(cls, documents: Sequence[Document], groups: Sequence[Document]) -> _Scene:
@@ -102,11 +103,12 @@ class _Scene:
                 machines.setdefault((place, str(guard["name"])), []).append(document)
         return cls(lists, machines, before, {})
 
-    def openings(self, group: Document) -> list[Opening]:
-        address = str(group.get("address"))
-        if address not in self.opened:
-            self.opened[address] = openings(_rules(group), "ingress", self.lists.get(_place(group), {}))
-        return self.opened[address]
+    def openings(self, group: Document, direction: str = "ingress") -> list[Opening]:
+        rules, place = _rules(group), _place(group)
+        key = (direction, repr(rules), place if place in self.lists else "")
+        if key not in self.opened:
+            self.opened[key] = openings(rules, direction, self.lists.get(place, {}))
+        return self.opened[key]
 
 
 def _place(document: Document) -> str:
@@ -124,7 +126,7 @@ def _rules(group: Document) -> list[Mapping[str, Any]]:
 def _group(group: Document, scene: _Scene) -> Document:
     lists = scene.lists.get(_place(group), {})
     reach = [row for o in scene.openings(group) for row in _rows(group, o, scene)]
-    out = [_plain(o) for o in openings(_rules(group), "egress", lists)]
+    out = [_plain(o) for o in scene.openings(group, "egress")]
     rules = [_resolved(r, lists) for r in group["rules"]] if _rules(group) else group.get("rules", [])
     return {**group, "rules": rules, "reach": reach, "reach_out": out}
 

@@ -19,7 +19,7 @@ class Context:
     version: str = ""
 
 
-FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab")
+FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "diff")
 
 
 def render(name: str, verdict: Verdict, context: Context) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from model.errors import Diagnostic
 from model.plan import Severity
+from policies.mends.edits import Edit
 from policies.positions import Position
 from policies.reports import Context
 from policies.rules import Rule
@@ -100,6 +101,9 @@ def _result(result: Result, index: dict[str, int], verdict: Verdict) -> dict[str
     }
     if verdict.terms.baseline is not None:
         row["baselineState"] = "unchanged" if result.fingerprint in verdict.terms.baseline else "new"
+    edit = verdict.mend(result)
+    if isinstance(edit, Edit):
+        row["fixes"] = [_fix(edit, finding.mend)]
     if result.waiver is not None:
         waiver = result.waiver
         row["suppressions"] = [
@@ -110,6 +114,20 @@ def _result(result: Result, index: dict[str, int], verdict: Verdict) -> dict[str
             }
         ]
     return row
+
+
+def _fix(edit: Edit, mend: str) -> dict[str, Any]:
+    """A change that a viewer can apply (3.55); an insertion is the replacement of nothing at the start of its line."""
+    if edit.old is None:
+        region, text = {"startLine": edit.line, "startColumn": 1, "endLine": edit.line, "endColumn": 1}, f"{edit.new}\n"
+    else:
+        end = len(edit.old) + 1
+        region, text = {"startLine": edit.line, "startColumn": 1, "endLine": edit.line, "endColumn": end}, edit.new
+    change = {"deletedRegion": region, "insertedContent": {"text": text}}
+    return {
+        "description": {"text": mend},
+        "artifactChanges": [{"artifactLocation": {"uri": quote(edit.path)}, "replacements": [change]}],
+    }
 
 
 def _location(result: Result) -> dict[str, Any]:

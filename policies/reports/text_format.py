@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from policies.mends.edits import NoEdit, hunk
 from policies.reports import Context
 from policies.verdict import Result, Standing, Verdict
 
@@ -36,7 +37,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         if rows:
             yield f"{title}: {len(rows)}"
         if standing in _WHOLE:
-            yield from _by_rule(rows, rationales)
+            yield from _by_rule(rows, rationales, verdict)
         else:
             yield from (f"  {_head(r)}{_excuse(r)}" for r in rows)
     if verdict.unassessed:
@@ -56,17 +57,29 @@ def _where(result: Result) -> str:
     return f"{place.path}:{place.line} {result.finding.address}" if place else result.finding.address
 
 
-def _by_rule(results: Sequence[Result], rationales: dict[str, str]) -> Iterator[str]:
+def _by_rule(results: Sequence[Result], rationales: dict[str, str], verdict: Verdict) -> Iterator[str]:
     """What a rule is about once, then each place where it is broken."""
     for (rule_id, mend), group in groupby(results, key=lambda r: (r.finding.rule_id, r.finding.mend)):
         rows = list(group)
         finding = rows[0].finding
         yield f"  {finding.severity.name} {rule_id} {finding.title}"
-        yield from (f"    {_where(r)}: {r.finding.message}" for r in rows)
+        for row in rows:
+            yield f"    {_where(row)}: {row.finding.message}"
+            if row.standing is Standing.DENIES:
+                yield from _diff(row, verdict)
         if rationales.get(rule_id):
             yield f"      why:  {rationales[rule_id]}"
         if mend:
             yield f"      mend: {mend}"
+
+
+def _diff(result: Result, verdict: Verdict) -> Iterator[str]:
+    """The change that mends it, or why there is none, where its mend is mechanical."""
+    edit = verdict.mend(result)
+    if isinstance(edit, NoEdit):
+        yield f"        no diff: {edit.why}"
+    elif edit is not None and verdict.mender is not None:
+        yield from (f"        {row}" for row in hunk(edit, verdict.mender.texts[edit.path]).split("\n"))
 
 
 def _excuse(result: Result) -> str:

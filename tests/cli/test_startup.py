@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "boto3",
@@ -54,6 +56,33 @@ def test_start_up_imports_no_sdk_solver_database_or_validator() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_a_group_that_is_imported_alone_registers_itself_and_nothing_else() -> None:
+    import importlib
+
+    import typer
+
+    for name in main.ALONE:
+        app = typer.Typer()
+        importlib.import_module(f"cli.{name}").register(app)
+        assert [g.name for g in app.registered_groups] == [name]
+        assert not app.registered_commands
+
+
+def test_a_check_of_files_imports_neither_the_specs_nor_a_terraform_table_that_it_does_not_need(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('resource "aws_ebs_volume" "a" {\n  encrypted = true\n}\n')
+    code = (
+        f"import sys; sys.argv = ['duoyun', 'policy', 'check', {str(tmp_path)!r}]\n"
+        "import duoyun\n"
+        "try:\n    duoyun.main()\nexcept SystemExit as exc:\n    assert not exc.code, exc.code\n"
+        "print('LOADED', *(m for m in sys.modules if m.startswith(('model.spec.', 'providers.', 'cli.', 'rich.'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert "providers.aws.terraform" in loaded
+    assert not [m for m in loaded if m.startswith(("model.spec.fleet", "providers.azure", "providers.alibaba"))]
+    assert not loaded & {"cli.releases", "cli.drift", "rich.console"}
 
 
 @pytest.mark.parametrize("name", ["scheduler", "model", "cli"])

@@ -1,7 +1,7 @@
 """Rules with one thing broken, and whether their own examples notice. Used by test_mutants.
 
 A mutant is a rule's text with one condition left out, one comparison turned or shifted, one number changed, one member
-of a set taken out, one definition removed, or one kind of documents no longer looked at.
+of a set taken out, one definition removed, or one kind of documents or objects no longer looked at.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.engine import RegoEngine, RuleError
+from policies.evaluation import chosen
 from policies.network import with_reach
 from policies.rules import Rule, parse_rule
 
@@ -38,12 +39,12 @@ def mutants(text: str) -> Iterator[Mutant]:
     lines = body.splitlines()
     for what, broken in _broken(lines):
         yield Mutant(what, head + "\n".join(broken) + "\n")
-    kinds = re.search(r"^#   kinds: \[(.*)\]$", head, re.MULTILINE)
-    assert kinds
-    names = kinds[1].split(", ")
-    for name in names if len(names) > 1 else ():
-        rest = ", ".join(n for n in names if n != name)
-        yield Mutant(f"kind {name} left out", head.replace(kinds[0], f"#   kinds: [{rest}]") + body)
+    for field in ("kinds", "objects"):
+        found = re.search(rf"^#   {field}: \[(.*)\]$", head, re.MULTILINE)
+        names = found[1].split(", ") if found else []
+        for name in names if found and len(names) > 1 else ():
+            rest = ", ".join(n for n in names if n != name)
+            yield Mutant(f"{field}: {name} left out", head.replace(found[0], f"#   {field}: [{rest}]") + body)
 
 
 def _broken(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -118,9 +119,9 @@ def rows(engine: RegoEngine, rule: Rule, case: Any) -> list[Any]:
     """The violations of a case: a list of documents, or {documents, parameters}."""
     documents = case["documents"] if isinstance(case, Mapping) else case
     given = case.get("parameters", {}) if isinstance(case, Mapping) else {}
-    chosen = [d for d in documents if "*" in rule.kinds or d["kind"] in rule.kinds]
+    wanted = chosen(rule.kinds, rule.objects, documents)
     found = engine.evaluate(
-        rule.package, "violations", {"documents": with_reach(chosen), "parameters": {**rule.parameters, **given}}
+        rule.package, "violations", {"documents": with_reach(wanted), "parameters": {**rule.parameters, **given}}
     )
     assert isinstance(found, list)
     return found

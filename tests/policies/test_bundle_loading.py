@@ -8,7 +8,7 @@ from model.errors import InvalidInput
 from policies.builtins import cidr_intersects, cidr_merge
 from policies.engine import RegoEngine
 from policies.evaluation import RuleError
-from policies.rules import Bundle, load_bundle, parse_rule
+from policies.rules import Bundle, _read_before, default_bundle, header_of, load_bundle, parse_rule
 
 LIB = "package lib\n\nimport rego.v1\n\nf(x) := y if y := x + 1\n"
 
@@ -106,3 +106,19 @@ def test_two_rules_of_one_id_are_refused(bundle: Bundle) -> None:
 
 def test_metadata_that_is_no_yaml_is_named() -> None:
     assert "no YAML" in mistakes({"a.rego": "# METADATA\n# title: [\npackage a\n"})
+
+
+def test_headers_that_were_read_before_say_what_the_rules_say() -> None:
+    """policies/bundle/headers.json saves reading 310 pieces of YAML at each start."""
+    before = _read_before()
+    read = [header_of(name, text) for name, text in default_bundle().modules.items()]
+    assert dict(h for h in read if h is not None) == before
+    assert len(before) == len(default_bundle().rules)
+
+
+def test_a_header_that_was_changed_is_read_anew() -> None:
+    rule = default_bundle().rule("DY-NET-001")
+    text = default_bundle().modules[rule.source]
+    changed = parse_rule(rule.source, text.replace("severity: critical", "severity: low"))
+    assert changed is not None
+    assert changed.severity.name == "LOW"

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.registry import terraform_tables
 from policies.engine import RegoEngine
+from policies.evaluation import chosen
 from policies.loaders import load
 from policies.network import with_reach
 from policies.places import source_of
@@ -39,8 +40,8 @@ def test_a_rule_finds_what_breaks_it_and_nothing_else(engine: RegoEngine, cloud:
     named = set(by_address) | {s["address"] for d in documents for s in d["sources"].values()}
     for rule_id in RULES:
         rule = default_bundle().rule(rule_id)
-        chosen = [d for d in documents if d["kind"] in rule.kinds]
-        rows = engine.evaluate(rule.package, "violations", {"documents": chosen, "parameters": dict(rule.parameters)})
+        seen = chosen(rule.kinds, rule.objects, documents)
+        rows = engine.evaluate(rule.package, "violations", {"documents": seen, "parameters": dict(rule.parameters)})
         found = {source_of(by_address[r["address"]], str(r.get("field", "")))[0] for r in rows}
         short = rule_id.removeprefix("DY-").lower().replace("-", "_")
         expected = {a: m[3] for a in named if (m := NAMED.search(a)) and f"{m[1]}_{m[2]}" == short}

@@ -42,5 +42,5 @@ def test_the_tool_breaks_what_it_says() -> None:
         "doc.size < 5  ->  doc.size <= 5",
         "doc.size < 5  ->  doc.size < 6",
         'doc.kind in {"a", "b"}  ->  doc.kind in {"b"}',
-        "kind disk left out",
+        "kinds: disk left out",
     } <= found

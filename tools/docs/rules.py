@@ -6,7 +6,7 @@ import json
 
 from blocks import table
 
-from policies.rules import default_bundle
+from policies.rules import default_bundle, header_of
 
 
 def parts() -> dict[str, str]:
@@ -19,3 +19,11 @@ def parts() -> dict[str, str]:
         rows.append((rule.id, severity, rule.stage, rule.title, kinds, given, rule.mend, controls))
     head = ("id", "severity", "stage", "it finds", "in", "parameters and defaults", "mend", "controls")
     return {"rules": f"{len(rows)} rules.\n\n{table(head, rows)}"}
+
+
+def headers() -> str:
+    """policies/bundle/headers.json: the header of each rule by its digest, one a line."""
+    modules = default_bundle().modules
+    found = dict(h for name, text in modules.items() if (h := header_of(name, text)) is not None)
+    lines = [f"{json.dumps(key)}: {json.dumps(found[key], ensure_ascii=False)}" for key in sorted(found)]
+    return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -67,6 +67,11 @@ def _parser() -> Any:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_hcl.language()))
 
 
+def tree(source: bytes) -> Any:
+    """The syntax tree of a text; what it does not understand is in it as ERROR nodes."""
+    return _parser().parse(source)
+
+
 def parse(source: bytes, file: str) -> tuple[Body, list[Diagnostic]]:
     """The file's body and its mistakes; where there is a mistake the body holds what could be read."""
     mistakes: list[Diagnostic] = []
@@ -77,12 +82,12 @@ def parse(source: bytes, file: str) -> tuple[Body, list[Diagnostic]]:
         line = source.count(b"\n", 0, exc.start) + 1
         column = exc.start - source.rfind(b"\n", 0, exc.start)
         return Body(), [Diagnostic(f"{file}:{line}:{column}", "the file is not UTF-8 text", "save it as UTF-8")]
-    tree = _parser().parse(source)
-    if tree.root_node.has_error:
-        mistakes = [_syntax_mistake(node, source, file) for node in _errors(tree.root_node)]
+    root = tree(source).root_node
+    if root.has_error:
+        mistakes = [_syntax_mistake(node, source, file) for node in _errors(root)]
         return Body(), mistakes
     reader = _Reader(source, file, mistakes)
-    body = next((n for n in tree.root_node.named_children if n.type == "body"), None)
+    body = next((n for n in root.named_children if n.type == "body"), None)
     return (reader.body(body, 0) if body is not None else Body()), mistakes
 
 
