@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import Diagnostic, InvalidInput
+from model.facts.book import Book
 from model.spec.app import Application
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet
@@ -38,6 +39,11 @@ class Loaded:
     fleet_path: Path
     warnings: tuple[Diagnostic, ...] = ()
     documents: Mapping[str, Document] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def linked_fleet(self) -> Fleet:
+        """The fleet with each link written out, and its round trip where anything is known of it."""
+        return Book(self.assumptions).linked(self.fleet)
 
 
 def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:

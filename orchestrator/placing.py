@@ -255,7 +255,7 @@ class _Builder:
     def routes(self, internet: bool) -> Iterator[Route]:
         """Each region to itself, to every other one (reachable where a link says so), and to the internet."""
         regions = sorted({s.region_id for s in self._sites})
-        links = {frozenset(link.between): link for link in self.fleet.spec.links}
+        links = {frozenset(link.between): link for link in self.fleet.linked()}
         for src in regions:
             for dst in [*regions, *([INTERNET] if internet else [])]:
                 link = links.get(frozenset((src, dst)))

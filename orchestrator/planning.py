@@ -91,7 +91,7 @@ def make_plan(context: Context, *, replan: bool = False) -> Planned:
     loaded = context.loaded
     current = current_plan(context)
     placement = _placement(context, current, replan=replan)
-    items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
+    items = desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests)
     return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
 
 
@@ -107,7 +107,7 @@ def desired_now(context: Context) -> tuple[Item, ...]:
     """What the files want, with the instances' addresses filled in as far as they are known. Asks no cloud."""
     loaded = context.loaded
     placement = _placement(context, current_plan(context))
-    return bound_now(context, desired_items(loaded.app, loaded.fleet, placement, loaded.manifests))
+    return bound_now(context, desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests))
 
 
 def bound_now(context: Context, items: tuple[Item, ...]) -> tuple[Item, ...]:

@@ -80,7 +80,9 @@ MEANINGS: dict[str, str] = {
     "FleetSpec.state": "where releases, inventory and audit are kept",
     "FleetSpec.accounts": "",
     "FleetSpec.regions": "",
-    "FleetSpec.links": "without a link, two regions cannot call one another",
+    "FleetSpec.mesh": "every two regions that have a gateway are linked; `links` then only says what differs",
+    "FleetSpec.links": "without a link, two regions cannot call one another; a round trip that it does not say comes "
+    "from the assumptions and the shipped tables",
     "FleetSpec.budget": "a plan above it is denied (rule DY-CST-001)",
     "FleetSpec.policies": "rules of your own, parameters, waivers: [policies.md](policies.md)",
     "FleetSpec.approvers": "who may approve a change, and how each proves who they are: [policies.md](policies.md)",
