@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from cli.output import Output
 from model.errors import UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.prices import PricesOf
     from scheduler.problem import Problem
     from scheduler.verdicts import Solved
 
@@ -58,13 +60,15 @@ def place(
     duoyun place examples/miniprogram --without azure
     """
     out: Output = ctx.obj
-    problem = _problem(application, fleet, without, price)
+    problem, known = _problem(application, fleet, without, price)
     solved = _solve(problem, work_limit)
-    out.result(_data(problem, solved))
+    out.result({**_data(problem, solved), "prices": [row.to_dict() for row in known]})
     if not out.is_json:
         from cli.placement_view import show
+        from cli.prices import show_summary
 
         show(out.console(), problem, solved)
+        show_summary(out.console(), known)
 
 
 def explain(
@@ -94,7 +98,7 @@ def explain(
     out: Output = ctx.obj
     if lang not in LANGUAGES:
         raise UsageError(f"no explanations in {lang!r}", mend=f"one of {', '.join(LANGUAGES)}")
-    problem = _problem(application, fleet, without, price)
+    problem, _ = _problem(application, fleet, without, price)
     if service not in problem.service_by_name:
         from model.spec.words import did_you_mean
 
@@ -109,9 +113,13 @@ def explain(
             out.console().print(line, markup=False, soft_wrap=True)
 
 
-def _problem(application: Path, fleet: Path | None, without: list[str] | None, price: list[str] | None) -> Problem:
+def _problem(
+    application: Path, fleet: Path | None, without: list[str] | None, price: list[str] | None
+) -> tuple[Problem, tuple[PricesOf, ...]]:
+    """The problem, and where its prices come from; () for a problem that brings its own."""
     from scheduler.what_if import at_prices, without_sites
 
+    known: tuple[PricesOf, ...] = ()
     if application.suffix == ".json":
         from scheduler.__main__ import read_problem
 
@@ -119,12 +127,14 @@ def _problem(application: Path, fleet: Path | None, without: list[str] | None, p
     else:
         from orchestrator.load import load
         from orchestrator.placing import build_problem
+        from orchestrator.prices import told
 
         loaded = load(*files(application, fleet))
-        problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions)
+        problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions, prices=loaded.prices)
+        known = told(loaded.fleet, loaded.book, time.time())
     if price:
         problem = at_prices(problem, dict(_factor(p) for p in price))
-    return without_sites(problem, without) if without else problem
+    return without_sites(problem, without) if without else problem, known
 
 
 def _factor(text: str) -> tuple[str, float]:

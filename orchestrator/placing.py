@@ -17,6 +17,7 @@ from model.errors import Diagnostic, DuoyunError, Infeasible, InvalidInput
 from model.exit_codes import ExitCode
 from model.facts.book import Book
 from model.facts.catalogue import InstanceTypeFact
+from model.facts.live import LivePrices
 from model.plan import Placement
 from model.spec.app import Application, Service
 from model.spec.app import External as ExternalSpec
@@ -58,10 +59,11 @@ def place(
     assumptions: Assumptions,
     current: Placement | None = None,
     *,
+    prices: LivePrices | None = None,
     work_limit: int = DEFAULT_WORK_LIMIT,
 ) -> Placement:
     """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves."""
-    return solved_or_error(build_problem(app, fleet, assumptions, current), work_limit).placement
+    return solved_or_error(build_problem(app, fleet, assumptions, current, prices), work_limit).placement
 
 
 def solved_or_error(problem: Problem, work_limit: int | None = None) -> Solved:
@@ -93,10 +95,17 @@ def infeasible_error(verdict: InfeasibleVerdict, currency: str) -> Infeasible:
 
 
 def build_problem(
-    app: Application, fleet: Fleet, assumptions: Assumptions, current: Placement | None = None
+    app: Application,
+    fleet: Fleet,
+    assumptions: Assumptions,
+    current: Placement | None = None,
+    prices: LivePrices | None = None,
 ) -> Problem:
-    """Everything that decides a placement, as the scheduler's values. InvalidInput where a price cannot be told."""
-    builder = _Builder(app, fleet, Book(assumptions))
+    """Everything that decides a placement, as the scheduler's values. InvalidInput where a price cannot be told.
+
+    prices: what the clouds' price lists told, which outranks the shipped ones.
+    """
+    builder = _Builder(app, fleet, Book(assumptions, prices or LivePrices()))
     sites = tuple(builder.site(s) for s in fleet.sites())
     services = tuple(builder.service(s, current) for s in app.spec.services)
     externals = tuple(builder.external(e) for e in app.spec.externals)

@@ -100,7 +100,8 @@ def _placement(context: Context, current: Plan | None, *, replan: bool = False) 
     kept = None if replan else kept_placement(current, loaded.app.to_plain(), loaded.fleet_sha256)
     if kept is not None:
         return kept
-    return place(loaded.app, loaded.fleet, loaded.assumptions, current.placement if current else None)
+    before = current.placement if current else None
+    return place(loaded.app, loaded.fleet, loaded.assumptions, before, prices=loaded.prices)
 
 
 def desired_now(context: Context) -> tuple[Item, ...]:
