@@ -190,7 +190,7 @@ def describe_price(ctx: Ctx) -> dict[str, Any]:
     price, currency = sold[kind.id]
     disk = round(_DISK_GIB_HOUR * ctx.params.integer("SystemDisk.Size", 40), 6)
     rows = [("instanceType", price), ("systemDisk", disk), ("bandwidth", 0.0), ("image", 0.0)]
-    details = [{"Resource": resource, **_amounts(amount), "Rules": {"Rule": []}} for resource, amount in rows]
+    details = [{"Resource": resource, **_amounts(amount)} for resource, amount in rows]
     whole = _amounts(sum(amount for _, amount in rows))
     told = {**whole, "Currency": currency, "DetailInfos": {"DetailInfo": details}}
     return {"PriceInfo": {"Price": told, "Rules": {"Rule": []}}}
