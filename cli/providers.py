@@ -130,8 +130,7 @@ def prices(
 ) -> None:
     """Where each region's list prices come from, of which day, and how old. Without --refresh asks no cloud.
 
-    The user's assumptions outrank what was fetched, and that the prices that duoyun ships. Exit 75 where a price list
-    did not answer: what was known before is used on.
+    Exit 75 where a price list did not answer: what was known before is used on.
 
     duoyun providers prices --fleet examples/miniprogram --refresh
     """

@@ -16,11 +16,12 @@ GROWTH = 0.05
 _OCTAVES = 7
 """Rates are told apart by halvings: full, a half, ... a 64th, the least rate."""
 _MEMORY = 40
-"""Answers that what is known of one octave is an average of; a quarter of it before it counts."""
+"""Answers that what is known of one octave is an average of; before there are so many, nothing is."""
 _FORGET_S = 30.0
 """An octave that was not used for so long is tried anew: a limit of an hour ago says nothing."""
-_AS_GOOD = 0.85
-"""A lower rate is preferred where it gets this share of what the best rate gets through: 40 answers tell no better."""
+_AS_GOOD = 0.95
+"""A lower rate is preferred where it gets this share of what the best rate gets through. Of refusals at random, a rate of
+half gets half: 40 answers each do not mistake that for a limit (three deviations and more at 30 %)."""
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ class TokenBucket:
     def _through_per_s(self, octave: int) -> float:
         """All of it for what is not known, so that it is tried."""
         seen = self._seen.get(octave)
-        if seen is None or seen.answers < _MEMORY / 4 or self._at - seen.at_s > _FORGET_S:
+        if seen is None or seen.answers < _MEMORY or self._at - seen.at_s > _FORGET_S:
             return self._rate_of(octave)
         return seen.through_per_s
 

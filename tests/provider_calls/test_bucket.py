@@ -104,7 +104,7 @@ def refuse_above(limit_per_s: float, clock: Clock, one: TokenBucket, requests: i
     return refused
 
 
-@pytest.mark.parametrize(("limit_per_s", "most"), [(2.5, 600), (5.0, 250), (7.0, 350), (10.0, 250)])
+@pytest.mark.parametrize(("limit_per_s", "most"), [(2.5, 660), (5.0, 300), (7.0, 450), (10.0, 250)])
 def test_a_limit_of_the_cloud_is_learned_used_up_and_forgotten(clock: Clock, limit_per_s: float, most: int) -> None:
     """Halving and growing alone leaves 796, 686, 587 and 439 of these thousand requests refused."""
     one = bucket(clock)
