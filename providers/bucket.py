@@ -44,7 +44,7 @@ class TokenBucket:
     """rate_per_s tokens a second up to burst. Throttling halves the rate, each success restores GROWTH of full.
 
     Additive increase, multiplicative decrease as in TCP congestion avoidance (RFC 5681, 3.1), and once a window only
-    (RFC 6582, 1: several losses of one window are one event): after a halving, as many tokens as the burst are taken
+    (RFC 6582, 1: several losses of one window are one event): after a halving, as many tokens as the burst are used
     before the next. A cloud that refuses at random would else keep the rate near its floor, however slow we are.
 
     The rate grows no higher than the limit that it learned (`limit_per_s`): where asking twice as fast gets no more
@@ -100,8 +100,9 @@ class TokenBucket:
             self._accrue()
             self._note(0.0)
             row = self._in_a_row[operation] = self._in_a_row.get(operation, 0) + 1
-            if self.taken >= self._deaf_until:
-                self._deaf_until = self.taken + self.burst
+            used = min(self.taken, self._given)  # what is only waited for does not end a window
+            if used >= self._deaf_until:
+                self._deaf_until = used + self.burst
                 self.rate_per_s = max(self._rate_of(_OCTAVES - 1), self.rate_per_s / 2)
             return row
 

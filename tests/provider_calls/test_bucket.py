@@ -59,8 +59,11 @@ def test_one_window_halves_once_and_who_waits_gains_by_a_recovery(clock: Clock) 
     for _ in range(10):
         one.succeeded()
     assert one.due_s(last) == pytest.approx(0.5)
-    for _ in range(40):
+    for _ in range(80):
         one.reserve()
+    one.throttled()
+    assert one.rate_per_s == 20.0  # those only wait: none was sent, so the window goes on
+    clock.now_s += 4.0
     one.throttled()
     assert one.rate_per_s == 10.0
     assert one.full_rate_per_s == 20.0
