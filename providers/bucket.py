@@ -20,8 +20,8 @@ _MEMORY = 40
 _FORGET_S = 30.0
 """An octave that was not used for so long is tried anew: a limit of an hour ago says nothing."""
 _AS_GOOD = 0.95
-"""A lower rate is preferred where it gets this share of what the best rate gets through. Of refusals at random, half the
-rate gets half: 40 answers each do not mistake that for a limit (three deviations and more at 30 %)."""
+"""A lower rate is preferred where it gets this share of what the best rate gets through. Where refusals come at random,
+half the rate gets half: 40 answers each do not mistake that for a limit (three deviations at 30 %)."""
 
 
 @dataclass(slots=True)
