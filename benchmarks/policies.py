@@ -125,7 +125,7 @@ def example() -> dict[str, Any]:
 
     loaded = load_spec(ROOT / "examples" / "miniprogram")
     placement = place(loaded.app, loaded.fleet, loaded.assumptions, None)
-    items = tuple(desired_items(loaded.app, loaded.fleet, placement, loaded.manifests))
+    items = tuple(desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests))
     plan = Plan(
         application=loaded.app.name,
         fleet=loaded.fleet.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from cli.output import Output
 from model.errors import UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.prices import PricesOf
     from scheduler.infeasible import Conflict
     from scheduler.problem import Problem
     from scheduler.verdicts import Solved
@@ -60,11 +62,13 @@ def place(
     out: Output = ctx.obj
     asked = _asked(application, fleet, without, price)
     problem, solved = asked.problem, _solve(asked, work_limit)
-    out.result(_data(problem, solved))
+    out.result({**_data(problem, solved), "prices": [row.to_dict() for row in asked.prices]})
     if not out.is_json:
         from cli.placement_view import show
+        from cli.prices import show_summary
 
         show(out.console(), problem, solved)
+        show_summary(out.console(), asked.prices)
 
 
 def explain(
@@ -111,10 +115,13 @@ def explain(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """line: where a constraint stands in the files that the problem was made of; a problem document has none."""
+    """line: where a constraint stands in the files that the problem was made of; prices: where its prices come from.
+
+    A problem document brings its own prices, and has no lines."""
 
     problem: Problem
     line: Callable[[Conflict], str]
+    prices: tuple[PricesOf, ...] = ()
 
 
 def _asked(application: Path, fleet: Path | None, without: list[str] | None, price: list[str] | None) -> _Asked:
@@ -134,11 +141,13 @@ def _read(application: Path, fleet: Path | None) -> _Asked:
         return _Asked(read_problem(str(application)), lambda _: "")
     from orchestrator.load import load
     from orchestrator.placing import build_problem
+    from orchestrator.prices import told
     from orchestrator.spec_lines import Lines
 
     loaded = load(*files(application, fleet))
-    problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions)
-    return _Asked(problem, Lines(loaded.app, loaded.fleet, loaded.documents).of)
+    problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions, prices=loaded.prices)
+    known = told(loaded.fleet, loaded.book, time.time())
+    return _Asked(problem, Lines(loaded.app, loaded.fleet, loaded.documents).of, known)
 
 
 def _factor(text: str) -> tuple[str, float]:

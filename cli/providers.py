@@ -108,6 +108,53 @@ def policy(
         typer.echo(json.dumps(document, indent=2))
 
 
+@group.command()
+def prices(
+    ctx: typer.Context,
+    fleet: FleetAloneOption = DEFAULT_FLEET,
+    account: AccountOption = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask the clouds' price lists, and keep what they tell.")
+    ] = False,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="Give a region up after this long.", envvar="DUOYUN_TIMEOUT")
+    ] = "120s",
+) -> None:
+    """Where each region's list prices come from, of which day, and how old. Without --refresh asks no cloud.
+
+    Exit 75 where a price list did not answer: what was known before is used on.
+
+    duoyun providers prices --fleet examples/miniprogram --refresh
+    """
+    import time
+
+    from cli.interrupt import Stop
+    from cli.prices import show_prices, with_errors
+    from model.exit_codes import ExitCode
+    from orchestrator.load import load_fleet_book
+    from orchestrator.prices import refresh as fetch
+    from orchestrator.prices import told
+    from orchestrator.targets import Targets
+
+    out: Output = ctx.obj
+    known, book = load_fleet_book(fleet)
+    errors: dict[str, Any] = {}
+    if refresh:
+        limit_s = seconds_of("--timeout", timeout)
+        with Stop(4 * limit_s) as stop:
+            fetched = fetch(known, Targets(known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked)
+        errors = dict(fetched)
+        known, book = load_fleet_book(fleet)
+    rows = with_errors(told(known, book, time.time()), errors)
+    rows = tuple(row for row in rows if not account or row.account in account)
+    code = ExitCode.TEMPORARY if any(row.error for row in rows) else ExitCode.OK
+    out.result({"regions": [row.to_dict() for row in rows]}, code)
+    if not out.is_json:
+        show_prices(out.console(), rows)
+        out.mends(row.error for row in rows if row.error)
+    raise typer.Exit(int(code))
+
+
 def _ok() -> Any:
     from model.exit_codes import ExitCode
 

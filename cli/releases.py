@@ -117,6 +117,7 @@ def plan(
     """
     from cli.approvals import approval_summary, show_approval
     from cli.plan_view import plan_summary, show_plan
+    from cli.prices import known_prices, show_summary
     from cli.saved_plans import save_plan
     from orchestrator.planning import make_plan
 
@@ -128,9 +129,12 @@ def plan(
         if save:
             save_plan(planned.plan, save)
         asked = approval_summary(context, planned.plan)
-        out.result({"command": "plan", **plan_summary(planned.plan), "approval": asked}, code)
+        prices = known_prices(context.loaded)
+        data = {"command": "plan", **plan_summary(planned.plan), "approval": asked}
+        out.result({**data, "prices": [row.to_dict() for row in prices]}, code)
         if not out.is_json:
             show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+            show_summary(out.console(), prices)
             show_approval(out.console(), asked)
             out.mends(planned.world.unobserved.values())
             if save:

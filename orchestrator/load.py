@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import Diagnostic, InvalidInput
+from model.facts.book import Book
+from model.facts.live import LivePrices
 from model.spec.app import Application
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet
-from model.spec.load import Spec, load_documents, load_fleet_document
+from model.spec.load import Spec, load_assumptions_document, load_documents, load_fleet_document
 from model.spec.words import did_you_mean
 from model.spec.yaml_source import MAX_BYTES, Document, read_documents
 
@@ -38,6 +40,17 @@ class Loaded:
     fleet_path: Path
     warnings: tuple[Diagnostic, ...] = ()
     documents: Mapping[str, Document] = field(default_factory=dict, repr=False, compare=False)
+    prices: LivePrices = field(default_factory=LivePrices, repr=False)
+
+    @property
+    def book(self) -> Book:
+        """What is known of prices, round trips and egress: shipped, fetched earlier, assumed."""
+        return Book(self.assumptions, self.prices)
+
+    @property
+    def linked_fleet(self) -> Fleet:
+        """The fleet with each link written out, and its round trip where anything is known of it."""
+        return self.book.linked(self.fleet)
 
 
 def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
@@ -62,6 +75,9 @@ def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
     manifests = _manifests(spec, app_file, reader)
     if reader.diagnostics:
         raise InvalidInput(reader.diagnostics)
+    from orchestrator.prices import kept  # here: it knows the adapters' words, and most commands load a spec
+
+    prices, unreadable = kept(spec.fleet)
     return Loaded(
         app=spec.app,
         fleet=spec.fleet,
@@ -71,8 +87,9 @@ def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
         fleet_sha256=_digest([text for _, text in files[1:]] or [files[0][1]]),
         app_path=app_file,
         fleet_path=fleet_file,
-        warnings=spec.warnings,
+        warnings=(*spec.warnings, *unreadable),
         documents=spec.documents,
+        prices=prices,
     )
 
 
@@ -88,6 +105,21 @@ def load_fleet(path: str | Path) -> Fleet:
     if text is None:
         raise InvalidInput(reader.diagnostics)
     return load_fleet_document([(str(file), text)])
+
+
+def load_fleet_book(path: str | Path) -> tuple[Fleet, Book]:
+    """The fleet, and what is known of its prices: shipped, fetched, assumed. Raises InvalidInput as load does."""
+    from orchestrator.prices import kept
+
+    fleet = load_fleet(path)
+    file = Path(path)
+    file = file / "fleet.yaml" if _is_folder(file) else file
+    reader = _Reader()
+    text = _assumptions([(str(file), reader.text(file) or "")], file, reader)
+    if reader.diagnostics:
+        raise InvalidInput(reader.diagnostics)
+    assumptions = Assumptions.none() if text is None else load_assumptions_document([text])
+    return fleet, Book(assumptions, kept(fleet)[0])
 
 
 def _places(app_path: Path, fleet_path: Path | None) -> tuple[Path, Path]:

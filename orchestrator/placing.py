@@ -17,6 +17,7 @@ from model.errors import Diagnostic, DuoyunError, Infeasible, InvalidInput
 from model.exit_codes import ExitCode
 from model.facts.book import Book
 from model.facts.catalogue import InstanceTypeFact
+from model.facts.live import LivePrices
 from model.plan import Placement
 from model.spec.app import Application, Service
 from model.spec.app import External as ExternalSpec
@@ -61,6 +62,7 @@ def place(
     assumptions: Assumptions,
     current: Placement | None = None,
     *,
+    prices: LivePrices | None = None,
     work_limit: int | None = None,
     documents: Mapping[str, Document] | None = None,
 ) -> Placement:
@@ -68,7 +70,7 @@ def place(
 
     The budget is left to the gate, which judges the whole plan and knows waivers. documents: for a conflict's lines.
     """
-    problem = replace(build_problem(app, fleet, assumptions, current), budget_per_hour=None, warn_per_hour=None)
+    problem = replace(build_problem(app, fleet, assumptions, current, prices), budget_per_hour=None, warn_per_hour=None)
     placement = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of).placement
     return replace(placement, pools=tuple(map(machine_of, placement.pools)))
 
@@ -122,10 +124,17 @@ def _way_out(conflict: Conflict, cost: float, currency: str) -> str:
 
 
 def build_problem(
-    app: Application, fleet: Fleet, assumptions: Assumptions, current: Placement | None = None
+    app: Application,
+    fleet: Fleet,
+    assumptions: Assumptions,
+    current: Placement | None = None,
+    prices: LivePrices | None = None,
 ) -> Problem:
-    """Everything that decides a placement, as the scheduler's values. InvalidInput where a price cannot be told."""
-    builder = _Builder(app, fleet, Book(assumptions))
+    """Everything that decides a placement, as the scheduler's values. InvalidInput where a price cannot be told.
+
+    prices: what the clouds' price lists told, which outranks the shipped ones.
+    """
+    builder = _Builder(app, fleet, Book(assumptions, prices or LivePrices()))
     capacity, cost = fleet.spec.capacity, fleet.spec.capacity.migration_cost_per_replica
     sites = tuple(builder.site(s) for s in fleet.sites())
     services = tuple(builder.service(s, current) for s in app.spec.services)
@@ -294,7 +303,7 @@ class _Builder:
     def routes(self, internet: bool) -> Iterator[Route]:
         """Each region to itself, to every other one (reachable where a link says so), and to the internet."""
         regions = sorted({s.region_id for s in self._sites})
-        links = {frozenset(link.between): link for link in self.fleet.spec.links}
+        links = {frozenset(link.between): link for link in self.fleet.linked()}
         for src in regions:
             for dst in [*regions, *([INTERNET] if internet else [])]:
                 link = links.get(frozenset((src, dst)))

@@ -93,7 +93,7 @@ def make_plan(context: Context, *, replan: bool = False, work_limit: int | None 
     loaded = context.loaded
     current = current_plan(context)
     placement = _placement(context, current, replan=replan, work_limit=work_limit)
-    items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
+    items = desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests)
     return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
 
 
@@ -109,6 +109,7 @@ def _placement(
         loaded.fleet,
         loaded.assumptions,
         current.placement if current else None,
+        prices=loaded.prices,
         work_limit=work_limit,
         documents=loaded.documents,
     )
@@ -118,7 +119,7 @@ def desired_now(context: Context) -> tuple[Item, ...]:
     """What the files want, with the instances' addresses filled in as far as they are known. Asks no cloud."""
     loaded = context.loaded
     placement = _placement(context, current_plan(context))
-    return bound_now(context, desired_items(loaded.app, loaded.fleet, placement, loaded.manifests))
+    return bound_now(context, desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests))
 
 
 def bound_now(context: Context, items: tuple[Item, ...]) -> tuple[Item, ...]:

@@ -19,10 +19,11 @@ Contract (tests/contract runs it over every adapter):
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from model.facts.live import ListPrice
 from model.ports import Guard
 from model.resources import Address, AnyResource, Change, Kind, Observed
 
@@ -208,6 +209,18 @@ class ImageSource(Protocol):
 
     def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
         """observed: a registry; reference: a tag, or `sha256:...`. Raises NotFound where there is no such image."""
+        ...
+
+
+@runtime_checkable
+class PriceSource(Protocol):
+    """An adapter whose cloud has an API of list prices."""
+
+    def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
+        """The prices of those machine types that the region sells, page by page; what it does not sell is left out.
+
+        Raises model.errors: Unreachable too where an answer is longer than any price list may be.
+        """
         ...
 
 

@@ -45,6 +45,12 @@ def manual_clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Prices that somebody fetched on this machine decide no test."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def _postgres_binaries() -> Path | None:
     """The folder with initdb and postgres, on PATH or where Debian keeps them; the newest wins."""
     for name in sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: -float(p.parts[-3])):

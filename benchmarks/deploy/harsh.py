@@ -162,7 +162,7 @@ class _Bench:
         context = Context(loaded, self._store, Targets(loaded.fleet))
         self._contexts[loaded.app.namespace] = context
         placement = _placement(loaded)
-        items = desired_items(loaded.app, loaded.fleet, placement, loaded.manifests)
+        items = desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests)
         planned = plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=f"{version}")
         with leased(self._store, context.scope, self._clock, ttl_s=_LEASE_TTL_S) as keeper:
             runner = Runner(

@@ -119,7 +119,7 @@ def _planned(context: Context, setting: Setting) -> Planned:
         return make_plan(context)
     loaded = context.loaded
     where = generate.placement(loaded.app)
-    items = desired_items(loaded.app, loaded.fleet, where, loaded.manifests)
+    items = desired_items(loaded.app, loaded.linked_fleet, where, loaded.manifests)
     return plan_for(context, items, where, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from providers.calls import Calls, TokenBucket
+from providers.bucket import TokenBucket
+from providers.calls import Calls
 
 
 @dataclass(slots=True)

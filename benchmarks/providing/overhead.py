@@ -21,7 +21,8 @@ from benchmarks.providing.worlds import PLACES, Place, World, account
 from model.resources import TAG_FLEET, Address, Disk, Kind
 from orchestrator.registry import open_cloud
 from providers.base import Account, CloudProvider
-from providers.calls import Calls, TokenBucket
+from providers.bucket import TokenBucket
+from providers.calls import Calls
 
 FLEET = "overhead"
 

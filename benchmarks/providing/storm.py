@@ -23,7 +23,8 @@ from model.resources import Address, Disk, Kind
 from orchestrator.registry import open_cloud
 from providers.aws import session
 from providers.base import CloudProvider
-from providers.calls import Calls, TokenBucket
+from providers.bucket import TokenBucket
+from providers.calls import Calls
 
 FLEET = "storm"
 AT_ONCE = 64

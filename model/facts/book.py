@@ -1,4 +1,4 @@
-"""Facts and the user's assumptions as one book: an assumption outranks the shipped row. Pure values.
+"""Facts, fetched prices and the user's assumptions as one book, each outranking the one before. Pure values.
 
 Callers: orchestrator (building the scheduler's problem, costing a plan). Prices keep their own currency; converting
 them is the caller's, with the fleet's exchange rates.
@@ -7,14 +7,25 @@ them is the caller's, with the fleet's exchange rates.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from model.facts import catalogue
 from model.facts.catalogue import INTER_REGION, INTER_ZONE, INTERNET, EgressFact, InstanceTypeFact, RttFact
 from model.facts.distance import estimated_rtt
+from model.facts.live import ListPrice, LivePrices
 from model.spec.assumptions import Assumptions
+from model.spec.fleet import Fleet
 
 _ASSUMED = "the user's assumptions"
+
+
+class Origin(StrEnum):
+    """Where a price comes from: the table that duoyun ships, the cloud's price API, or the user's assumptions."""
+
+    SHIPPED = "shipped"
+    LIVE = "live"
+    ASSUMED = "assumed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +33,16 @@ class Book:
     """What is known or assumed about prices, sizes, round trips and egress. Places are `partition/region`."""
 
     assumptions: Assumptions
+    live: LivePrices = field(default_factory=LivePrices)
 
     def instance_types(self, partition: str, region: str) -> tuple[InstanceTypeFact, ...]:
         """What a region sells, sorted by name; types that only an assumption prices are included where their size
         is known from another region."""
         found = {t.name: t for t in catalogue.instance_types(partition, region)}
+        for price in self.live.of_region(f"{partition}/{region}").values():
+            size = found.get(price.instance_type) or catalogue.instance_type_sizes(price.instance_type)
+            if size is not None:
+                found[price.instance_type] = _fetched(size, price)
         date = self.assumptions.spec.date
         for row in self.assumptions.spec.prices:
             if f"{partition}/{region}" not in row.regions:
@@ -44,6 +60,15 @@ class Book:
                 )
         return tuple(sorted(found.values(), key=lambda t: t.name))
 
+    def price_of(self, partition: str, region: str) -> Mapping[str, Origin]:
+        """Machine type -> where its price comes from."""
+        assumed = {r.instance_type for r in self.assumptions.spec.prices if f"{partition}/{region}" in r.regions}
+        live = self.live.of_region(f"{partition}/{region}")
+        return {
+            fact.name: Origin.ASSUMED if fact.name in assumed else Origin.LIVE if fact.name in live else Origin.SHIPPED
+            for fact in self.instance_types(partition, region)
+        }
+
     def rtt(self, a: str, b: str) -> RttFact | None:
         """Round trip between two regions: assumed by the user, else measured, else from the distance where the
         assumptions ask for that.
@@ -59,6 +84,15 @@ class Book:
         if a not in places or b not in places or not (a == b or self.assumptions.spec.rtt_by_distance):
             return None
         return estimated_rtt(places[a], places[b])
+
+    def linked(self, fleet: Fleet) -> Fleet:
+        """The fleet with each of its links written out, and the round trip that is known where none is written."""
+        rows = [
+            link if link.rtt_ms is not None or (rtt := self.rtt(*link.between)) is None
+            else link.model_copy(update={"rtt_ms": rtt.rtt_ms})
+            for link in fleet.linked()
+        ]  # fmt: skip
+        return fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"mesh": False, "links": tuple(rows)})})
 
     def egress(self, src: str, dst: str) -> EgressFact | None:
         """Price per GB from region src to region dst, or to `internet`. None where nothing is known.
@@ -90,3 +124,15 @@ class Book:
             )
             for r in self.assumptions.spec.egress
         }
+
+
+def _fetched(size: InstanceTypeFact, price: ListPrice) -> InstanceTypeFact:
+    return replace(
+        size,
+        price_per_hour=price.price_per_hour,
+        currency=price.currency,
+        assumed=False,
+        formula="",
+        price_source=price.source,
+        price_date=price.date,
+    )

@@ -256,7 +256,7 @@ def _rule(notes: Notes[Fleet], at: Path, rule: RuleSpec) -> None:
 def _overlaps(notes: Notes[Fleet], fleet: Checked[Fleet], partitions: dict[str, str]) -> None:
     """Networks that links join must not meet: no router can tell them apart."""
     assert fleet.value is not None
-    linked = {frozenset(link.between) for link in fleet.value.spec.links}
+    linked = {frozenset(link.between) for link in fleet.value.linked()}
     ranges = list(_ranges(fleet.value, partitions))
     for (_, one, first), (j, two, second) in combinations(ranges, 2):
         if first.overlaps(second) and frozenset((one, two)) in linked:

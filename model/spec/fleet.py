@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -222,6 +223,7 @@ class FleetSpec(Strict):
     state: StateSpec = StateSpec()
     accounts: Annotated[tuple[AccountSpec, ...], Field(min_length=1)]
     regions: Annotated[tuple[RegionSpec, ...], Field(min_length=1)]
+    mesh: Annotated[bool, Field(description="every two regions with a gateway are linked")] = False
     links: tuple[LinkSpec, ...] = ()
     budget: BudgetSpec | None = None
     capacity: CapacitySpec = CapacitySpec()
@@ -278,6 +280,16 @@ class Fleet(Strict):
             account = self.account(region.account)
             for zone in region.zones:
                 yield Site(f"{account.partition}/{zone.zone}", zone.zone, region, account)
+
+    def linked(self) -> tuple[LinkSpec, ...]:
+        """The links: those written, and with `mesh` one between every other two regions that have gateways."""
+        if not self.spec.mesh:
+            return self.spec.links
+        written = {frozenset(link.between) for link in self.spec.links}
+        of = {account.name: account.partition for account in self.spec.accounts}
+        ends = [f"{of[r.account]}/{r.region}" for r in self.spec.regions if r.gateway is not None and r.account in of]
+        pairs = ((a, b) for a, b in combinations(dict.fromkeys(ends), 2) if frozenset((a, b)) not in written)
+        return (*self.spec.links, *(LinkSpec(between=pair) for pair in pairs))
 
     def to_plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

@@ -80,6 +80,15 @@ def load_fleet_document(files: Sequence[tuple[str, str]]) -> Fleet:
     return cast(Fleet, fleet.value)
 
 
+def load_assumptions_document(files: Sequence[tuple[str, str]]) -> Assumptions:
+    """The Assumptions alone. Raises InvalidInput with all diagnostics."""
+    found, diagnostics, _ = _read(files)
+    assumptions = _validate(Assumptions, found.get("Assumptions"), diagnostics)
+    if diagnostics or assumptions.value is None:
+        raise InvalidInput(_in_order(files, diagnostics), summary=_summary(diagnostics))
+    return assumptions.value
+
+
 def json_schema(kind: str) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of `app`, `fleet` or `assumptions`, for editors. KeyError otherwise."""
     models: dict[str, type[BaseModel]] = {"app": Application, "fleet": Fleet, "assumptions": Assumptions}

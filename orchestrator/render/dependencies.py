@@ -227,7 +227,7 @@ def _nearest_gateway(
 ) -> tuple[str, GatewaySpec]:
     home = sites[0].region_id
     rtt_ms: dict[str, float] = {}
-    for link in fleet.spec.links:
+    for link in fleet.linked():
         if home in link.between:
             other = link.between[1] if link.between[0] == home else link.between[0]
             rtt_ms[other] = min(rtt_ms.get(other, math.inf), link.rtt_ms if link.rtt_ms is not None else 1e9)

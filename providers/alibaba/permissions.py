@@ -24,7 +24,7 @@ OPERATIONS: Mapping[str, str] = {
     "dds": "DescribeBackupPolicy DescribeDBInstanceAttribute DescribeDBInstances DescribeSecurityIps",
     "ecs": "AttachDisk AuthorizeSecurityGroup AuthorizeSecurityGroupEgress CreateDisk CreateSecurityGroup DeleteDisk "
     "DeleteInstances DeleteSecurityGroup DescribeDisks DescribeImages DescribeInstanceTypes DescribeInstances "
-    "DescribeSecurityGroupAttribute DescribeSecurityGroups DetachDisk ModifyInstanceAttribute "
+    "DescribePrice DescribeSecurityGroupAttribute DescribeSecurityGroups DetachDisk ModifyInstanceAttribute "
     "ModifySecurityGroupAttribute ModifySecurityGroupEgressRule ModifySecurityGroupRule ResizeDisk "
     "RevokeSecurityGroup RevokeSecurityGroupEgress RunInstances StartInstances TagResources",
     "ess": "AttachLoadBalancers CreateScalingConfiguration CreateScalingGroup DeleteScalingGroup "

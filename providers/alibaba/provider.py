@@ -7,13 +7,14 @@ kind; what the kinds mean to the cloud is in the modules beside this one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from model.errors import NotBuiltYet, NotFound, RolloutFailed, Unreachable
+from model.facts.live import ListPrice
 from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed, State
-from providers.alibaba import checking, permissions
+from providers.alibaba import checking, permissions, prices
 from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
 from providers.alibaba.common import Adapter, References
@@ -75,6 +76,9 @@ class AlibabaProvider:
         return adapter
 
     # -- reading -----------------------------------------------------------------------------------------------
+
+    def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
+        return prices.of(self._session, region, types, call)
 
     def identity(self, call: Call) -> Identity:
         answer = self._session.rpc("Sts", "GetCallerIdentity", home_region(self._account), call)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from model.errors import CallSite, Conflict, InvalidRequest, NotFound
@@ -55,8 +57,13 @@ class Disks(Ec2Kind):
 
     def observe(self, region: str, rows: list[dict[str, Any]], call: Call) -> list[Observed]:
         live = [row for row in rows if row.get("State") != "deleted"]
-        names = self._instances.names(region, call) if any(row.get("Attachments") for row in live) else {}
         growing = self._growing(region, call) if any(owner_of(tags_of(row)) for row in live) else {}
+        return self._plain(region, live, call, growing)
+
+    def _plain(
+        self, region: str, live: list[dict[str, Any]], call: Call, growing: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Observed]:
+        names = self._instances.names(region, call) if any(row.get("Attachments") for row in live) else {}
         found = []
         for row in live:
             arn = row.get("KmsKeyId", "") if row.get("Encrypted") else ""
@@ -140,9 +147,9 @@ class Disks(Ec2Kind):
         for number in range(_MAX_TOKENS):
             token = client_token(call, "CreateVolume", str(address), str(number))
             made = self.write(address.region, "CreateVolume", call, ClientToken=token, **request)
-            if self._alive(address.region, made["VolumeId"], call):
-                calls = self.session.calls("ec2", address.region)
-                return calls.poll("DescribeVolumes", lambda: self.own(address, call), call)
+            alive = self._alive(address, made["VolumeId"], call)
+            if alive is not None:
+                return alive
         raise Conflict(
             f"{address}: {_MAX_TOKENS} volumes of this key were deleted already",
             call=CallSite(cloud="aws", account=self.session.account.name, region=address.region),
@@ -150,14 +157,17 @@ class Disks(Ec2Kind):
             address=str(address),
         )
 
-    def _alive(self, region: str, volume_id: str, call: Call) -> bool:
+    def _alive(self, address: Address, volume_id: str, call: Call) -> Observed | None:
+        """What CreateVolume just answered with, unless it is dead. Nobody grows it yet, so nothing else is asked."""
         try:
             rows = self.session.run(
-                "ec2", region, "DescribeVolumes", lambda c: c.describe_volumes(VolumeIds=[volume_id])["Volumes"], call
-            )
+                "ec2", address.region, "DescribeVolumes",
+                lambda c: c.describe_volumes(VolumeIds=[volume_id])["Volumes"], call,
+            )  # fmt: skip
         except NotFound:
-            return False
-        return any(row.get("State") not in ("deleting", "deleted") for row in rows)
+            return None
+        alive = [row for row in rows if row.get("State") not in ("deleting", "deleted")]
+        return next((replace(o, address=address) for o in self._plain(address.region, alive, call)), None)
 
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
         """Size and type are one ModifyVolume; then what it hangs on."""

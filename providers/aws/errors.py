@@ -134,6 +134,7 @@ ROWS: tuple[Row, ...] = (
     Row("Invalid*.Malformed", InvalidRequest, "EC2"),
     Row("InvalidParameter*", InvalidRequest, "EC2, EKS"),
     Row("InvalidVpcRange", InvalidRequest, "EC2", mend="a VPC is a /16 to /28"),
+    Row("InvalidVpc.Range", InvalidRequest, "EC2", mend="a VPC is a /16 to /28"),
     Row("InvalidSubnet.Range", InvalidRequest, "EC2", mend="the range is not inside the network's"),
     Row("InvalidInstanceType", InvalidRequest, "EC2"),
     Row("InvalidUserData*", InvalidRequest, "EC2"),

@@ -39,6 +39,7 @@ OPERATIONS: Mapping[str, str] = {
     "kinesis": "DescribeStreamSummary ListStreams ListTagsForStream",
     "kms": "CreateAlias CreateKey DescribeKey GetKeyPolicy GetKeyRotationStatus ListAliases ListKeys "
     "ListResourceTags ScheduleKeyDeletion",
+    "pricing": "GetProducts",
     "rds": "DescribeDBClusters DescribeDBInstances",
     "redshift": "DescribeClusters DescribeLoggingStatus",
     "route53": "ChangeResourceRecordSets GetChange ListHostedZones ListResourceRecordSets",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from model.errors import Forbidden, NotBuiltYet, RolloutFailed
+from model.facts.live import ListPrice
 from model.resources import Address, AnyResource, Change, Kind, Observed, State
-from providers.aws import checking, permissions
+from providers.aws import checking, permissions, prices
 from providers.aws.balancers import LoadBalancers
 from providers.aws.buckets import Buckets
 from providers.aws.cluster import Clusters
@@ -120,6 +121,9 @@ class AwsProvider:
 
     def rights(self, call: Call) -> Rights:
         return checking.rights(self._session, DEFAULT_REGION[self.account.partition], call)
+
+    def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
+        return prices.of(self._session, region, types, call)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

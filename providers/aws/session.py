@@ -35,6 +35,8 @@ _LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 TIMEOUTS_S = (1.0, 3.0, 8.0, 20.0, 60.0)
 """Whole seconds of one request: a third of it at most for connecting."""
 _GLOBAL = frozenset({"iam", "route53"})
+_ONLY_IN = {("pricing", "aws"): "us-east-1", ("pricing", "aws-cn"): "cn-northwest-1"}
+"""(service, partition) -> the region that answers for all. AWS General Reference, "AWS Price List endpoints"."""
 _RATES: Mapping[tuple[str, bool], tuple[float, float]] = {
     ("ec2", False): (20.0, 100.0),  # EC2 Developer Guide, "Request throttling": non-mutating actions
     ("ec2", True): (5.0, 50.0),  # the same: mutating actions
@@ -153,6 +155,9 @@ class Session:
 
     def place(self, service: str, region: str) -> str:
         """The region to sign for; global services have one per partition. InvalidRequest for an unknown region."""
+        only = _ONLY_IN.get((service, self.account.partition))
+        if only is not None:
+            return only
         if service in _GLOBAL or not region:
             return DEFAULT_REGION[self.account.partition]
         known = self.regions()

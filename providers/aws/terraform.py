@@ -9,6 +9,7 @@ from model.terraform import CloudTable, table
 from providers.aws import (
     terraform_ask,
     terraform_ask_more,
+    terraform_ask_stores,
     terraform_buckets,
     terraform_compute,
     terraform_convert,
@@ -28,7 +29,12 @@ TERRAFORM = CloudTable(
         terraform_security.TYPES,
         terraform_services.TYPES,
     ),
-    converters={**terraform_ask.CONVERTERS, **terraform_ask_more.CONVERTERS, **terraform_convert.CONVERTERS},
+    converters={
+        **terraform_ask.CONVERTERS,
+        **terraform_ask_stores.CONVERTERS,
+        **terraform_ask_more.CONVERTERS,
+        **terraform_convert.CONVERTERS,
+    },
     place=terraform_convert.place,
     default_tags=terraform_convert.default_tags,
 )

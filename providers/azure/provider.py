@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from model.errors import InvalidRequest, NotFound
+from model.facts.live import ListPrice
 from model.resources import Address, AnyResource, Change, Kind, Observed
-from providers.azure import checking, permissions
+from providers.azure import checking, permissions, prices
 from providers.azure.adapter import Adapter
 from providers.azure.balancers import LoadBalancers
 from providers.azure.changes import changes
@@ -92,6 +93,9 @@ class AzureProvider:
         if adapter is None:
             raise InvalidRequest(f"Azure's adapter has no {kind}", mend="see `capabilities`")
         return adapter
+
+    def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
+        return prices.of(self._session, region, types, call)
 
     def identity(self, call: Call) -> Identity:
         """Subscription and principal. The principal comes from the token's claims, as Azure signed them."""

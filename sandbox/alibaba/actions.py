@@ -55,6 +55,7 @@ RPC: Mapping[tuple[str, str], Action] = {
             "DescribeInstanceTypes": catalogue.describe_instance_types,
             "DescribeAvailableResource": catalogue.describe_available_resource,
             "DescribeImages": catalogue.describe_images,
+            "DescribePrice": catalogue.describe_price,
             "RunInstances": machines.run_instances,
             "DescribeInstances": machines.describe_instances,
             "DescribeInstanceStatus": machines.describe_instance_status,

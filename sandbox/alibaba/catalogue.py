@@ -2,7 +2,7 @@
 
 Callers: the other action modules; server.py. Instance types are read from their names (`ecs.g7.xlarge`: family and
 size give vCPU and memory), as "Instance families" of the ECS documentation defines them; the table of families is a
-part of the real one. Not here: prices, stock and quotas.
+part of the real one. Not here: stock and quotas.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.alibaba.state import Ctx, page
 from sandbox.alibaba.wire import ApiError
+from sandbox.prices import priced
 
 CHINA = "alibaba-cn"
 ABROAD = "alibaba-intl"
@@ -119,6 +120,8 @@ def _gib_per_vcpu(family: str) -> float | None:
     return _NAMED.get(family)
 
 
+_DISK_GIB_HOUR = 0.0021  # an ESSD of the sandbox
+_TRADE = 0.9  # what an account of the sandbox pays of the list price
 _LISTED = (
     *(
         f"ecs.{family}.{size}"
@@ -173,6 +176,29 @@ def image(image_id: str) -> Image:
 
 
 # -- actions ---------------------------------------------------------------------------------------------------
+
+
+def describe_price(ctx: Ctx) -> dict[str, Any]:
+    """Pay-as-you-go, of instances: the machine and its disk, each in a row. TradePrice is what a discount leaves."""
+    if ctx.params.get("ResourceType") != "instance" or ctx.params.get("PriceUnit") not in ("", "Hour"):
+        raise ApiError(400, "InvalidParameter", "The sandbox knows the hourly prices of instances only.")
+    kind = instance_type(ctx.params.require("InstanceType"))
+    sold = {fact.name: (price, fact.currency) for fact, price in priced(ctx.caller.account.partition, ctx.region)}
+    if kind.id not in sold:
+        message = "The specified InstanceType is not authorized or sold out in this region."
+        raise ApiError(403, "InvalidInstanceType.ValueUnauthorized", message)
+    price, currency = sold[kind.id]
+    disk = round(_DISK_GIB_HOUR * ctx.params.integer("SystemDisk.Size", 40), 6)
+    rows = [("instanceType", price), ("systemDisk", disk), ("bandwidth", 0.0), ("image", 0.0)]
+    details = [{"Resource": resource, **_amounts(amount)} for resource, amount in rows]
+    whole = _amounts(sum(amount for _, amount in rows))
+    told = {**whole, "Currency": currency, "DetailInfos": {"DetailInfo": details}}
+    return {"PriceInfo": {"Price": told, "Rules": {"Rule": []}}}
+
+
+def _amounts(price: float) -> dict[str, float]:
+    trade = round(price * _TRADE, 6)
+    return {"OriginalPrice": round(price, 6), "TradePrice": trade, "DiscountPrice": round(price - trade, 6)}
 
 
 def describe_regions(ctx: Ctx) -> dict[str, Any]:

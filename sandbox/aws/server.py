@@ -27,6 +27,7 @@ from sandbox.aws.kms import Kms
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
 from sandbox.aws.pages import Pages
+from sandbox.aws.pricing import Pricing
 from sandbox.aws.scaling import Scaling
 from sandbox.aws.tokens import Tokens, digest_of
 from sandbox.aws.volumes import Volumes
@@ -56,6 +57,7 @@ class AwsServer:
         self._before: dict[str, Handler] = {
             "sts:GetCallerIdentity": _caller_identity,
             "cloudtrail:LookupEvents": self.cloud.trail.lookup,
+            **Pricing(self.cloud).before,
         }
         self._after: dict[str, After] = {}
         parts = (

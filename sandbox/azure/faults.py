@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable
 from sandbox.azure.kinds import ResourceKind
 from sandbox.gate import Words
 
+RETAIL = "GET retail/prices"
+"""Price list and price sheet, which are no resources of a subscription."""
 _METHODS = ("GET", "PUT", "PATCH", "DELETE")
 WORDS: Words = {
     "throttled": (
@@ -43,4 +45,4 @@ def operations(kinds: Iterable[ResourceKind]) -> Collection[str]:
         found += [f"POST {kind.type}/{action}" for action in kind.actions]
     for namespace in sorted(namespaces):
         found += [f"GET {namespace}/locations", f"GET {namespace}/locations/operations"]
-    return [*found, "GET Microsoft.Insights/eventtypes/values", "GET Microsoft.Authorization/permissions"]
+    return [*found, "GET Microsoft.Insights/eventtypes/values", "GET Microsoft.Authorization/permissions", RETAIL]

@@ -13,8 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.azure import faults
+from sandbox.azure import faults, retail
 from sandbox.azure.arm_types import VM
+from sandbox.azure.catalog import REGIONS
 from sandbox.azure.compute import VirtualMachines
 from sandbox.azure.engine import Engine
 from sandbox.azure.kinds import Principal
@@ -120,6 +121,8 @@ class AzureServer:
     # -- requests ----------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path in retail.PATHS:
+            return await self._retail(request)
         try:
             parsed = await self._parse(request, self._authenticate(request))
         except ArmError as exc:
@@ -144,6 +147,27 @@ class AzureServer:
         detail = f"/{parsed.base_url.partition('://')[2].partition('/')[2]}"
         question = f"{parsed.principal.caller} {request.method} {request.path_qs}"
         asked = Asked("azure", f"{request.method} {parsed.path.type}", detail, write, question)
+        return await self._gate.answer(request, asked, refuse, execute)
+
+    async def _retail(self, request: web.Request) -> web.StreamResponse:
+        """Prices are public: no token, no subscription, other error bodies."""
+
+        async def execute() -> web.Response:
+            base = f"http://{request.host}"
+            if request.path == retail.FILE:
+                text = retail.sheet(tuple(REGIONS["azure-cn"]))
+                return web.Response(text=text, content_type="text/csv")
+            if request.path == retail.SHEET:
+                return web.json_response(retail.told(base))
+            try:
+                return web.json_response(retail.page(base, request.query, self.engine.page_size))
+            except ValueError as exc:
+                return web.json_response({"Error": {"Code": "BadRequest", "Message": str(exc)}}, status=400)
+
+        def refuse(fault: Fault) -> web.Response:
+            return web.json_response({"Error": {"Code": fault.code, "Message": fault.message}}, status=fault.status)
+
+        asked = Asked("azure", faults.RETAIL, request.path_qs, False, f"GET {request.path_qs}")
         return await self._gate.answer(request, asked, refuse, execute)
 
     def operations(self, _glob: str) -> Collection[str]:

@@ -120,7 +120,7 @@ def test_each_pair_of_regions_has_a_link_and_a_round_trip(example: Loaded) -> No
     regions = sorted({s.region_id for s in example.fleet.sites()})
     places = {r.id: r for r in catalogue.regions()}
     book = Book(example.assumptions)
-    links = {frozenset(link.between): link.rtt_ms for link in example.fleet.spec.links}
+    links = {frozenset(link.between): link.rtt_ms for link in example.linked_fleet.spec.links}
     assumed = {frozenset(r.between): r.rtt_ms for r in example.assumptions.spec.rtt_ms}
     for a, b in combinations(regions, 2):
         pair = frozenset((a, b))

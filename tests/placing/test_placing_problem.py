@@ -94,7 +94,7 @@ def test_globs_become_sites_and_externals_become_regions(loaded: Loaded, example
 
 def test_regions_without_a_link_do_not_reach_each_other(loaded: Loaded, example: Problem) -> None:
     assert all(r.reachable for r in example.routes)
-    alone = build_problem(loaded.app, fleet_with(loaded, links=()), loaded.assumptions)
+    alone = build_problem(loaded.app, fleet_with(loaded, mesh=False), loaded.assumptions)
     assert all(r.reachable is (r.src == r.dst or r.dst == INTERNET) for r in alone.routes)
 
 

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from providers.base import Account
+from providers.alibaba import open as open_account
+from providers.base import Account, Call
 from tools.conformance.strangers import alibaba as theirs
 
 REGION = "cn-hangzhou"
@@ -30,9 +31,14 @@ class FurtherWalk:
     def walk(self) -> None:
         for part in (
             self._disk, self._balancer, self._layer7, self._group, self._domain, self._repository, self._egress,
-            self._databases, self._queues, self._rights, self._rest,
+            self._databases, self._queues, self._rights, self._rest, self._prices,
         ):  # fmt: skip
             part()
+
+    def _prices(self) -> None:
+        """As the adapter asks."""
+        told = list(open_account(self._account).prices(REGION, ["ecs.g7.large"], Call()))
+        assert [price.instance_type for price in told] == ["ecs.g7.large"]
 
     def _until(self, happened: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20

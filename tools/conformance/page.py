@@ -37,7 +37,6 @@ AZURE_REASONS = {
 """Beginning of a type -> why an operation on it was judged by nothing."""
 ALIBABA_REASONS = {
     "Ecs.CreateLaunchTemplate": "duoyun makes no launch templates",
-    "Ecs.DescribePrice": "the sandbox has no prices; duoyun's come from its own tables",
     "bssopenapi.": "duoyun reads no bills",
 }
 AZURE_RECORDED_REASONS = {

@@ -100,7 +100,9 @@ MEANINGS: dict[str, str] = {
     "FleetSpec.state": "where releases, inventory and audit are kept",
     "FleetSpec.accounts": "",
     "FleetSpec.regions": "",
-    "FleetSpec.links": "without a link, two regions cannot call one another",
+    "FleetSpec.mesh": "every two regions that have a gateway are linked; `links` then only says what differs",
+    "FleetSpec.links": "without a link, two regions cannot call one another; a round trip that it does not say comes "
+    "from the assumptions and the shipped tables",
     "FleetSpec.budget": "a plan above it is denied (rule DY-CST-001); for `duoyun place` there is no placement then",
     "FleetSpec.capacity": "what is bought beyond the requests, what may move, teams' quotas",
     "FleetSpec.populations": "users, for `placement.users` of services",

@@ -1,0 +1,137 @@
+"""Price lists: the same contract on every cloud's adapter, and `duoyun providers prices` with its cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import run
+from model.facts import catalogue
+from model.spec.fleet import Fleet
+from orchestrator.load import load_fleet
+from orchestrator.targets import Targets
+from providers.base import Call, CloudProvider, PriceSource
+from sandbox.prices import DATE, FACTOR
+
+PLACES = (
+    ("aws-cn", "aws-cn", "222222222222", "cn-north-1"),
+    ("aws", "aws", "111111111111", "ap-southeast-1"),
+    ("azure-cn", "azure-cn", "00000000-0000-0000-0000-000000000002", "chinanorth3"),
+    ("azure", "azure", "00000000-0000-0000-0000-000000000001", "southeastasia"),
+    ("alibaba-cn", "alibaba-cn", "5000000000000002", "cn-hangzhou"),
+    ("alibaba-intl", "alibaba-intl", "5000000000000001", "ap-southeast-1"),
+)
+Json = Callable[..., tuple[int, dict[str, Any]]]
+
+
+def document() -> str:
+    accounts, regions = [], []
+    for number, (name, partition, account_id, region) in enumerate(PLACES):
+        accounts.append({"name": name, "partition": partition, "account_id": account_id, "endpoint": "sandbox"})
+        fact = catalogue.region(partition, region)
+        zone = {"zone": fact.zones[0].rpartition("/")[2], "subnet_cidr": f"10.{number}.0.0/20"}
+        network = {"name": "main", "cidr": f"10.{number}.0.0/16"}
+        regions.append(
+            {"account": name, "region": region, "country": fact.country, "zones": [zone], "network": network}
+        )
+    spec = {"accounts": accounts, "regions": regions}
+    return json.dumps({"apiVersion": "duoyun.dev/v1", "kind": "Fleet", "metadata": {"name": "prices"}, "spec": spec})
+
+
+@pytest.fixture
+def path(running: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    endpoints = tmp_path / "endpoints.json"
+    endpoints.write_text(json.dumps(running.endpoints), encoding="utf-8")
+    monkeypatch.setenv("DUOYUN_SANDBOX", str(endpoints))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = tmp_path / "fleet.yaml"
+    file.write_text(document(), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def fleet(path: Path) -> Fleet:
+    return load_fleet(path)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Json:
+    def ask(*args: str) -> tuple[int, dict[str, Any]]:
+        code = run(["-o", "json", *args])
+        return code, json.loads(capsys.readouterr().out)
+
+    return ask
+
+
+def opened(fleet: Fleet, account: str) -> CloudProvider:
+    return Targets(fleet).cloud(fleet.account(account))
+
+
+@pytest.mark.parametrize(("account", "partition", "_id", "region"), PLACES, ids=[p[0] for p in PLACES])
+def test_a_price_list_tells_the_list_price_of_linux_by_the_hour_and_leaves_out_what_is_not_sold(
+    fleet: Fleet, account: str, partition: str, _id: str, region: str
+) -> None:
+    provider = opened(fleet, account)
+    assert isinstance(provider, PriceSource)
+    shipped = {t.name: t.price_per_hour for t in catalogue.instance_types(partition, region)}
+    currency = {t.name: t.currency for t in catalogue.instance_types(partition, region)}
+    wanted = sorted(shipped)[:3]
+    found = {p.instance_type: p for p in provider.prices(region, [*wanted, "no.such.type"], Call())}
+    assert sorted(found) == wanted
+    for name, price in found.items():
+        assert price.price_per_hour == pytest.approx(shipped[name] * FACTOR, rel=1e-4)
+        assert price.currency == currency[name]
+        assert price.date in (DATE[:10], "")
+        assert price.source
+
+
+def test_what_is_fetched_is_kept_and_told_with_its_age(path: Path, said: Json) -> None:
+    code, before = said("providers", "prices", "--fleet", str(path), "--account", "aws")
+    assert (code, set(before["regions"][0]["types"])) == (0, {"shipped"})
+    assert before["regions"][0]["age_s"] is None
+    code, _ = said("providers", "prices", "--fleet", str(path), "--account", "aws", "--refresh")
+    assert code == 0
+    code, after = said("providers", "prices", "--fleet", str(path), "--account", "aws")
+    (row,) = after["regions"]
+    assert (code, set(row["types"]), row["newest"]) == (0, {"live"}, DATE[:10])
+    assert 0 <= row["age_s"] < 600
+    assert row["sources"] == ["AWS Price List API"]
+
+
+@pytest.mark.parametrize("kept_before", [True, False])
+def test_a_price_list_that_does_not_answer_is_said_and_what_was_known_is_used(
+    running: Any, path: Path, said: Json, kept_before: bool
+) -> None:
+    ask = ("providers", "prices", "--fleet", str(path), "--account", "azure", "--refresh", "--timeout", "3s")
+    if kept_before:
+        assert said(*ask)[0] == 0
+    running.sandbox.faults.add(
+        {"id": "prices", "service": "azure", "operation": "GET retail/prices", "error": "unavailable", "count": -1}
+    )
+    try:
+        code, data = said(*ask)
+    finally:
+        running.sandbox.faults.remove("prices")
+    (row,) = data["regions"]
+    assert code == 75
+    assert row["error"]["summary"]
+    assert set(row["types"]) == ({"live"} if kept_before else {"shipped"})
+
+
+def test_a_kept_file_that_is_broken_is_said_and_not_used(path: Path, said: Json, fleet: Fleet) -> None:
+    from orchestrator.prices import kept
+
+    assert said("providers", "prices", "--fleet", str(path), "--account", "aws", "--refresh")[0] == 0
+    assert len(kept(fleet)[0].regions) == 1
+    (file,) = (path.parent / "cache").rglob("*.json")
+    assert "sandbox" in file.parts  # never taken for the cloud's own
+    whole = file.read_text(encoding="utf-8")
+    for text in ("{", '{"schema_version": 1}', whole.replace('"price_per_hour": 0', '"price_per_hour": -0')):
+        file.write_text(text, encoding="utf-8")
+        live, warnings = kept(fleet)
+        assert live.regions == {}
+        assert "shipped ones are used" in warnings[0].what
