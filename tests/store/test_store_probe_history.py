@@ -61,9 +61,7 @@ def test_rows_that_make_no_sense_are_left_out(store: Store) -> None:
     }
     with store.db.write() as conn:
         for name, (times, outcomes) in rows.items():
-            conn.execute(
-                sa.insert(table).values(target=name, vantage="v", times_us=times, outcomes=outcomes, at_s=1.0)
-            )
+            conn.execute(sa.insert(table).values(target=name, vantage="v", times_us=times, outcomes=outcomes, at_s=1.0))
     assert [(r.target, r.times_s) for r in store.probes.of(rows)] == [("well", (0.0001, 0.0002))]
 
 
