@@ -1,9 +1,11 @@
 """How much one process can probe: `python -m benchmarks.prober -o json`. A local epoll server in its own process.
 
-rtt_error_ms: from the server's writing of an answer to our having read it, by one monotonic clock: what the prober adds
-to the round trip. lag_ms: how late the wheel's ticks ran. core_share: processor time of the prober's process over wall
-time. A second run keeps a thread of the same process busy: then errors are large, and should be known as such. Kernel
-timestamps (SO_TIMESTAMPING) are not read: asyncio's transports hide the messages that carry them.
+rtt_error_ms: how far the time that the prober reports is from the one at which the server wrote the answer, either way;
+the server's is read in its own process from the same monotonic clock, just before it writes, and comes in the answer. A
+server that is kept from running between the two counts against the prober. read_late_ms: how much later than that the
+prober read it. lag_ms: how late the wheel's ticks ran. core_share: processor time of the prober's process over wall
+time. Busy runs keep a thread of the same process running without rest. Runs without stamps do without the kernel's
+receive times: then errors are large, and should be known as such (flagged).
 """
 
 from __future__ import annotations
@@ -31,6 +33,12 @@ from probes.policy import Outcome
 from probes.wheel import Spoke, Wheel
 
 FLAGGED_S = 0.001  # a lag from which a time is called distrusted
+RUNS = {  # a thread that keeps us busy, the kernel's stamps
+    "idle": (False, True),
+    "busy": (True, True),
+    "idle_without_stamps": (False, False),
+    "busy_without_stamps": (True, False),
+}
 ADDRESSES = 8  # 127.0.0.1 to .8: no single address runs out of ports
 
 
@@ -88,35 +96,40 @@ def answer(by_fd: dict[int, socket.socket], fd: int, epoll: select.epoll) -> Non
 
 
 class Stamped(Spoke):
-    """Notes, before an answer is reported, how long after the server's writing it was read."""
+    """Notes, before an answer is reported, when the server says that it wrote it, and when it was read here."""
 
-    late_s = 0.0  # of the answer read last, by whichever spoke
+    wrote_s = 0.0  # of the answer read last, by whichever spoke
+    read_s = 0.0
 
     def data_received(self, data: bytes) -> None:
         stamp = data[-19:]
-        Stamped.late_s = max(0.0, (time.monotonic_ns() - int(stamp)) / 1e9) if stamp.isdigit() else 0.0
+        Stamped.wrote_s, Stamped.read_s = (int(stamp) / 1e9 if stamp.isdigit() else 0.0), time.monotonic()
         super().data_received(data)
 
 
-async def measure(addresses: list[tuple[str, int]], targets: int, seconds: float, *, busy: bool) -> dict[str, Any]:
-    """One run."""
-    rows: list[tuple[float, float]] = []  # error, lag
+async def measure(
+    addresses: list[tuple[str, int]], targets: int, seconds: float, *, busy: bool, kernel: bool, warm_up_s: float = 2.0
+) -> dict[str, Any]:
+    """One run. kernel: with the kernel's receive stamps."""
+    rows: list[tuple[float, float, float]] = []  # error, lag, how late it was read
     outcomes: dict[str, int] = {}
     counting = False
 
-    def on_answer(_index: int, _sent_s: float, _elapsed_s: float, outcome: Outcome, lag_s: float) -> None:
+    def on_answer(_index: int, sent_s: float, elapsed_s: float, outcome: Outcome, lag_s: float) -> None:
         if counting:
             outcomes[outcome.value] = outcomes.get(outcome.value, 0) + 1
-            rows.append((Stamped.late_s, lag_s))
+            if outcome is Outcome.OK:
+                wrote_s = Stamped.wrote_s
+                rows.append((abs(sent_s + elapsed_s - wrote_s), lag_s, Stamped.read_s - wrote_s))
 
     asked = [(*addresses[i % len(addresses)], "/healthz") for i in range(targets)]
-    wheel = Wheel(asked, on_answer, 1.0, 1.0, Stamped)
+    wheel = Wheel(asked, on_answer, 1.0, 1.0, Stamped, kernel_times=kernel)
     began_s = time.perf_counter()
     await wheel.connect()
     connected_s = time.perf_counter() - began_s
     stop = asyncio.Event()
     running = asyncio.create_task(wheel.run(stop))
-    await asyncio.sleep(2.0)
+    await asyncio.sleep(warm_up_s)
     halt = threading.Event()
     spinner = threading.Thread(target=spin, args=(halt,)) if busy else None
     if spinner is not None:
@@ -132,8 +145,8 @@ async def measure(addresses: list[tuple[str, int]], targets: int, seconds: float
     await running
     if spinner is not None:
         spinner.join()
-    errors = [e for e, _ in rows]
-    wrong = [(e, lag) for e, lag in rows if e > FLAGGED_S]
+    errors, late = [e for e, _, _ in rows], [r for _, _, r in rows]
+    wrong = [(e, lag) for e, lag, _ in rows if e > FLAGGED_S]
     return {
         "targets": targets,
         "seconds": round(wall_s, 2),
@@ -146,6 +159,9 @@ async def measure(addresses: list[tuple[str, int]], targets: int, seconds: float
         "lag_p99_ms": ms(percentile(list(lags), 0.99)),
         "rtt_error_p50_ms": ms(percentile(list(errors), 0.5)),
         "rtt_error_p99_ms": ms(percentile(list(errors), 0.99)),
+        "read_late_p50_ms": ms(percentile(late, 0.5)),
+        "read_late_p99_ms": ms(percentile(late, 0.99)),
+        "flagged_share": round(sum(lag >= FLAGGED_S for _, lag, _ in rows) / max(1, len(rows)), 5),
         "above_1ms_share": round(len(wrong) / max(1, len(rows)), 5),
         "above_1ms_flagged_share": round(sum(lag >= FLAGGED_S for _, lag in wrong) / len(wrong), 5) if wrong else None,
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
@@ -177,6 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prober", description=__doc__)
     parser.add_argument("--targets", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before each run that are not counted")
     parser.add_argument("--blackbox-per-s", type=int, default=500, help="probes a second asked of it, if installed")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     options = parser.parse_args(arguments)
@@ -196,8 +213,9 @@ def main(arguments: list[str] | None = None) -> int:
         "processors": os.cpu_count(),
         "load": os.getloadavg()[0],
     }
-    for name, busy in (("idle", False), ("busy", True)):
-        found[name] = run(measure(addresses, options.targets, options.seconds, busy=busy))
+    for name, (busy, kernel) in RUNS.items():
+        once = measure(addresses, options.targets, options.seconds, busy=busy, kernel=kernel, warm_up_s=options.warm_up)
+        found[name] = run(once)
     program = blackbox.found()
     found["blackbox_exporter"] = (
         run(blackbox.measure(program, addresses, options.blackbox_per_s, min(options.seconds, 10.0)))
@@ -213,9 +231,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Both runs side by side."""
+    """The runs side by side."""
     width = max(map(len, found["idle"]))
-    rows = [f"{key.ljust(width)}  {found['idle'][key]!s:>24}  {found['busy'][key]!s:>24}" for key in found["idle"]]
+    rows = [" " * width + "".join(f"  {name:>20}" for name in RUNS)]
+    rows += [key.ljust(width) + "".join(f"  {found[name][key]!s:>20}" for name in RUNS) for key in found["idle"]]
     return "\n".join([*rows, f"blackbox exporter: {found['blackbox_exporter']}"])
 
 

@@ -44,6 +44,15 @@ StoreOption = Annotated[
         show_default="the fleet's state.url, else SQLite in ~/.local/state/duoyun",
     ),
 ]
+HistoryOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        help="Begin with what was learned there, and keep what is learned: a state's URL.",
+        envvar="DUOYUN_STORE",
+        show_default="nothing is kept",
+    ),
+]
 LocalStateOption = Annotated[
     bool, typer.Option("--local-state", help="Allow SQLite for real accounts: one person, one machine.")
 ]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import HistoryOption
 from cli.output import Output
+from cli.probe_history import history_at
 from cli.probe_targets import parse_targets
 from model.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
+    from probes.policy import Result
     from probes.targets import ProbeTarget
 
+_HERE = "here"
 _ASK_EVERY_S = 0.25
 _TIMEOUT_S = 10.0
 
@@ -28,8 +33,11 @@ def export(
     ca_file: Annotated[
         str, typer.Option("--ca-file", help="Whose certificates hold, PEM.", envvar="DUOYUN_CA_FILE")
     ] = "",
+    store: HistoryOption = "",
 ) -> None:
     """Measure a target from here and print settings for another system, with what it cannot express.
+
+    With --store the response times that are kept there count, too, and the new ones are added.
 
     duoyun probe export https://shop.example.com/healthz --to kubernetes
     """
@@ -42,12 +50,16 @@ def export(
     if to not in systems:
         raise UsageError(f"{to[:60]} is nothing known", mend=f"there are {', '.join(sorted(systems))}")
     (asked,) = parse_targets([target], ca_file)
-    times_s, reason = _measure(asked, samples)
+    with history_at(store, out) as remembered:
+        kept = remembered.learned([asked.name], [_HERE]) if remembered is not None else {}
+        before_s = list(kept.get((asked.name, _HERE), ()))
+        measured_s, reason = _measure(asked, samples, remembered.add if remembered is not None else None)
+    times_s = [*before_s, *measured_s] if measured_s else []  # who does not answer now is not exported from memory
     try:
         learned = wanted(times_s)
     except ValueError as exc:
         raise Unreachable(
-            f"{target} answered {len(times_s)} of {samples} times",
+            f"{target} answered {len(measured_s)} of {samples} times",
             detail=reason or str(exc),
             mend="export from a target that answers, or ask more often with --samples",
         ) from exc
@@ -78,7 +90,7 @@ def export(
     )
 
 
-def _measure(target: ProbeTarget, samples: int) -> tuple[list[float], str]:
+def _measure(target: ProbeTarget, samples: int, on_result: Callable[[Result], None] | None) -> tuple[list[float], str]:
     """Response times on a connection that is kept, and why the last failure failed."""
     import asyncio
 
@@ -89,9 +101,11 @@ def _measure(target: ProbeTarget, samples: int) -> tuple[list[float], str]:
     async def scene() -> tuple[list[float], str]:
         times: list[float] = []
         reason, failures = "", 0
-        async with Prober("here") as prober:
+        async with Prober(_HERE) as prober:
             for number in range(samples + 1):
-                look = await prober.look(target, Send(float(number), target.name, "here", False, _TIMEOUT_S))
+                look = await prober.look(target, Send(float(number), target.name, _HERE, False, _TIMEOUT_S))
+                if on_result is not None and number:
+                    on_result(look.result)
                 if look.result.outcome is Outcome.OK:
                     times += [look.result.elapsed_s] if number else []  # the first one opened the connection
                 else:

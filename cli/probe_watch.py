@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.options import HistoryOption
 from cli.output import Output
+from cli.probe_history import history_at
 from cli.probe_metrics import MetricsOption, metrics_at
 from cli.probe_targets import parse_targets
 from model.errors import Unreachable, UsageError
@@ -19,7 +21,9 @@ from model.exit_codes import ExitCode
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from orchestrator.remembering import Remembered
     from orchestrator.vantages import HubSettings
+    from probes.detector import Detector
     from probes.hub import Hub
     from probes.metrics import ProbeMetrics
     from probes.policy import ProbePolicy, Verdict
@@ -81,6 +85,7 @@ def watch(
         typer.Option("--agent", help="A vantage to look from, too. Repeatable.", envvar="DUOYUN_PROBE_AGENTS"),
     ] = None,
     metrics: MetricsOption = "",
+    store: HistoryOption = "",
 ) -> None:
     """Watch targets: response times, the verdict and why. Exit 0 all up, 9 one is down or unreachable.
 
@@ -101,8 +106,8 @@ def watch(
         raise UsageError("an agent stands there twice, or is called here", mend="name each once")
     rows = {t.name: _Row(seen={name: _Seen() for name in names}) for t in found}
     try:
-        with metrics_at(metrics) as counted:
-            _run(found, policy, rows, out, for_s, counted)
+        with metrics_at(metrics) as counted, history_at(store, out) as remembered:
+            _run(found, policy, rows, out, for_s, counted, remembered)
     except KeyboardInterrupt:
         _summary(out, rows)
         raise
@@ -120,6 +125,7 @@ def _run(
     out: Output,
     for_s: float,
     metrics: ProbeMetrics | None,
+    remembered: Remembered | None,
 ) -> None:
     import asyncio
     from contextlib import AsyncExitStack, nullcontext
@@ -153,6 +159,8 @@ def _run(
         rows[look.result.target].add(look)
         if metrics is not None:
             metrics.on_look(look)
+        if remembered is not None:
+            remembered.add(look.result)
 
     async def scene() -> None:
         stop = asyncio.Event()
@@ -171,12 +179,21 @@ def _run(
                 vantages += [v for v in hub.vantages if v.name in names]
                 probers |= {name: hub.prober(name) for name in names[1:]}
             detector = Detector(policy, vantages, seed=0)
+            if remembered is not None:
+                _begin(detector, remembered, found, names)
             if for_s > 0:
                 asyncio.get_running_loop().call_later(for_s, stop.set)
             with live or nullcontext():
                 await drive(detector, found, probers, on_verdict, stop, on_look)
 
     run(scene())
+
+
+def _begin(detector: Detector, remembered: Remembered, found: list[ProbeTarget], names: list[str]) -> None:
+    """The detector begins with what was learned before."""
+    for (target, vantage), times_s in remembered.learned([t.name for t in found], names).items():
+        detector.watch(target, time.monotonic())
+        detector.learn(target, vantage, times_s)
 
 
 def _hub_settings(agents: list[str]) -> HubSettings | None:

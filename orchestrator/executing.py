@@ -12,6 +12,7 @@ from model.errors import RolloutFailed
 from model.resources import Address, AnyResource, Kind, Observed
 from model.spec.app import Service
 from orchestrator.late import Addresses, bind, is_pending
+from orchestrator.remembering import Remembered
 from orchestrator.vantages import Vantages
 from orchestrator.verify import VerifyPolicy, verify_instance, verify_workload
 from providers.base import Call, Provider
@@ -27,12 +28,14 @@ class ExecutingTarget:
         services: Mapping[str, Service],
         namespace: str,
         vantages: Vantages | None = None,
+        remembered: Remembered | None = None,
+        scope: str = "",
     ) -> None:
         self._inner = inner
         self._known = known
         self._services = services
         self._namespace = namespace
-        self._policy = VerifyPolicy(vantages=vantages)
+        self._policy = VerifyPolicy(vantages=vantages, remembered=remembered, scope=scope)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

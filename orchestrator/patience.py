@@ -11,9 +11,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from model.errors import Interrupted
 from probes.detector import Detector
@@ -35,6 +35,16 @@ GATE = GatePolicy()
 _TICK_S = 0.2
 
 
+class Memory(Protocol):
+    """What outlives the target: where releases before this one put their times, and this one puts its own."""
+
+    def learned(self, vantages: Sequence[str]) -> Mapping[str, Sequence[float]]:
+        """Response times in seconds, oldest first, by vantage (ours is HERE)."""
+
+    def add(self, result: Result) -> None:
+        """Takes an answer's time. Never raises, never waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged(Generic[T]):
     """answers: all that came, in their order. why: what speaks against the target; empty where it is well."""
@@ -51,16 +61,17 @@ def judge(
     most: int,
     call: Call,
     elsewhere: Mapping[Vantage, Asked[T]] | None = None,
+    memory: Memory | None = None,
     probes: ProbePolicy = GATE_PROBES,
     gate: GatePolicy = GATE,
 ) -> Judged[T]:
     """Until `successes` good answers in a row to one vantage, or evidence against it. Asked in threads.
 
     most: answers of the target's own (good or unhealthy) to each vantage that got any, before one that flaps counts as
-    not well; what only the way there did is not counted. elsewhere: how other vantages ask. Raises Interrupted on
-    request, and what ask raises.
+    not well; what only the way there did is not counted. elsewhere: how other vantages ask. memory: what was
+    learned of the target before, and who is told of each answer. Raises Interrupted on request, and what ask raises.
     """
-    watch = _Watch(target, {Vantage(HERE): ask, **(elsewhere or {})}, probes, gate)
+    watch = _Watch(target, {Vantage(HERE): ask, **(elsewhere or {})}, probes, gate, memory)
     counts: dict[str, _Count] = {}
     while True:
         if call.cancelled():
@@ -96,7 +107,14 @@ class _Count:
 class _Watch(Generic[T]):
     """One detector over one target, and the questions that are under way."""
 
-    def __init__(self, target: str, asks: Mapping[Vantage, Asked[T]], probes: ProbePolicy, gate: GatePolicy) -> None:
+    def __init__(
+        self,
+        target: str,
+        asks: Mapping[Vantage, Asked[T]],
+        probes: ProbePolicy,
+        gate: GatePolicy,
+        memory: Memory | None,
+    ) -> None:
         self.answers: list[T] = []
         self._asks = {vantage.name: ask for vantage, ask in asks.items()}
         if len(asks) > 1:
@@ -105,6 +123,9 @@ class _Watch(Generic[T]):
         self._gate = ReleaseGate(gate)
         self._came: queue.SimpleQueue[tuple[Result, T] | BaseException] = queue.SimpleQueue()
         self._detector.watch(target, time.monotonic())
+        self._memory = memory
+        for vantage, times_s in (memory.learned(list(self._asks)) if memory else {}).items():
+            self._detector.learn(target, vantage, times_s)
 
     def turn(self, call: Call) -> str:
         """Lets the detector judge and ask. Returns what speaks against the target, or ""."""
@@ -133,6 +154,8 @@ class _Watch(Generic[T]):
             raise came
         result, answer = came
         self._detector.on_result(result)
+        if self._memory is not None:
+            self._memory.add(result)
         self.answers.append(answer)
         return result
 

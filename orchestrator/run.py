@@ -15,6 +15,7 @@ from orchestrator.executing import ExecutingTarget
 from orchestrator.leasing import leased, whoami
 from orchestrator.planning import Context
 from orchestrator.release import Runner
+from orchestrator.remembering import remembering
 from orchestrator.vantages import listening, settings_from
 from orchestrator.workspace import known_addresses
 from providers.base import Provider
@@ -42,7 +43,9 @@ def running(
     def targets(address: Address) -> Provider:
         inner = context.targets(address)
         known = lambda: known_addresses(context.store, context.scope)  # noqa: E731
-        return ExecutingTarget(inner, known, services, context.loaded.app.namespace, vantages)
+        return ExecutingTarget(
+            inner, known, services, context.loaded.app.namespace, vantages, remembered, str(context.scope)
+        )
 
     def tell(line: str) -> None:
         events.emit(Event("waiting", clock.now_s(), {"text": line}))
@@ -51,6 +54,7 @@ def running(
     ttl_s = context.loaded.fleet.spec.state.lease
     with (
         listening(hub, tell) if hub else nullcontext() as vantages,
+        remembering(context.store.probes, clock, tell=tell) as remembered,
         leased(context.store, context.scope, clock, ttl_s=ttl_s, wait_s=lock_timeout_s) as keeper,
         Engine(context.store, targets, clock, events, options, forget_target=context.targets.forget_cluster) as engine,
     ):

@@ -23,6 +23,7 @@ from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE, KubernetesObje
 from model.spec.app import Application, HttpProbe, Runtime, Service
 from model.spec.fleet import Site
 from orchestrator.patience import judge
+from orchestrator.remembering import Remembered
 from orchestrator.render import site_label
 from orchestrator.vantages import LookFrom, Vantages
 from probes.policy import Outcome, Vantage
@@ -49,7 +50,8 @@ class VerifyPolicy:
 
     targets_per_site: pods or VMs asked in a site, spread over all that there are. adaptive False: each question has a
     fixed time, interval_s apart, and what the way there does counts against the target. vantages: agents in the sites,
-    which are asked as well while they are connected.
+    which are asked as well while they are connected. remembered: what releases before this one learned of how long a
+    service takes to answer in a site; scope: what its targets' names begin with there.
     """
 
     adaptive: bool = field(default_factory=lambda: os.environ.get(PROBES_VARIABLE, "") != "fixed")
@@ -58,6 +60,8 @@ class VerifyPolicy:
     interval_s: float = 0.1
     targets_per_site: int = 2
     vantages: Vantages | None = None
+    remembered: Remembered | None = None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +342,11 @@ def _ask_patiently(
     target = asked.name
     name = f"{service.name} in {where}, {target}"
     elsewhere = _from_agents(region, asked.near, policy.vantages)
-    found = judge(name, once, successes=policy.successes, most=policy.attempts, call=call, elsewhere=elsewhere)
+    # Pods and machines come and go with releases; the way to a site, and what a service needs to answer, stay.
+    memory = policy.remembered.of(f"{policy.scope}/{service.name} in {where}") if policy.remembered else None
+    found = judge(
+        name, once, successes=policy.successes, most=policy.attempts, call=call, elsewhere=elsewhere, memory=memory
+    )
     if found.why:
         never = Answer(0, "", 0.0, NO_ROUTE, Outcome.TIMEOUT)
         raise _not_sure(service, where, target, found.answers or (never,), policy, found.why)

@@ -179,10 +179,9 @@ class Detector:
     # -- judging -------------------------------------------------------------------------------------------
 
     def _book(self, target: _Target, now_s: float) -> None:
-        results = sorted(
-            target.pending, key=lambda r: (r.sent_s + r.elapsed_s, r.vantage, r.sent_s, r.outcome, r.loop_lag_s)
-        )
-        target.pending = []
+        results, target.pending = target.pending, []
+        if len(results) > 1:
+            results.sort(key=lambda r: (r.sent_s + r.elapsed_s, r.vantage, r.sent_s, r.outcome, r.loop_lag_s))
         for result in results:
             target.samples[result.vantage].book(result)
             if result.loop_lag_s <= self._policy.lag_limit_s:

@@ -94,15 +94,19 @@ class Samples:
 
     def alive(self, at_s: float) -> None:
         """The target was alive at at_s: what was sent until then and failed is no evidence any more."""
-        del self.failed[: bisect_right(self.failed, at_s)]
+        if self.failed:
+            del self.failed[: bisect_right(self.failed, at_s)]
         if self.refused:
             self.refused = {r: sent_s for r, sent_s in self.refused.items() if sent_s > at_s}
         overdue_s = at_s - 2 * self.policy.hard_timeout_s  # the prober will not report these any more
-        for sent_s in [s for s in self.in_flight if s < overdue_s]:
-            del self.in_flight[sent_s]
+        if self.in_flight and min(self.in_flight) < overdue_s:
+            for sent_s in [s for s in self.in_flight if s < overdue_s]:
+                del self.in_flight[sent_s]
 
     def failing(self, alive_s: float, now_s: float) -> tuple[float, int] | None:
         """When the first probe after alive_s was sent that failed or is late, and how many did; None: all is well."""
+        if not self.in_flight and not self.failed:
+            return None
         late = [s for s, (late_s, _) in self.in_flight.items() if s > alive_s and now_s >= late_s]
         if not late and not self.failed:
             return None
@@ -110,6 +114,8 @@ class Samples:
 
     def next_late_s(self, alive_s: float, now_s: float) -> float:
         """When the next probe in flight becomes late; infinity where none will."""
+        if not self.in_flight:
+            return float("inf")
         return min(
             (late_s for s, (late_s, _) in self.in_flight.items() if s > alive_s and late_s > now_s),
             default=float("inf"),

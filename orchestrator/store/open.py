@@ -19,7 +19,7 @@ from orchestrator.store.errors import named_errors
 from orchestrator.store.store import Store
 from orchestrator.store.tables import VERSION_TABLE, meta
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration in migrations/versions; a test holds them together."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

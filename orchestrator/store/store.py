@@ -10,11 +10,15 @@ from orchestrator.store.database import Database
 from orchestrator.store.inventory import Inventory
 from orchestrator.store.leases import Leases
 from orchestrator.store.plans import Plans
+from orchestrator.store.probe_history import ProbeHistory
 from orchestrator.store.revisions import Revisions
 
 
 class Store:
-    """plans, revisions, approvals, inventory, leases and audit over one database. Thread-safe; close() when done."""
+    """plans, revisions, approvals, inventory, leases, audit and what probes learned, over one database.
+
+    Thread-safe; close() when done.
+    """
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -24,6 +28,7 @@ class Store:
         self.revisions = Revisions(db, self.audit, self.leases)
         self.approvals = Approvals(db, self.audit)
         self.inventory = Inventory(db, self.audit, self.leases)
+        self.probes = ProbeHistory(db)
 
     def close(self) -> None:
         self.db.close()

@@ -139,3 +139,13 @@ roster = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("since_s", _SECONDS, nullable=False),
 )
+
+probe_history = sa.Table(
+    f"{PREFIX}probe_history",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("vantage", sa.Text, primary_key=True),
+    sa.Column("times_us", sa.Text, nullable=False),  # whole microseconds, oldest first, a space between
+    sa.Column("outcomes", sa.Text, nullable=False),
+    sa.Column("at_s", _SECONDS, nullable=False, index=True),
+)

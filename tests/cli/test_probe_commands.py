@@ -81,6 +81,20 @@ def test_watch_serves_metrics_while_it_watches(server: str, capsys: pytest.Captu
     assert "no metrics at" in capsys.readouterr().err
 
 
+def test_watch_and_export_begin_with_what_was_learned(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.probe_export._ASK_EVERY_S", 0.01)
+    kept = ["--store", f"sqlite:///{tmp_path / 'state.db'}", "-o", "json"]
+    exported = ["probe", "export", server, "--to", "envoy", "--samples", "8", *kept]
+    assert run(exported) == 0
+    assert json.loads(capsys.readouterr().out)["wanted"]["samples"] == 8
+    assert run(["probe", "watch", server, "--interval", "0.1", "--for", "0.5", *kept]) == 0
+    probes = json.loads(capsys.readouterr().out)["targets"][server]["probes"]
+    assert run(exported) == 0
+    assert json.loads(capsys.readouterr().out)["wanted"]["samples"] == 8 + probes + 8
+
+
 def test_watch_fails_where_a_target_is_down(capsys: pytest.CaptureFixture[str]) -> None:
     code = run(["probe", "watch", "tcp://127.0.0.1:1", "--interval", "0.1", "--for", "0.8", "-o", "json"])
     found = json.loads(capsys.readouterr().out)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
 from benchmarks.prober import main
+from probes import stamps
 from probes.policy import Outcome
 from probes.wheel import Wheel
 
@@ -91,9 +98,89 @@ def test_periods_and_timeouts_that_make_no_sense() -> None:
 
 
 def test_the_benchmark_runs_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--targets", "50", "--seconds", "1.2", "-o", "json"]) == 0
+    assert main(["--targets", "50", "--seconds", "1.2", "--warm-up", "0.2", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    for run in ("idle", "busy"):
+    for run in ("idle", "busy", "idle_without_stamps", "busy_without_stamps"):
         assert set(found[run]["outcomes"]) <= {"ok", "timeout"}
-        assert found[run]["outcomes"]["ok"] >= 25
+        assert found[run]["outcomes"]["ok"] >= 20
+    assert found["idle"]["rtt_error_p50_ms"] < 1
     assert found["idle"]["core_share"] < 1
+
+
+@dataclass
+class Answering:
+    """A server in a thread of its own: it answers while our loop stands still. wrote_s: when it had, each time."""
+
+    at: tuple[str, int]
+    wrote_s: list[float] = field(default_factory=list)
+
+
+@pytest.fixture
+def answering() -> Iterator[Answering]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = Answering(listener.getsockname())
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            while client.recv(4096):
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                found.wrote_s.append(time.monotonic())
+
+    with listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield found
+        thread.join(10)
+
+
+def read_late(server: Answering, by_s: float, *, kernel: bool) -> tuple[float, float, Outcome, float]:
+    """A second answer waits for so long before the loop, which stands still, reads it: sent_s and the rest of it."""
+    seen: list[tuple[float, float, Outcome, float]] = []
+
+    def on_answer(_index: int, sent_s: float, elapsed_s: float, outcome: Outcome, lag_s: float) -> None:
+        seen.append((sent_s, elapsed_s, outcome, lag_s))
+
+    async def go() -> None:
+        stop = asyncio.Event()
+        wheel = Wheel([(*server.at, "/")], on_answer, 0.1, 0.3, kernel_times=kernel)
+        await wheel.connect()
+        running = asyncio.create_task(wheel.run(stop))
+        while len(seen) < 2:
+            await asyncio.sleep(0)
+            if len(seen) == 1 and wheel._spokes[0].pending_s:
+                while len(server.wrote_s) < 2 or time.monotonic() < server.wrote_s[1] + by_s:
+                    threading.Event().wait(0.01)
+        stop.set()
+        await running
+
+    asyncio.run(go())
+    return seen[1]
+
+
+def test_a_loop_that_stood_still_knows_when_the_answer_came(answering: Answering) -> None:
+    """Even beyond the timeout: what waits to be read was not late."""
+    sent_s, elapsed_s, outcome, _ = read_late(answering, 0.4, kernel=True)
+    assert outcome is Outcome.OK
+    assert sent_s + elapsed_s < answering.wrote_s[1] + 0.01
+
+
+def test_without_the_kernels_stamps_the_loops_lag_is_told(answering: Answering) -> None:
+    sent_s, elapsed_s, outcome, lag_s = read_late(answering, 0.2, kernel=False)
+    assert outcome is Outcome.OK
+    assert sent_s + elapsed_s >= answering.wrote_s[1] + 0.2
+    assert lag_s >= 0.15
+
+
+def test_stamps_are_read_and_a_wall_clock_that_was_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = (socket.SOL_SOCKET, 64, struct.pack("qq", 5, 250_000_000))
+    assert stamps.wall_s([stamp]) == 5.25
+    assert stamps.wall_s([]) is stamps.wall_s([(socket.SOL_SOCKET, 64, b"short")]) is None
+    wall = stamps.Wall()
+    now = {"wall": 1000.0, "step": 0.0}
+    monkeypatch.setattr(stamps.time, "time", lambda: now["wall"])
+    monkeypatch.setattr(stamps.time, "monotonic", lambda: now.update(wall=now["wall"]) or 10.0)
+    assert wall.ahead_s() == wall.ahead_s() == 990.0
+    now["wall"] += 3600.0
+    assert wall.ahead_s() is None  # set: the stamps of answers that wait are of the old time
+    assert wall.ahead_s() == 990.0 + 3600.0

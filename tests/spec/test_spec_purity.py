@@ -22,7 +22,7 @@ IMPURE = {
     "httpx",
 }
 FOLDERS = ("model/spec", "model/facts", "probes")
-AT_THE_EDGE = {f"probes/{name}.py" for name in ("agent", "dial", "http1", "hub", "loop", "prober", "wheel")}
+AT_THE_EDGE = {f"probes/{name}.py" for name in ("agent", "dial", "http1", "hub", "loop", "prober", "stamps", "wheel")}
 EVERY = sorted(p.relative_to(ROOT).as_posix() for folder in FOLDERS for p in (ROOT / folder).glob("*.py"))
 
 

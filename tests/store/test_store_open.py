@@ -38,7 +38,7 @@ def test_sqlite_state_is_private_and_survives_power_cuts(tmp_path):
 def test_opening_again_changes_nothing(store_url):
     for _ in range(2):
         with open_store(store_url, SystemClock()) as store, store.db.read() as conn:
-            assert conn.execute(sa.text("SELECT version_num FROM duoyun_schema_version")).scalars().all() == ["0003"]
+            assert conn.execute(sa.text("SELECT version_num FROM duoyun_schema_version")).scalars().all() == ["0004"]
 
 
 def test_the_newest_migration_is_the_version_that_the_program_knows():

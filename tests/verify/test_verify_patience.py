@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from model.errors import Forbidden, Interrupted
 from orchestrator.patience import judge
 from orchestrator.verify import VerifyPolicy
 from probes.gate import GatePolicy
-from probes.policy import Outcome, ProbePolicy, Vantage
+from probes.policy import Outcome, ProbePolicy, Result, Vantage
 from providers.base import Call
 
 QUICK = ProbePolicy(
@@ -136,3 +137,33 @@ def test_the_environment_chooses_fixed_probes(monkeypatch: pytest.MonkeyPatch) -
     assert VerifyPolicy().adaptive
     monkeypatch.setenv("DUOYUN_PROBES", "fixed")
     assert not VerifyPolicy().adaptive
+
+
+@dataclass
+class Memory:
+    """What releases before this one learned, and what this one did."""
+
+    times_s: dict[str, list[float]]
+    added: list[Result] = field(default_factory=list)
+
+    def learned(self, vantages: Sequence[str]) -> dict[str, list[float]]:
+        return {v: self.times_s[v] for v in vantages if v in self.times_s}
+
+    def add(self, result: Result) -> None:
+        self.added.append(result)
+
+
+def test_who_knows_that_the_way_is_long_suspects_nobody() -> None:
+    def slow(_timeout_s: float) -> tuple[Outcome, str]:
+        time.sleep(0.3)
+        return Outcome.OK, "as always"
+
+    for times_s, suspects in (({}, True), ({"here": [4.0] * 8}, False)):
+        said: list[str] = []
+        memory = Memory(times_s)
+        policy = replace(QUICK, stable_interval_s=0.1, suspect_interval_s=0.1, soft_max_s=6.0, unreachable_after_s=9.0)
+        call = Call(progress=said.append)
+        assert judge("web", slow, successes=3, most=10, call=call, probes=policy, memory=memory).why == ""
+        assert any("suspect" in line for line in said) is suspects
+        assert [r.outcome for r in memory.added[:3]] == [Outcome.OK] * 3
+        assert all(r.elapsed_s >= 0.3 for r in memory.added)
