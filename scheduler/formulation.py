@@ -7,7 +7,8 @@ level. Rows: replicas, capacity per resource with room for a rolling update, nod
 Egress is exact, not approximated: calls go to the cheapest place where the callee is present (scheduler.problem), so
 with candidate places sorted by price p_1 < p_2 < ... the cost of an origin's share h is
 p_1 h + sum_k (p_{k+1} - p_k) max(0, h - [callee present at a price <= p_k]), the "radius formulation" of the p-median
-problem (Cornuejols, Nemhauser and Wolsey 1980; Garcia, Labbe and Marin 2011), linear in the presence columns.
+problem (Cornuejols, Nemhauser and Wolsey 1980; Garcia, Labbe and Marin 2011), linear in the presence columns. It
+is said of an origin's first replica and of the others apart: the first one's column is the presence column itself.
 Not in the model: whether the pods pack on the nodes one by one. That is checked afterwards (scheduler.packing), and
 what does not pack comes back as a `PackingCut`. So the model's bound is a bound on the true problem.
 """
@@ -21,10 +22,10 @@ from itertools import groupby, pairwise
 
 from scheduler.eligibility import Eligibility
 from scheduler.highs import MixedIntegerModel
-from scheduler.problem import Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import LEVELS, Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types, sites_to_consider
 from scheduler.rules import Rules
-from scheduler.sizes import CPU, DIMENSIONS, DISK, MEMORY, ON_DEMAND, PODS, holds, node_cap, room, size_of
+from scheduler.sizes import CPU, DIMENSIONS, DISK, MEMORY, ON_DEMAND, PODS, domain_cap, holds, node_cap, room, size_of
 from scheduler.traffic import Assignment, hop_to_external, hops_to_service
 
 Terms = list[tuple[int, float]]
@@ -59,7 +60,8 @@ class Formulation:
     """Built once per set of cuts; `model` goes to the solver and `read` turns its values into a Draft.
 
     merged: equal zones of a region are one site that counts as several in a spread: a relaxation with far fewer
-    columns, whose bound is valid and whose draft says which regions are worth a closer look.
+    columns, whose bound is valid and whose draft says which regions are worth a closer look. whole_pods: with rows that
+    tighten small models; in large ones they make the search slower than that is worth.
     """
 
     problem: Problem
@@ -68,6 +70,7 @@ class Formulation:
     priced: bool = True
     penalise_moves: bool = False
     merged: bool = False
+    whole_pods: bool = True
     model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
@@ -81,8 +84,7 @@ class Formulation:
     _services: list[ServiceDemand] = field(default_factory=list)
     _spare: dict[str, dict[int, int]] = field(default_factory=dict)
     _here: dict[tuple[str, str], int] = field(default_factory=dict)
-    _in_region: dict[tuple[str, str], int] = field(default_factory=dict)
-    _in_site: dict[tuple[str, str], int] = field(default_factory=dict)
+    _ladders: dict[tuple[str, str], tuple[int, int | None, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sites, symmetric, self.zones = sites_to_consider(self.problem, self.eligibility, self.merged)
@@ -115,14 +117,15 @@ class Formulation:
 
     def _service_columns(self, service: ServiceDemand) -> None:
         for site in self._allowed(service):
-            x = self.x[service.name, site.id] = self.model.column(upper=service.replicas)
+            most = self._most(service, [site.id])
+            x = self.x[service.name, site.id] = self.model.column(upper=most)
             self._sites_of.setdefault(service.name, {})[site.id] = x
             if 0 < service.max_spot_share < 1 and not service.dedicated:
                 loose = self.loose[service.name, site.id] = self.model.column(upper=service.replicas)
                 self.model.row([(loose, 1), (x, -service.max_spot_share)], upper=1e-9)
             if not service.dedicated:
                 here = self._here[service.name, site.id] = self.model.column()
-                self.model.row([(x, 1), (here, -service.replicas)], upper=0)
+                self.model.row([(x, 1), (here, -most)], upper=0)
                 continue
             self._dedicated_columns(service, site, x)
         self.model.row(self._replicas(service.name), lower=service.replicas, upper=service.replicas)
@@ -163,7 +166,8 @@ class Formulation:
         if not tenants:
             return
         self._capacity(site, tenants, types)
-        self._whole_pods(site, tenants, types)
+        if self.whole_pods:
+            self._whole_pods(site, tenants, types)
         open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
         self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
         for service in tenants:
@@ -284,21 +288,46 @@ class Formulation:
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    def _presence(self, service: str, place: str) -> int | None:
-        """Column that is 1 only where the service has a replica in that region or site; None where it never can."""
-        is_site = place in self.problem.site_by_id
-        known = self._in_site if is_site else self._in_region
-        if (service, place) not in known:
-            ids = [place] if is_site else [s.id for s in self.sites if s.region == place]
-            replicas = self._replicas(service, ids)
-            if not replicas:
-                return None
-            col = known[service, place] = self.model.column()
-            self.model.row([*replicas, (col, -1)], lower=0)
-            here = [(self._here[service, i], 1.0) for i in ids if (service, i) in self._here]
-            if here:
-                self.model.row([*here, (col, -1)], lower=0)
-        return known[service, place]
+    def _ladder(self, service: ServiceDemand, place: str) -> tuple[int, int | None, int] | None:
+        """Columns (first replica in that region or site, the others) and the most of the latter; None: never there.
+
+        The first is 1 exactly where the service is present. That ties a service that must answer calls there to the
+        calls that it makes from there itself, which a mere upper bound on presence does not.
+        """
+        if (service.name, place) in self._ladders:
+            return self._ladders[service.name, place]
+        ids = [place] if place in self.problem.site_by_id else [s.id for s in self.sites if s.region == place]
+        replicas = self._replicas(service.name, ids)
+        if not replicas:
+            return None
+        here = [self._here[service.name, i] for i in ids if (service.name, i) in self._here]
+        first = here[0] if len(here) == 1 and len(replicas) == 1 else self.model.column()
+        for col in here:
+            if col != first:
+                self.model.row([(first, 1), (col, -1)], lower=0)
+        if here and first not in here:
+            self.model.row([*((col, 1.0) for col in here), (first, -1)], lower=0)
+        most = max(1, self._most(service, ids)) - 1
+        rest = self.model.column(upper=most, integer=False) if most else None
+        others: Terms = [(rest, -1.0)] if rest is not None else []
+        self.model.row([*replicas, (first, -1.0), *others], lower=0, upper=0)
+        if rest is not None:
+            self.model.row([(rest, 1), (first, -most)], upper=0)
+        found = self._ladders[service.name, place] = (first, rest, most)
+        return found
+
+    def _most(self, service: ServiceDemand, ids: list[str]) -> int:
+        """How many replicas those sites of one region can carry at most, for what spreads and caps leave elsewhere."""
+        zones = sum(self.zones[i] for i in ids)
+        most = service.replicas
+        if service.spread is not None:
+            mine = zones if service.spread.over == "zone" else 1
+            most -= max(0, service.spread.min_domains - mine) * service.spread.min_each
+        for level in LEVELS:
+            cap = domain_cap(service, level)
+            if cap is not None:
+                most = min(most, cap * (zones if level == "zone" else 1))
+        return max(0, most)
 
     def _edge(self, service: ServiceDemand, edge: Edge) -> None:
         by_region: dict[str, list[str]] = defaultdict(list)
@@ -314,33 +343,39 @@ class Formulation:
             hops = hops_to_service(self.problem, region, edge)
             within = next((h.price_per_gb for h in hops if h.place == region), None)
             if within == 0.0:
-                self._origin(service, edge, site_ids, [(h.price_per_gb, h.place) for h in hops])
+                self._origin(service, edge, region, [(h.price_per_gb, h.place) for h in hops])
             else:  # leaving the zone costs, or takes too long: each zone is an origin of its own
                 for site_id in site_ids:
                     places = [(0.0, site_id), *((h.price_per_gb, h.place) for h in hops)]
-                    self._origin(service, edge, [site_id], places)
+                    self._origin(service, edge, site_id, places)
 
     def _charge(self, column: int, amount: float) -> None:
         self.model.cost[column] += self._price(amount)
 
-    def _origin(self, service: ServiceDemand, edge: Edge, site_ids: list[str], places: list[tuple[float, str]]) -> None:
-        """Reach and egress of the calls that start in those sites. places: (price per GB, place), cheapest first."""
-        callers = self._replicas(service.name, site_ids)
-        share = [(col, 1.0 / service.replicas) for col, _ in callers]
-        present = [(price, self._presence(edge.callee, place)) for price, place in places]
-        candidates = [(price, col) for price, col in present if col is not None]
-        self.model.row([*share, *((col, -1.0) for _, col in candidates)], upper=0)
+    def _origin(self, service: ServiceDemand, edge: Edge, origin: str, places: list[tuple[float, str]]) -> None:
+        """Reach and egress of the calls that start there. places: (price per GB, place), cheapest first."""
+        steps = self._ladder(service, origin)
+        if steps is None:
+            return
+        first, rest, most = steps
+        callee = self.problem.service_by_name[edge.callee]
+        present = [(price, self._ladder(callee, place)) for price, place in places]
+        candidates = [(price, found[0]) for price, found in present if found is not None]
+        self.model.row([(first, 1), *((col, -1.0) for _, col in candidates)], upper=0)
         if edge.gb_per_hour <= 0 or not candidates:
             return
         levels = [(price, [col for _, col in rows]) for price, rows in groupby(candidates, key=lambda c: c[0])]
+        per_replica = edge.gb_per_hour / service.replicas
+        callers: Terms = [(first, 1.0), *([(rest, float(most))] if rest is not None else [])]
         for col, _ in callers:
-            self._charge(col, levels[0][0] * edge.gb_per_hour / service.replicas)
-        nearer: Terms = []
+            self._charge(col, levels[0][0] * per_replica)
+        nearer: list[int] = []
         for (price, cols), (next_price, _) in pairwise(levels):
-            nearer += [(col, 1.0) for col in cols]
-            cost = self._price((next_price - price) * edge.gb_per_hour)
-            beyond = self.model.column(cost, 1.0, integer=False)
-            self.model.row([(beyond, 1), *((col, -c) for col, c in share), *nearer], lower=0)
+            nearer += cols
+            cost = self._price((next_price - price) * per_replica)
+            for col, count in callers:
+                beyond = self.model.column(cost, count, integer=False)
+                self.model.row([(beyond, 1), (col, -1), *((near, count) for near in nearer)], lower=0)
 
     # -- cuts and moves --------------------------------------------------------------------------------------
 
