@@ -18,15 +18,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 
+from scheduler.calls import Calls
 from scheduler.eligibility import Eligibility
 from scheduler.highs import MixedIntegerModel
-from scheduler.problem import LEVELS, Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import LEVELS, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types, sites_to_consider
 from scheduler.rules import Rules
 from scheduler.sizes import CPU, DIMENSIONS, DISK, MEMORY, ON_DEMAND, PODS, domain_cap, holds, node_cap, room, size_of
-from scheduler.traffic import Assignment, hop_to_external, hops_to_service
+from scheduler.traffic import Assignment
 
 Terms = list[tuple[int, float]]
 SiteType = tuple[str, str]
@@ -75,6 +76,7 @@ class Formulation:
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
     d: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    here: dict[tuple[str, str], int] = field(default_factory=dict)  # 1 where a Kubernetes service is present
     spares: dict[SiteType, int] = field(default_factory=dict)  # 1 where the type is in use and each pool has a spare
     loose: dict[tuple[str, str], int] = field(default_factory=dict)  # replicas that may be on spot machines
     offers: dict[SiteType, InstanceOffer] = field(default_factory=dict)
@@ -83,8 +85,6 @@ class Formulation:
     _sites_of: dict[str, dict[str, int]] = field(default_factory=dict)
     _services: list[ServiceDemand] = field(default_factory=list)
     _spare: dict[str, dict[int, int]] = field(default_factory=dict)
-    _here: dict[tuple[str, str], int] = field(default_factory=dict)
-    _ladders: dict[tuple[str, str], tuple[int, int | None, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sites, symmetric, self.zones = sites_to_consider(self.problem, self.eligibility, self.merged)
@@ -93,10 +93,10 @@ class Formulation:
             self._service_columns(service)
         for site in self.sites:
             self._site_columns(site)
+        calls = Calls(self)
         for service in self._services:
             self._spread(service)
-            for edge in service.edges:
-                self._edge(service, edge)
+            calls.add(service)
         self._limits()
         Rules(self).add()
         for group in symmetric:
@@ -108,27 +108,27 @@ class Formulation:
 
     # -- services and sites ----------------------------------------------------------------------------------
 
-    def _price(self, amount: float) -> float:
+    def price(self, amount: float) -> float:
         return amount if self.priced else 0.0
 
-    def _allowed(self, service: ServiceDemand) -> list[SiteOffer]:
+    def allowed(self, service: ServiceDemand) -> list[SiteOffer]:
         ids = set(self.eligibility.allowed[service.name])
         return [s for s in self.sites if s.id in ids]
 
     def _service_columns(self, service: ServiceDemand) -> None:
-        for site in self._allowed(service):
-            most = self._most(service, [site.id])
+        for site in self.allowed(service):
+            most = self.most(service, [site.id])
             x = self.x[service.name, site.id] = self.model.column(upper=most)
             self._sites_of.setdefault(service.name, {})[site.id] = x
             if 0 < service.max_spot_share < 1 and not service.dedicated:
                 loose = self.loose[service.name, site.id] = self.model.column(upper=service.replicas)
                 self.model.row([(loose, 1), (x, -service.max_spot_share)], upper=1e-9)
             if not service.dedicated:
-                here = self._here[service.name, site.id] = self.model.column()
+                here = self.here[service.name, site.id] = self.model.column()
                 self.model.row([(x, 1), (here, -most)], upper=0)
                 continue
             self._dedicated_columns(service, site, x)
-        self.model.row(self._replicas(service.name), lower=service.replicas, upper=service.replicas)
+        self.model.row(self.replicas(service.name), lower=service.replicas, upper=service.replicas)
 
     def _dedicated_columns(self, service: ServiceDemand, site: SiteOffer, x: int) -> None:
         """One machine a replica, all of one type in a site: what a group of instances is."""
@@ -137,7 +137,7 @@ class Formulation:
         chosen: Terms = []
         for offer in types:
             self.offers[site.id, offer.name] = offer
-            col = self.model.column(self._price(offer.price_per_hour), service.replicas)
+            col = self.model.column(self.price(offer.price_per_hour), service.replicas)
             self.d[service.name, site.id, offer.name] = col
             machines.append((col, 1))
             if len(types) > 1:
@@ -148,20 +148,33 @@ class Formulation:
         if chosen:
             self.model.row(chosen, upper=1)
 
-    def _replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
+    def replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
         wanted = None if sites is None else set(sites)
         return [(col, 1.0) for site, col in self._sites_of.get(service, {}).items() if _in(site, wanted)]
 
+    def most(self, service: ServiceDemand, ids: list[str]) -> int:
+        """How many replicas those sites of one region can carry at most, for what spreads and caps leave elsewhere."""
+        zones = sum(self.zones[i] for i in ids)
+        most = service.replicas
+        if service.spread is not None:
+            mine = zones if service.spread.over == "zone" else 1
+            most -= max(0, service.spread.min_domains - mine) * service.spread.min_each
+        for level in LEVELS:
+            cap = domain_cap(service, level)
+            if cap is not None:
+                most = min(most, cap * (zones if level == "zone" else 1))
+        return max(0, most)
+
     def _site_columns(self, site: SiteOffer) -> None:
-        tenants = [s for s in self._services if (s.name, site.id) in self._here]
+        tenants = [s for s in self._services if (s.name, site.id) in self.here]
         types = pool_types(self.problem, site, tenants)
         most = sum(s.replicas for s in tenants) + 1
         for offer in types:
             self.offers[site.id, offer.name] = offer
             limit = most if offer.max_count is None else min(most, offer.max_count * self.zones[site.id])
-            n = self.n[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour), limit)
+            n = self.n[site.id, offer.name] = self.model.column(self.price(offer.price_per_hour), limit)
             if self.problem.spare_node_per_pool:
-                more = self.spares[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour))
+                more = self.spares[site.id, offer.name] = self.model.column(self.price(offer.price_per_hour))
                 self.model.row([(n, 1), (more, -most)], upper=0)
         if not tenants:
             return
@@ -171,10 +184,10 @@ class Formulation:
         open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
         self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
         for service in tenants:
-            self.model.row([(self._here[service.name, site.id], 1), (open_here, -1)], upper=0)
+            self.model.row([(self.here[service.name, site.id], 1), (open_here, -1)], upper=0)
         for service in tenants:
             fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
-            self.model.row([(self._here[service.name, site.id], 1), *fitting], upper=0)
+            self.model.row([(self.here[service.name, site.id], 1), *fitting], upper=0)
         self._second_node(site, tenants, types)
 
     def _capacity(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
@@ -193,7 +206,7 @@ class Formulation:
                 spare = self.model.column(upper=most * self.zones[site.id], integer=False)
                 self._spare.setdefault(site.id, {})[axis] = spare
                 for s in surging:
-                    self.model.row([(spare, 1), (self._here[s.name, site.id], -sizes[s.name][axis])], lower=0)
+                    self.model.row([(spare, 1), (self.here[s.name, site.id], -sizes[s.name][axis])], lower=0)
                 terms.append((spare, 1))
             self.model.row(terms, upper=0)
 
@@ -211,7 +224,7 @@ class Formulation:
                 holds = [(self.n[site.id, t.name], -float(room(self.problem, t)[axis] // size)) for t in types]
                 pods = [(self.x[s.name, site.id], 1.0) for s in tenants if sizes[s.name] >= size]
                 surging = [s for s in tenants if s.surge and sizes[s.name] == size and self.problem.rollout_headroom]
-                for spare in [[(self._here[s.name, site.id], 1.0)] for s in surging] or [[]]:
+                for spare in [[(self.here[s.name, site.id], 1.0)] for s in surging] or [[]]:
                     self.model.row([*pods, *spare, *holds], upper=0)
 
     def _second_node(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
@@ -262,13 +275,13 @@ class Formulation:
         if rule is None:
             return
         domains: dict[str, list[SiteOffer]] = defaultdict(list)
-        for site in self._allowed(service):
+        for site in self.allowed(service):
             domains[{"zone": site.id, "region": site.region, "cloud": site.cloud}[rule.over]].append(site)
         marks: Terms = []
         for _, members in sorted(domains.items()):
             ids = [s.id for s in members]
             mark = self.model.column(upper=self.zones[ids[0]] if rule.over == "zone" else 1)
-            self.model.row([*self._replicas(service.name, ids), (mark, -rule.min_each)], lower=0)
+            self.model.row([*self.replicas(service.name, ids), (mark, -rule.min_each)], lower=0)
             if not service.dedicated:
                 nodes = [
                     (col, -1.0) for (site, name), col in self.n.items()
@@ -285,97 +298,6 @@ class Formulation:
         if self.zones[site_id] > 1 and service.surge:
             for axis, spare in self._spare.get(site_id, {}).items():
                 self.model.row([(spare, 1), (mark, -size_of(service)[axis])], lower=0)
-
-    # -- calls -----------------------------------------------------------------------------------------------
-
-    def _ladder(self, service: ServiceDemand, place: str) -> tuple[int, int | None, int] | None:
-        """Columns (first replica in that region or site, the others) and the most of the latter; None: never there.
-
-        The first is 1 exactly where the service is present. That ties a service that must answer calls there to the
-        calls that it makes from there itself, which a mere upper bound on presence does not.
-        """
-        if (service.name, place) in self._ladders:
-            return self._ladders[service.name, place]
-        ids = [place] if place in self.problem.site_by_id else [s.id for s in self.sites if s.region == place]
-        replicas = self._replicas(service.name, ids)
-        if not replicas:
-            return None
-        here = [self._here[service.name, i] for i in ids if (service.name, i) in self._here]
-        first = here[0] if len(here) == 1 and len(replicas) == 1 else self.model.column()
-        for col in here:
-            if col != first:
-                self.model.row([(first, 1), (col, -1)], lower=0)
-        if here and first not in here:
-            self.model.row([*((col, 1.0) for col in here), (first, -1)], lower=0)
-        most = max(1, self._most(service, ids)) - 1
-        rest = self.model.column(upper=most, integer=False) if most else None
-        others: Terms = [(rest, -1.0)] if rest is not None else []
-        self.model.row([*replicas, (first, -1.0), *others], lower=0, upper=0)
-        if rest is not None:
-            self.model.row([(rest, 1), (first, -most)], upper=0)
-        found = self._ladders[service.name, place] = (first, rest, most)
-        return found
-
-    def _most(self, service: ServiceDemand, ids: list[str]) -> int:
-        """How many replicas those sites of one region can carry at most, for what spreads and caps leave elsewhere."""
-        zones = sum(self.zones[i] for i in ids)
-        most = service.replicas
-        if service.spread is not None:
-            mine = zones if service.spread.over == "zone" else 1
-            most -= max(0, service.spread.min_domains - mine) * service.spread.min_each
-        for level in LEVELS:
-            cap = domain_cap(service, level)
-            if cap is not None:
-                most = min(most, cap * (zones if level == "zone" else 1))
-        return max(0, most)
-
-    def _edge(self, service: ServiceDemand, edge: Edge) -> None:
-        by_region: dict[str, list[str]] = defaultdict(list)
-        for site in self._allowed(service):
-            by_region[site.region].append(site.id)
-        for region, site_ids in sorted(by_region.items()):
-            if edge.callee in self.problem.external_by_name:
-                hop = hop_to_external(self.problem, region, edge)
-                price = hop.price_per_gb if hop else 0.0  # unreachable sites are not eligible in the first place
-                for site_id in site_ids:
-                    self._charge(self.x[service.name, site_id], price * edge.gb_per_hour / service.replicas)
-                continue
-            hops = hops_to_service(self.problem, region, edge)
-            within = next((h.price_per_gb for h in hops if h.place == region), None)
-            if within == 0.0:
-                self._origin(service, edge, region, [(h.price_per_gb, h.place) for h in hops])
-            else:  # leaving the zone costs, or takes too long: each zone is an origin of its own
-                for site_id in site_ids:
-                    places = [(0.0, site_id), *((h.price_per_gb, h.place) for h in hops)]
-                    self._origin(service, edge, site_id, places)
-
-    def _charge(self, column: int, amount: float) -> None:
-        self.model.cost[column] += self._price(amount)
-
-    def _origin(self, service: ServiceDemand, edge: Edge, origin: str, places: list[tuple[float, str]]) -> None:
-        """Reach and egress of the calls that start there. places: (price per GB, place), cheapest first."""
-        steps = self._ladder(service, origin)
-        if steps is None:
-            return
-        first, rest, most = steps
-        callee = self.problem.service_by_name[edge.callee]
-        present = [(price, self._ladder(callee, place)) for price, place in places]
-        candidates = [(price, found[0]) for price, found in present if found is not None]
-        self.model.row([(first, 1), *((col, -1.0) for _, col in candidates)], upper=0)
-        if edge.gb_per_hour <= 0 or not candidates:
-            return
-        levels = [(price, [col for _, col in rows]) for price, rows in groupby(candidates, key=lambda c: c[0])]
-        per_replica = edge.gb_per_hour / service.replicas
-        callers: Terms = [(first, 1.0), *([(rest, float(most))] if rest is not None else [])]
-        for col, _ in callers:
-            self._charge(col, levels[0][0] * per_replica)
-        nearer: list[int] = []
-        for (price, cols), (next_price, _) in pairwise(levels):
-            nearer += cols
-            cost = self._price((next_price - price) * per_replica)
-            for col, count in callers:
-                beyond = self.model.column(cost, count, integer=False)
-                self.model.row([(beyond, 1), (col, -1), *((near, count) for near in nearer)], lower=0)
 
     # -- cuts and moves --------------------------------------------------------------------------------------
 

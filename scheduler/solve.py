@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from model.plan import Placement
 from scheduler.at_scale import is_large, solve_at_scale
@@ -35,6 +36,7 @@ DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
+ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
 AMONG_NODES, AMONG_GAP = 5, 0.05  # for a first placement in the regions that the relaxation uses
 SETTLE_WORK = 10  # for placing what changed beside what stays
 RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
@@ -109,43 +111,45 @@ class Search:
         """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
         its relaxation uses, zone by zone, give a placement.
 
-        First the root of each part; then, as far as the work lasts, the part with the lowest bound.
+        Always the part with the lowest bound is looked into: at first only at its root, then as far as the work lasts.
         """
         sized = BySize(self._merged())
+        sized.split()
+        if sized.parts:
+            self._among(sized.parts[0])
+        sized.divide(self.best_cost)
         self.infeasible = not sized.parts
         if self.infeasible:
             return
-        self._among({region for region, share in sized.parts[0].shares.items() if share >= WORTH_OPENING})
-        nodes = 1
-        for part in sized.parts:
-            self._one_part(sized, part, nodes)
-        while nodes >= 1:
+        for roots in count(1):
             lowest = min(sized.parts, key=lambda p: p.bound)
             self.bound = max(self.bound, lowest.bound)
             nodes = self.work_left // _weight(len(sized.formulation.model.cost))
-            if self._close_enough() or lowest.solved:
+            if roots <= ROOTS and not lowest.seen:
+                nodes = 1
+            if self._close_enough() or lowest.solved or nodes < 1:
                 break
             self._one_part(sized, lowest, nodes)
         self.infeasible = math.isinf(self.bound)
 
-    def _among(self, regions: set[str]) -> None:
-        """A placement in those regions, from a short search."""
+    def _among(self, part: Part) -> None:
+        """A placement with so many machines in the regions that the part's relaxation uses, from a short search zone
+        by zone.
+        """
+        regions = {region for region, share in part.shares.items() if share >= WORTH_OPENING}
         formulation = self._formulation(self._near(regions), whole_pods=False)
-        sized = BySize(formulation)
-        for part in sized.parts[:1]:
-            answer = self._solve(sized.model(part), AMONG_NODES, gap=AMONG_GAP)
-            if answer.values is not None:
-                self._consider(formulation, formulation.read(answer.values))
+        answer = self._solve(BySize(formulation).model(part), AMONG_NODES, gap=AMONG_GAP)
+        if answer.values is not None:
+            self._consider(formulation, formulation.read(answer.values))
 
     def _one_part(self, sized: BySize, part: Part, nodes: int) -> None:
         """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
         cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
-        if part.bound > cutoff or nodes < 1:
-            return
+        part.seen = True
         answer = self._solve(sized.model(part, cutoff), nodes, submodels=False)
         part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
         part.solved = answer.status is not Status.LIMIT
-        if answer.values is not None:
+        if answer.values is not None and self.best is None:
             draft = sized.formulation.read(answer.values)
             self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
 
