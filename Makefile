@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 OLDER_KUBECTL := $(VENV)/kubectl-older/bin/kubectl
 PYTEST := $(BIN)/pytest
-WORKERS ?= 3
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format soak longtests nightly lock clean

@@ -62,9 +62,24 @@ def _register() -> None:
     """Once a process: commands that stand there twice make each call slower than the last."""
     if app.registered_groups:
         return
-    from cli import approvals, demo, drift, placing, policy, probe, releases, sandbox, specs
+    from cli import (
+        adopting,
+        approvals,
+        demo,
+        drift,
+        placing,
+        policy,
+        probe,
+        providers,
+        releases,
+        sandbox,
+        specs,
+        survey,
+    )
 
-    for module in (specs, policy, placing, releases, approvals, drift, probe, sandbox, demo):
+    for module in (
+        specs, policy, placing, releases, approvals, drift, probe, providers, survey, adopting, sandbox, demo,
+    ):  # fmt: skip
         module.register(app)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from model.native import JsonText, Pending, render, unknown
@@ -142,7 +142,16 @@ def _allows(grants: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
 def is_anybody(grant: Mapping[str, Any]) -> bool:
     """Whether a grant is for everybody, and no condition says who."""
     named = any(str(p).strip() == ANYBODY or _ANY_ACCOUNT.match(str(p)) for p in grant["principals"])
-    return named and not any(_bare(c) in _SAYS_WHO for c in grant["conditions"])
+    return named and not any(_says_who(str(c), grant["claims"]) for c in grant["conditions"])
+
+
+_EVERYTHING: Final = re.compile(r"\*|0\.0\.0\.0/0|::/0|arn:[^:]*:[^:]*:[^:]*:\*.*|arn:[^:]*:[^:]*:[^:]*::\*")
+
+
+def _says_who(condition: str, claims: Sequence[str]) -> bool:
+    """Whether a condition names somebody: its name says who, and no value that it takes stands for every account."""
+    values = [words[2] for c in claims if len(words := str(c).split(" ", 2)) == 3 and words[1] == condition]
+    return _bare(condition) in _SAYS_WHO and not any(_EVERYTHING.fullmatch(v) for v in values)
 
 
 def any_principal(grants: Grants | dict[str, Any]) -> Any:

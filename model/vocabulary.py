@@ -222,6 +222,7 @@ SETTINGS: Final[Mapping[str, Word]] = {
     "contacts": Word(TEXTS, "who is told: addresses"),
     "phone": Word(TEXT, "whom to call"),
     "all_regions": Word(FLAG, "it covers all regions"),
+    "all_accounts": Word(FLAG, "it covers every account of the organisation, new ones as well"),
     "all_resources": Word(FLAG, "it covers all kinds of resources"),
     "destination_logs": Word(FLAG, "reads of the place where it writes are logged"),
     # keeping
@@ -267,6 +268,7 @@ SETTINGS: Final[Mapping[str, Word]] = {
     "approval_rule": Word(FLAG, "changes need somebody else's approval"),
     "approvals_needed": Word(FLAG, "changes need somebody else's approval"),
     "auto_enabled": Word(FLAG, "accounts that join later are watched, too"),
+    "front_tls": Word(FLAG, "callers reach it by TLS alone"),
     "backend_tls": Word(FLAG, "what stands behind it is called over TLS alone"),
     "block_public_acls": Word(FLAG, "new open access lists are refused"),
     "block_public_policy": Word(FLAG, "new open policies are refused"),

@@ -15,7 +15,7 @@ from model.errors import Diagnostic, InvalidInput
 from model.spec.app import Application
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet
-from model.spec.load import Spec, load_documents
+from model.spec.load import Spec, load_documents, load_fleet_document
 from model.spec.words import did_you_mean
 from model.spec.yaml_source import MAX_BYTES, Document, read_documents
 
@@ -74,6 +74,20 @@ def load(app_path: str | Path, fleet_path: str | Path | None = None) -> Loaded:
         warnings=spec.warnings,
         documents=spec.documents,
     )
+
+
+def load_fleet(path: str | Path) -> Fleet:
+    """The fleet alone, where no application is asked about; a folder stands for fleet.yaml in it.
+
+    Raises InvalidInput as load does.
+    """
+    file = Path(path)
+    file = file / "fleet.yaml" if _is_folder(file) else file
+    reader = _Reader()
+    text = reader.text(file)
+    if text is None:
+        raise InvalidInput(reader.diagnostics)
+    return load_fleet_document([(str(file), text)])
 
 
 def _places(app_path: Path, fleet_path: Path | None) -> tuple[Path, Path]:

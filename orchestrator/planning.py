@@ -166,8 +166,8 @@ def plan_for(
 ) -> Planned:
     """Observes, reconciles and judges a desired state."""
     loaded, store = context.loaded, context.store
-    items = tuple(items)
     records = {r.address: r for r in store.inventory.list(context.scope)}
+    items = _as_adopted(items, records)
     world = observe_for(context, items, records)
     found, items = _reconcile(context, items, world, records)
     if found.missing:
@@ -197,6 +197,12 @@ def plan_for(
         warnings=tuple(map(str, loaded.warnings)),
     )
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
+
+
+def _as_adopted(items: Iterable[Item], records: Mapping[Address, Record]) -> tuple[Item, ...]:
+    """What `duoyun adopt` recorded stays adopted, whatever the fleet says of it: it is changed, and never destroyed."""
+    kept = {a for a, record in records.items() if record.ownership is Ownership.ADOPT}
+    return tuple(replace(item, ownership=Ownership.ADOPT) if item.address in kept else item for item in items)
 
 
 def _reference_mend(address: Address) -> str:

@@ -60,3 +60,11 @@ def terraform_tables() -> tuple[CloudTable, ...]:
     """What the Terraform types of every cloud mean; for policies.loaders. Imports no SDK."""
     modules = (cloud.terraform for cloud in CLOUDS.values())
     return tuple(cast(CloudTable, importlib.import_module(m).TERRAFORM) for m in modules if m)
+
+
+def terraform_prefix(cloud: str) -> str:
+    """How a cloud's Terraform types begin; "" where it has none. Imports no SDK."""
+    known = CLOUDS.get(cloud)
+    if known is None or not known.terraform:
+        return ""
+    return cast(CloudTable, importlib.import_module(known.terraform).TERRAFORM).prefix

@@ -19,7 +19,7 @@ Contract (tests/contract runs it over every adapter):
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -76,13 +76,14 @@ OPTIONAL_FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.CLUSTER: frozenset({"public_access_cidrs"}),
     Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
     Kind.DISK: frozenset({"attached_to", "key"}),
-    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "access_logs"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "access_logs", "layer"}),
     Kind.DNS_RECORD: frozenset({"weights"}),
     Kind.REGISTRY: frozenset({"immutable_tags", "scan_on_push", "encrypted", "key", "public"}),
 }
 """Fields of the model that not every cloud (or adapter) can set; every other field holds everywhere.
 
-`weights` of a DNS record are no field of their own: they are asked for where `DnsRecord.weighted`.
+`layer` of a load balancer is asked for where it is 7; layer 4 is everywhere. `weights` of a DNS record are no field of
+their own: they are asked for where `DnsRecord.weighted`.
 """
 
 
@@ -105,6 +106,21 @@ class Identity:
 
     principal: str
     account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Which of the actions that an adapter calls its credentials may do, each named as its cloud's policies name it.
+
+    how: what told, e.g. `iam:SimulatePrincipalPolicy`; "" where nothing could be asked. unknown: what that does not
+    tell; note: why.
+    """
+
+    how: str
+    allowed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +208,22 @@ class ImageSource(Protocol):
 
     def image(self, observed: Observed, reference: str, call: Call) -> ImageFacts:
         """observed: a registry; reference: a tag, or `sha256:...`. Raises NotFound where there is no such image."""
+        ...
+
+
+@runtime_checkable
+class RightsSource(Protocol):
+    """An adapter that knows which actions it calls, and can find out which of them its credentials may do."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Every action that the adapter calls, sorted, as the cloud's policies name them."""
+        ...
+
+    def rights(self, call: Call) -> Rights:
+        """Asks the cloud; changes nothing. What it does not tell is unknown. Raises model.errors."""
+        ...
+
+    def policy(self, actions: Iterable[str]) -> Mapping[str, Any]:
+        """The document that allows exactly these actions, to paste into that cloud. Pure."""
         ...

@@ -29,12 +29,13 @@ def measured() -> Iterator[Spent]:
     spent, lock = Spent(), threading.Lock()
     reserve = TokenBucket.reserve
 
-    def metered(bucket: TokenBucket) -> float:
-        wait_s = reserve(bucket)
+    def metered(bucket: TokenBucket) -> int:
+        number = reserve(bucket)
+        wait_s = bucket.due_s(number)  # as it looks now: the rate may change while it is waited
         if wait_s > 0:
             with lock:
                 spent.rate_limited_s += wait_s
-        return wait_s
+        return number
 
     wall_s, cpu_s = time.monotonic(), time.process_time()
     with mock.patch.object(TokenBucket, "reserve", metered):

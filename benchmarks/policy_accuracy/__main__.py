@@ -4,7 +4,8 @@ recall: failing addresses that a counterpart flags, of those whose check has one
 labelled addresses that a counterpart flags, the share labelled failing; counterpart: the share of the cases whose check
 one of our rules answers to. Over the cases in scope (issue 6's topics), by cloud and by topic, and over all cases
 together; with n and exact intervals (Clopper, Pearson 1934). Then every miss and every wrong finding, and why.
-Which rule answers to which check stands in counterparts.csv. Needs the reference data beside the repository.
+Which rule answers to which check stands in counterparts.csv, why we differ from a label in reasons.csv. Needs the
+reference data beside the repository.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.policy_accuracy.cases import DATA, read_cases, read_counterparts, read_reasons
+from benchmarks.policy_accuracy.cases import DATA, read_cases, read_counterparts, read_differences, read_reasons
 from benchmarks.policy_accuracy.score import Score, figures, score
 from policies.engine import RegoEngine
 from policies.rules import default_bundle
@@ -53,7 +54,7 @@ def run(folder: Path) -> dict[str, Any]:
         "by_topic": _by(inside, lambda s: s.case.topic),
         "out_of_scope_too": figures(scores),
         "misses": [row for s in scores for row in _misses(s)],
-        "wrong": [{"case": s.case.id, "address": a, "rules": list(s.rules)} for s in scores for a in s.wrong],
+        "wrong": [row for s in scores for row in _wrong(s)],
     }
 
 
@@ -62,10 +63,19 @@ def _by(scores: Sequence[Score], key: Callable[[Score], str]) -> dict[str, Any]:
 
 
 def _misses(of: Score) -> list[dict[str, Any]]:
-    reasons = read_reasons()
-    why = of.note if of.rules else reasons.get(of.case.check, "")
-    base = {"case": of.case.id, "in_scope": of.case.in_scope, "rules": list(of.rules), "why": why}
+    base = {"case": of.case.id, "in_scope": of.case.in_scope, "rules": list(of.rules), **_why(of)}
     return [{**base, "address": address} for address in of.missed]
+
+
+def _wrong(of: Score) -> list[dict[str, Any]]:
+    base = {"case": of.case.id, "in_scope": of.case.in_scope, "rules": list(of.rules), **_why(of)}
+    return [{**base, "address": address} for address in of.wrong]
+
+
+def _why(of: Score) -> dict[str, str]:
+    """side: whose the difference is, as in reasons.csv; why: "" where nobody has looked at it yet."""
+    side, why = read_differences().get(of.case.id, ("", of.note))
+    return {"side": side, "why": why} if of.rules else {"side": "ours", "why": read_reasons().get(of.case.check, "")}
 
 
 def show(result: dict[str, Any]) -> None:
@@ -76,9 +86,10 @@ def show(result: dict[str, Any]) -> None:
     for miss in result["misses"]:
         if miss["in_scope"]:
             rules = " ".join(miss["rules"]) or "no counterpart"
-            print(f"missed {miss['case']} {miss['address']} ({rules}): {miss['why']}")
+            print(f"missed {miss['case']} {miss['address']} ({rules}): [{miss['side']}] {miss['why']}")
     for wrong in result["wrong"]:
-        print(f"wrong  {wrong['case']} {wrong['address']} ({' '.join(wrong['rules'])})")
+        rules = " ".join(wrong["rules"])
+        print(f"wrong  {wrong['case']} {wrong['address']} ({rules}): [{wrong['side']}] {wrong['why']}")
 
 
 def _cell(name: str, share: dict[str, Any]) -> str:

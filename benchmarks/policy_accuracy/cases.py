@@ -10,10 +10,12 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 COUNTERPARTS = Path(__file__).with_name("counterparts.csv")
+DIFFERENCES = Path(__file__).with_name("reasons.csv")
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "policy"
 WHOLE = "*"  # the unit of a case without addresses
 
@@ -68,10 +70,28 @@ def read_counterparts(path: Path = COUNTERPARTS) -> dict[str, tuple[str, ...]]:
         return {row["check"]: tuple(row["rules"].split()) for row in csv.DictReader(file)}
 
 
+@cache
+def read_differences(path: Path = DIFFERENCES) -> dict[str, tuple[str, str]]:
+    """Case -> (side, why) of where we differ from its labels. side: `label` (it contradicts what the provider or the
+    service documents), `ours` (our rule means something else, or sees less), `both`, `data` (a file is missing)."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["case"]: (row["side"], row["why"]) for row in csv.DictReader(file)}
+
+
+@cache
 def read_reasons(path: Path = COUNTERPARTS) -> dict[str, str]:
     """Check -> why no rule of ours answers to it."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["check"]: row["why_none"] for row in csv.DictReader(file) if row["why_none"]}
+
+
+_PARTS = {
+    "AWS-0086": "block_public_acls",
+    "AWS-0087": "block_public_policy",
+    "AWS-0091": "ignore_public_acls",
+    "AWS-0093": "restrict_public_buckets",
+}
+"""Of a public access block, the one part that a check asks for."""
 
 
 def translated(check: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -83,6 +103,12 @@ def _translated(check: str, given: Mapping[str, Any]) -> Iterator[tuple[str, dic
     match check:
         case "CKV_AZURE_208":  # three replicas are what the service's own promise for updates asks for
             yield "DY-AVL-011", {"least": 3}
+        case "AZU-0025":
+            yield "DY-LOG-009", {"least_days": 90}
+        case "AWS-0086" | "AWS-0087" | "AWS-0091" | "AWS-0093":
+            yield "DY-PUB-005", {"parts": [_PARTS[check]]}
+        case "CKV_AWS_378":  # asks that nobody calls the balancer in the clear, not what lies behind it
+            yield "DY-TLS-014", {"front_is_enough": True}
         case "disallowanonymous":
             yield (
                 "DY-K8S-023",

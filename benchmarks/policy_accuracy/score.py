@@ -18,6 +18,7 @@ from policies.network import with_reach
 from policies.places import source_of
 from policies.rules import Bundle
 
+_ITEM = re.compile(r"\[\d+\]")
 _INSTANCE = re.compile(r"\[[^\]]*\]")
 
 
@@ -73,7 +74,10 @@ def _flagged(
             raise RuntimeError(f"{case.id}: {rule_id}: {exc}") from exc
         for row in rows:
             address, _ = source_of(by_address[row["address"]], str(row.get("field", "")))
-            found |= {_label(address), _INSTANCE.sub("", _label(address))}
+            named = {_label(address)}
+            if not _ITEM.search(str(row.get("field", ""))):
+                named.add(_label(row["address"]))  # a property of the whole; an item of a list is its own declaration's
+            found |= named | {_INSTANCE.sub("", n) for n in named}
     return found
 
 

@@ -66,6 +66,20 @@ def load_documents(files: Sequence[tuple[str, str]]) -> Spec:
     )
 
 
+def load_fleet_document(files: Sequence[tuple[str, str]]) -> Fleet:
+    """The Fleet alone, for what needs no application. Raises InvalidInput with all diagnostics."""
+    found, diagnostics, unread = _read(files)
+    if "Fleet" not in found and not unread:
+        names = ", ".join(name for name, _ in files) or "no file at all"
+        diagnostics.append(Diagnostic("", f"no document of kind Fleet in {names}", "name the fleet's file"))
+    fleet = _validate(Fleet, found.get("Fleet"), diagnostics)
+    seen = check(Checked(None, None), fleet, Checked(None, None))
+    errors = diagnostics + [d for d in seen if d.severity == "error"]
+    if errors:
+        raise InvalidInput(_in_order(files, errors), summary=_summary(errors))
+    return cast(Fleet, fleet.value)
+
+
 def json_schema(kind: str) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of `app`, `fleet` or `assumptions`, for editors. KeyError otherwise."""
     models: dict[str, type[BaseModel]] = {"app": Application, "fleet": Fleet, "assumptions": Assumptions}

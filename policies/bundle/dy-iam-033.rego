@@ -12,7 +12,7 @@
 #   parameters:
 #     providers: [token.actions.githubusercontent.com]
 #     claims: [':sub']
-#     confined: ^[a-z_]+:[^*?]
+#     confined: '^[a-z_]+:[^*?/:]+([/:]|$)'
 #     abusable: [' (workflow|environment|ref|context|head_ref|base_ref):']
 #   reads: [trust]
 #   controls: [GB/T 22239-2019 8.1.4.1]

@@ -16,6 +16,7 @@ import data.duoyun.lib.k8s
 import rego.v1
 
 violations contains {"address": doc.address, "field": "manifest.spec", "message": message} if {
+	not something_unknown
 	some doc in input.documents
 	doc.manifest.kind in {"Deployment", "StatefulSet"}
 	doc.manifest.spec.replicas > 1
@@ -24,19 +25,32 @@ violations contains {"address": doc.address, "field": "manifest.spec", "message"
 	message := sprintf("no PodDisruptionBudget covers %s", [k8s.name(doc)])
 }
 
-budgeted(doc) if {
-	labels := k8s.map(k8s.map(doc.manifest.spec.template, "metadata"), "labels")
-	some budget in input.documents
-	budget.manifest.kind == "PodDisruptionBudget"
-	agrees(k8s.namespace(budget), k8s.namespace(doc))
-	covered(k8s.map(k8s.map(budget.manifest.spec, "selector"), "matchLabels"), labels)
-}
-
-# What is not known yet may be the one.
-budgeted(_) if {
+# What is not known yet may be the budget.
+something_unknown if {
 	some other in input.documents
 	k8s.unknown(other.manifest)
 }
+
+budgets contains [k8s.namespace(budget), k8s.map(k8s.map(budget.manifest.spec, "selector"), "matchLabels")] if {
+	some budget in input.documents
+	budget.manifest.kind == "PodDisruptionBudget"
+}
+
+# Most budgets select as their workload does: found without a look at each of them.
+budgeted(doc) if {
+	selector := k8s.map(k8s.map(doc.manifest.spec, "selector"), "matchLabels")
+	[k8s.namespace(doc), selector] in budgets
+	covered(selector, labels_of(doc))
+}
+
+budgeted(doc) if {
+	labels := labels_of(doc)
+	some [namespace, selector] in budgets
+	agrees(namespace, k8s.namespace(doc))
+	covered(selector, labels)
+}
+
+labels_of(doc) := k8s.map(k8s.map(doc.manifest.spec.template, "metadata"), "labels")
 
 covered(selector, labels) if every key, value in selector {
 	agrees(value, object.get(labels, key, null))

@@ -9,7 +9,7 @@
 #     Set a policy for how long signed links may live.
 #   kinds: [bucket, managed_service]
 #   apart: true
-#   reads: [tokens_expire]
+#   reads: [tokens_expire, local_auth]
 #   controls: [GB/T 22239-2019 8.1.4.1]
 package duoyun.rules.dy_key_012
 
@@ -18,4 +18,10 @@ import rego.v1
 violations contains {"address": doc.address, "field": "tokens_expire", "message": "its signed links are held to no longest life"} if {
 	some doc in input.documents
 	doc.tokens_expire == false
+	not unsigned(doc)
 }
+
+# Links are signed with the shared keys.
+unsigned(doc) if doc.local_auth == false
+
+unsigned(doc) if doc.local_auth["$unknown"] == true

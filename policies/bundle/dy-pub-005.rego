@@ -9,6 +9,8 @@
 #     Switch all parts of the public access block on.
 #   kinds: [bucket, managed_service]
 #   apart: true
+#   parameters:
+#     parts: []
 #   reads: [public_access_blocked]
 #   controls: [GB/T 22239-2019 8.1.4.2]
 package duoyun.rules.dy_pub_005
@@ -18,4 +20,17 @@ import rego.v1
 violations contains {"address": doc.address, "field": "public_access_blocked", "message": "nothing keeps a later grant from making it public"} if {
 	some doc in input.documents
 	doc.public_access_blocked == false
+	not enough(doc)
 }
+
+# The parts that are asked for, where not all of them are.
+enough(doc) if {
+	count(input.parameters.parts) > 0
+	every part in input.parameters.parts {
+		held(doc[part])
+	}
+}
+
+held(given) if given == true
+
+held(given) if given["$unknown"] == true

@@ -187,15 +187,16 @@ class Mapper:
             table = self.table(native.type)
             row = table.types.get(native.type) if table else None
             if table is None or row is None:
-                made[native.address] = self._unmapped(native, table)
+                made[_free(made, native)] = self._unmapped(native, table)
                 continue
             if row.joins:
                 parts.append((native, row, table))
             if not row.joins or any(j.keep for j in row.joins):
-                made[native.address] = self._document(native, row, table)
+                made[_free(made, native)] = self._document(native, row, table)
         for native, row, table in parts:
-            if not self._join(native, row, table, made) and native.address not in made:
-                made[native.address] = self._document(native, row, table, alone=True)
+            kept = any(j.keep for j in row.joins)
+            if not self._join(native, row, table, made) and not kept:
+                made[_free(made, native)] = self._document(native, row, table, alone=True)
         documents = [d.data for d in made.values()]
         link(documents)
         return documents
@@ -355,6 +356,11 @@ class Mapper:
             if key not in known and key not in _IGNORED:
                 where = native.values.where(key)
                 self.unassessed.append(Unassessed(native.address, native.type, key, where, UNMAPPED_FIELD))
+
+
+def _free(made: Mapping[str, Document], native: Native) -> str:
+    """Its address; where another was declared under the same one, a key of its own, so that neither is lost."""
+    return native.address if native.address not in made else f"{native.address} {native.position}"
 
 
 class _Context:

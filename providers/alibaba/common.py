@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from model.errors import Conflict, InvalidRequest, NotFound, Unreachable
 from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, Address, AnyResource, Kind, Observed, State
@@ -40,12 +40,16 @@ class Identified:
         return self.tags.get(TAG_NAME) or self.name or self.id
 
 
+_WHO = "duoyun identity"  # no member of any answer
+_SPELLINGS = (("TagKey", "TagValue"), ("Key", "Value"), ("key", "value"))
+
+
 def tags_of(rows: Any) -> dict[str, str]:
     """Tags from any of the three spellings: TagKey/TagValue (ECS), Key/Value (VPC), key/value (CS)."""
     found = {}
     for row in rows or ():
-        lower = {str(k).lower().removeprefix("tag"): v for k, v in row.items()}
-        found[str(lower.get("key", ""))] = str(lower.get("value") or "")
+        name, value = next((pair for pair in _SPELLINGS if pair[0] in row), _SPELLINGS[0])
+        found[str(row.get(name, ""))] = str(row.get(value) or "")
     return found
 
 
@@ -119,12 +123,19 @@ class Adapter(ABC):
         """By which names the audit log knows it."""
         return (observed.provider_id.rpartition("/")[2],)
 
+    def who(self, row: Row) -> Identified:
+        """identify(), once for each row."""
+        known = row.get(_WHO)
+        if known is None:
+            known = cast(dict[str, Any], row)[_WHO] = self.identify(row)
+        return cast(Identified, known)
+
     # -- what follows from it ----------------------------------------------------------------------------------
 
     def list(self, region: str, call: Call, fleet: str | None) -> Iterator[Observed]:
         wanted = {TAG_FLEET: fleet} if fleet is not None else None
         for row in self.rows(region, call, tags=wanted):
-            if fleet is None or self.identify(row).tags.get(TAG_FLEET) == fleet:
+            if fleet is None or self.who(row).tags.get(TAG_FLEET) == fleet:
                 yield self.observe(region, row, call)
 
     def find(self, address: Address, call: Call) -> Observed:

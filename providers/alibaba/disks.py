@@ -24,7 +24,7 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
-from providers.alibaba.session import Session, new_token
+from providers.alibaba.session import DISK_PAGES, Session, new_token
 from providers.base import Call
 
 _STATES = {
@@ -50,7 +50,7 @@ class Disks(Adapter):
 
     def rows(self, region: str, call: Call, *, tags: Mapping[str, str] | None = None, name: str = "") -> Iterator[Row]:
         asked = {"DiskType": "data", "Tag": tag_list(tags or {}), "DiskName": name}
-        return self.session.pages("Ecs", "DescribeDisks", region, call, ("Disks", "Disk"), asked)
+        return self.session.token_pages("Ecs", "DescribeDisks", region, call, ("Disks", "Disk"), asked, DISK_PAGES)
 
     def by_id(self, region: str, provider_id: str, call: Call) -> Row | None:
         answer = self.session.rpc("Ecs", "DescribeDisks", region, call, {"DiskIds": f'["{provider_id}"]'})
@@ -60,7 +60,7 @@ class Disks(Adapter):
         return Identified(row["DiskId"], row.get("DiskName", ""), tags_of((row.get("Tags") or {}).get("Tag")))
 
     def observe(self, region: str, row: Row, call: Call) -> Observed:
-        who, status = self.identify(row), str(row.get("Status", ""))
+        who, status = self.who(row), str(row.get("Status", ""))
         disk = Disk(
             name=who.logical_name,
             tags=users_tags(who.tags),

@@ -26,7 +26,7 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
-from providers.alibaba.session import new_token
+from providers.alibaba.session import HUNDREDS, new_token
 from providers.base import Call
 
 RULES_PER_CALL = 100
@@ -55,7 +55,7 @@ class FirewallGroups(Adapter):
     def rows(self, region: str, call: Call, *, tags: Mapping[str, str] | None = None, name: str = "") -> Iterator[Row]:
         asked = {"Tag": tag_list(tags or {}), "SecurityGroupName": name}
         where = ("SecurityGroups", "SecurityGroup")
-        return self.session.pages("Ecs", "DescribeSecurityGroups", region, call, where, asked)
+        return self.session.token_pages("Ecs", "DescribeSecurityGroups", region, call, where, asked, HUNDREDS)
 
     def by_id(self, region: str, provider_id: str, call: Call) -> Row | None:
         answer = self.session.rpc("Ecs", "DescribeSecurityGroups", region, call, {"SecurityGroupId": provider_id})
@@ -65,7 +65,7 @@ class FirewallGroups(Adapter):
         return Identified(row["SecurityGroupId"], row.get("SecurityGroupName", ""), tags_of(row["Tags"]["Tag"]))
 
     def observe(self, region: str, row: Row, call: Call) -> Observed:
-        who = self.identify(row)
+        who = self.who(row)
         group = FirewallGroup(
             name=who.logical_name,
             tags=users_tags(who.tags),

@@ -27,7 +27,7 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
-from providers.alibaba.session import new_token
+from providers.alibaba.session import DISK_PAGES, HUNDREDS, new_token
 from providers.base import Call
 from providers.remembered import image_of, machine_tags, user_data_of
 
@@ -49,7 +49,7 @@ class Instances(Adapter):
     def rows(self, region: str, call: Call, *, tags: Mapping[str, str] | None = None, name: str = "") -> Iterator[Row]:
         asked = {"Tag": tag_list(tags or {}), "InstanceName": name}
         where = ("Instances", "Instance")
-        found = self.session.pages("Ecs", "DescribeInstances", region, call, where, asked)
+        found = self.session.token_pages("Ecs", "DescribeInstances", region, call, where, asked, HUNDREDS)
         rows = [row for row in found if not any(tag in self.identify(row).tags for tag in _OTHERS_TAGS)]
         if not rows:
             return
@@ -61,7 +61,7 @@ class Instances(Adapter):
     def _disks(self, region: str, call: Call, only: Mapping[str, str]) -> dict[str, Row]:
         """System disks by instance."""
         asked = {"DiskType": "system", **only}
-        found = self.session.pages("Ecs", "DescribeDisks", region, call, ("Disks", "Disk"), asked)
+        found = self.session.token_pages("Ecs", "DescribeDisks", region, call, ("Disks", "Disk"), asked, DISK_PAGES)
         return {row["InstanceId"]: row for row in found if row.get("InstanceId")}
 
     def by_id(self, region: str, provider_id: str, call: Call) -> Row | None:
@@ -76,7 +76,7 @@ class Instances(Adapter):
         return Identified(row["InstanceId"], row.get("InstanceName", ""), tags_of((row.get("Tags") or {}).get("Tag")))
 
     def observe(self, region: str, row: Row, call: Call) -> Observed:
-        who, vpc, disk = self.identify(row), row.get("VpcAttributes") or {}, row.get("disk") or {}
+        who, vpc, disk = self.who(row), row.get("VpcAttributes") or {}, row.get("disk") or {}
         groups = (row.get("SecurityGroupIds") or {}).get("SecurityGroupId") or [""]
         private = _first((vpc.get("PrivateIpAddress") or {}).get("IpAddress"))
         elastic = (row.get("EipAddress") or {}).get("IpAddress", "")

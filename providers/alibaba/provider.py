@@ -7,12 +7,13 @@ kind; what the kinds mean to the cloud is in the modules beside this one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from model.errors import NotBuiltYet, NotFound, RolloutFailed, Unreachable
 from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed, State
+from providers.alibaba import checking, permissions
 from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
 from providers.alibaba.common import Adapter, References
@@ -24,7 +25,7 @@ from providers.alibaba.pools import NodePools
 from providers.alibaba.reader import READS, Reader
 from providers.alibaba.registries import Registries
 from providers.alibaba.session import Session, home_region
-from providers.base import Account, Call, Capability, ClusterAccess, Identity, ImageFacts
+from providers.base import Account, Call, Capability, ClusterAccess, Identity, ImageFacts, Rights
 from providers.placed import placed
 from providers.remembered import made_differently
 
@@ -32,7 +33,7 @@ _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 _FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.INSTANCE_GROUP: frozenset({"load_balancers"}),
     Kind.DISK: frozenset({"attached_to", "key"}),
-    Kind.LOAD_BALANCER: frozenset({"deletion_protection"}),
+    Kind.LOAD_BALANCER: frozenset({"deletion_protection", "layer"}),
     Kind.DNS_RECORD: frozenset({"weights"}),
     Kind.REGISTRY: frozenset({"immutable_tags", "public"}),
 }
@@ -78,6 +79,16 @@ class AlibabaProvider:
     def identity(self, call: Call) -> Identity:
         answer = self._session.rpc("Sts", "GetCallerIdentity", home_region(self._account), call)
         return Identity(str(answer["Arn"]), str(answer["AccountId"]))
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return permissions.ACTIONS
+
+    def policy(self, actions: Iterable[str]) -> Mapping[str, Any]:
+        return permissions.policy(actions)
+
+    def rights(self, call: Call) -> Rights:
+        return checking.rights(self._session, home_region(self._account), call)
 
     @placed
     def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:

@@ -327,6 +327,18 @@ def raw_parameter(values: Any, _context: Context, *names: str) -> Any:
     return unknown() if isinstance(value, Pending) else render(value).lower() in ("on", "true", "1")
 
 
+def raw_logs_connections(values: Any, context: Context) -> Any:
+    """By the engine's own parameter; an engine without one leaves it to the audit of SQL, which records logins.
+
+    https://www.alibabacloud.com/help/en/rds/apsaradb-rds-for-mysql/use-the-sql-explorer-and-audit-feature
+    """
+    own = raw_parameter(values, context, "log_connections")
+    if own is not None:
+        return own
+    audit = values.get("sql_collector_status", "Disabled")
+    return unknown() if isinstance(audit, Pending) else render(audit).lower() in ("enabled", "enable")
+
+
 def raw_slave_zone(values: Any, _context: Context) -> Any:
     names = ("zone_id_slave_a", "secondary_zone_id", "standby_az", "hot_standby_cluster")
     return any(values.get(n) not in (None, "", "OFF") for n in names)

@@ -104,7 +104,7 @@ _DATABASE_TYPES = (
         "alicloud_db_instance",
         Kind.DATABASE,
         *_DATABASE,
-        row("log_connections", "", "raw_parameter", None, "log_connections", reads=("parameters",)),
+        row("log_connections", "", "raw_logs_connections", None, reads=("parameters",)),
         row("log_checkpoints", "", "raw_parameter", None, "log_checkpoints"),
         row("log_disconnections", "", "raw_parameter", None, "log_disconnections"),
         row("log_duration", "", "raw_parameter", None, "log_duration"),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from model.errors import Forbidden, NotBuiltYet, RolloutFailed
 from model.resources import Address, AnyResource, Change, Kind, Observed, State
+from providers.aws import checking, permissions
 from providers.aws.balancers import LoadBalancers
 from providers.aws.buckets import Buckets
 from providers.aws.cluster import Clusters
@@ -33,8 +34,8 @@ from providers.aws.registries import Registries
 from providers.aws.rights import AuditTrails, Identities
 from providers.aws.scaling import InstanceGroups
 from providers.aws.services import ManagedServices
-from providers.aws.session import Session
-from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity, ImageFacts
+from providers.aws.session import DEFAULT_REGION, Session
+from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity, ImageFacts, Rights
 from providers.placed import placed
 
 T = TypeVar("T")
@@ -109,6 +110,16 @@ class AwsProvider:
         """As STS says; it need not be the account that the fleet names."""
         caller = self._session.caller(call)
         return Identity(principal=caller["Arn"], account_id=caller["Account"])
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return permissions.ACTIONS
+
+    def policy(self, actions: Iterable[str]) -> Mapping[str, Any]:
+        return permissions.policy(actions)
+
+    def rights(self, call: Call) -> Rights:
+        return checking.rights(self._session, DEFAULT_REGION[self.account.partition], call)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

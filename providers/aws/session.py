@@ -51,6 +51,15 @@ _TOKENS = (
     ("Marker", "Marker"),
 )
 """Member of an answer -> parameter of the request for the next page, in the services' several spellings."""
+_LARGEST_PAGE: Mapping[str, int] = {
+    "describe_instances": 1000,
+    "describe_volumes": 500,
+    "describe_security_groups": 1000,
+    "describe_subnets": 1000,
+    "describe_vpcs": 1000,
+}
+"""EC2 API Reference, MaxResults. A list that names no size is one answer of any length, which EC2 throttles sooner and
+refuses large accounts ("Pagination", EC2 Developer Guide)."""
 _RATE = (10.0, 20.0)
 _LOOPBACK_RATE = (500.0, 500.0)
 
@@ -109,6 +118,8 @@ class Session:
         name = "".join(word.capitalize() for word in operation.split("_"))
         found: list[dict[str, Any]] = []
         token: dict[str, str] = {}
+        if operation in _LARGEST_PAGE:
+            params = {"MaxResults": _LARGEST_PAGE[operation], **params}
         while True:
             page = self.run(
                 service,

@@ -61,7 +61,7 @@ def raw_listener(values: Any, context: Context) -> Any:
         "protocol": spoken,
         "port": unknown() if isinstance(port, Pending) else int(port) if str(port).isdigit() else None,
         "target_port": None,
-        "certificate": _name(values.get("certificate_arn")),
+        "certificate": named(values.get("certificate_arn")),
         "tls_policy": _tls_of(values.get("ssl_policy", "ELBSecurityPolicy-2016-08"))
         if spoken in ("https", "tls")
         else "",
@@ -75,7 +75,7 @@ def raw_listener_tls(values: Any, context: Context) -> Any:
     return raw_listener(values, context)[0]["tls_policy"] or None
 
 
-def _name(value: Any) -> Any:
+def named(value: Any) -> Any:
     if isinstance(value, Pending):
         return value.ref or unknown()
     return "" if value is None else getattr(value, "ref", "") or render(value)
@@ -93,7 +93,7 @@ def raw_classic_listeners(values: Any, context: Context) -> Any:
                 "protocol": spoken,
                 "port": block.get("lb_port") if isinstance(block.get("lb_port"), int) else None,
                 "target_port": block.get("instance_port") if isinstance(block.get("instance_port"), int) else None,
-                "certificate": _name(block.get("ssl_certificate_id")),
+                "certificate": named(block.get("ssl_certificate_id")),
                 "tls_policy": "",
                 "redirect_to_https": False,
                 "$source": (block.where("lb_protocol"), context.native.address),  # type: ignore[attr-defined]
@@ -119,6 +119,15 @@ def raw_cross_zone(values: Any, _context: Context) -> Any:
 def raw_target_check(values: Any, _context: Context) -> Any:
     block = first(values.get("health_check"))
     return yes(block.get("enabled", True)) if block else True
+
+
+def raw_front_tls(_values: Any, context: Context) -> Any:
+    """Whether every listener that forwards to it speaks TLS; None where none is in the input."""
+    found = [n.values.get("protocol") for n in context.parts("aws_lb_listener", "aws_alb_listener")]
+    if not found:
+        return None
+    answers = [unknown() if isinstance(p, Pending) else render(p).upper() in ("HTTPS", "TLS") for p in found]
+    return False if False in answers else next((a for a in answers if a is not True), True)
 
 
 # -- machines --------------------------------------------------------------------------------------------------
@@ -174,7 +183,7 @@ def raw_mapping_key(values: Any, _context: Context) -> Any:
         if inner and inner.get("kms_key_id") is None:
             return ""
         if inner:
-            return _name(inner["kms_key_id"])
+            return named(inner["kms_key_id"])
     return None
 
 
@@ -201,7 +210,7 @@ def raw_copies(values: Any, _context: Context, name: str) -> Any:
     if name == "encrypted":
         answers = [yes(f.get("encrypted", False)) for f in found]
         return False if False in answers else next((a for a in answers if a is not True), True)
-    return "" if any(f.get(name) is None for f in found) else _name(found[0][name])
+    return "" if any(f.get(name) is None for f in found) else named(found[0][name])
 
 
 # -- containers ------------------------------------------------------------------------------------------------
@@ -295,11 +304,11 @@ def raw_volumes_tls(values: Any, _context: Context) -> Any:
 
 
 def raw_environment_key(values: Any, _context: Context) -> Any:
-    """None where a function has no variables."""
-    block = first(values.get("environment"))
-    if not block.get("variables"):
-        return None
-    return _name(values.get("kms_key_arn"))
+    """None where neither an environment nor a key is written; a key that is written and empty is none."""
+    environment, key = values.get("environment"), values.get("kms_key_arn")
+    if environment is None:
+        return "" if key == "" else None
+    return unknown() if isinstance(environment, Pending) and key is None else named(key)
 
 
 def raw_permission_open(values: Any, _context: Context) -> Any:
@@ -379,7 +388,7 @@ def raw_cluster_zones(values: Any, _context: Context) -> Any:
 
 def raw_dynamo_key(values: Any, _context: Context) -> Any:
     block = first(values.get("server_side_encryption"))
-    return _name(block.get("kms_key_arn")) if block.get("enabled") in TRUE else ""
+    return named(block.get("kms_key_arn")) if block.get("enabled") in TRUE else ""
 
 
 def raw_dynamo_scaling(values: Any, context: Context) -> Any:
@@ -393,7 +402,7 @@ def raw_dynamo_scaling(values: Any, context: Context) -> Any:
 
 def raw_keyspaces_key(values: Any, _context: Context) -> Any:
     block = first(values.get("encryption_specification"))
-    return _name(block.get("kms_key_identifier")) if block.get("type") == "CUSTOMER_MANAGED_KMS_KEY" else ""
+    return named(block.get("kms_key_identifier")) if block.get("type") == "CUSTOMER_MANAGED_KMS_KEY" else ""
 
 
 def raw_cache_backup(values: Any, _context: Context) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from model.native import Pending, render, unknown
 from model.terraform import Context, Converter
-from providers.aws.terraform_ask import TRUE, first, listed, read_json, yes
+from providers.aws.terraform_ask import TRUE, first, listed, named, read_json, yes
 from providers.aws.terraform_convert import raw_arn_accounts, raw_policies, raw_policy
 
 _PROBLEM_RULES: Final = "AWSManagedRulesKnownBadInputsRuleSet"
@@ -71,6 +71,20 @@ def raw_guardduty_organization(_values: Any, context: Context) -> Any:
         if part.values.get("auto_enable") in TRUE or (isinstance(members, str) and members != "NONE"):
             return True
     return False
+
+
+def raw_chosen_key(value: Any, _context: Context) -> Any:
+    """Whose key an option of a block chooses: the cloud's own, unless it says `CUSTOMER_MANAGED_CMK`.
+
+    API Reference of Amazon CodeGuru Reviewer, KMSKeyDetails.
+    """
+    block = first(value)
+    option = block.get("encryption_option", "AWS_OWNED_CMK")
+    if isinstance(value, Pending) or isinstance(option, Pending):
+        return unknown()
+    if render(option) != "CUSTOMER_MANAGED_CMK":
+        return ""
+    return named(block.get("kms_key_id"))
 
 
 def raw_log_days(values: Any, _context: Context) -> Any:

@@ -164,6 +164,7 @@ TYPES = (
             row("protocol", "protocol", "lower", None),
             row("health_check", "", "raw_target_check", True, reads=("health_check",)),
             row("target_type", "target_type", "raw_text", "instance"),
+            row("front_tls", "", "raw_front_tls", None),
             _VPC,
         )
         for n in ("aws_lb_target_group", "aws_alb_target_group")

@@ -252,7 +252,7 @@ TYPES = (
         "aws_guardduty_detector",
         "threat_detection",
         row("enabled", "enable", "flag", True),
-        row("all_regions", "", "raw_guardduty_organization", None),
+        row("all_accounts", "", "raw_guardduty_organization", None),
     ),
     managed(
         "aws_guardduty_organization_configuration",

@@ -141,7 +141,7 @@ _BUILD_TYPES = (
     managed(
         "aws_codegurureviewer_repository_association",
         "code_repository",
-        ref("key", "kms_key_details.kms_key_id"),
+        row("key", "kms_key_details", "raw_chosen_key", ""),
         encrypted=True,
     ),
     managed(

@@ -42,6 +42,19 @@ def _changed(name: str, before: Any, after: Any) -> bool:
     return bool(before != after) and not (name == "zone" and not before)
 
 
+class Seen:
+    """A raw resource for reading: each member is asked for once. The SDK's models parse a member whenever it is read,
+    which costs more than the rest of a list."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._raw, name)
+        setattr(self, name, value)  # next time it is found without asking here
+        return value
+
+
 class Adapter:
     """One kind of the model.
 
@@ -117,7 +130,8 @@ class Adapter:
         return ArmId(group, arm_name(self.account, self.kind, address.name, address.region))
 
     def list(self, region: str, call: Call, fleet: str | None) -> Iterator[Observed]:
-        for raw in self.read_all(region, call):
+        for row in self.read_all(region, call):
+            raw = Seen(row)
             if raw.location == region and (fleet is None or owner_of(raw.tags) == fleet):
                 yield self.observe(raw, call)
 

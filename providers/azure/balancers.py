@@ -44,7 +44,7 @@ lower case) -> the machine that has it."""
 
 class LoadBalancers(Adapter):
     kind = Kind.LOAD_BALANCER
-    cannot_set = frozenset({"deletion_protection", "access_logs"})
+    cannot_set = frozenset({"deletion_protection", "access_logs", "layer"})
     fixed = ("network", "layer", "public")
 
     def __init__(self, session: Session, subnets: Subnets, instances: Instances) -> None:

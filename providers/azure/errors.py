@@ -23,6 +23,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -218,7 +219,8 @@ def mapper(account: Account) -> Callable[[BaseException, str], CloudError]:
                 detail=_first_line(exc),
                 mend=_MEND[Unauthenticated],
             )
-        if isinstance(exc, ServiceRequestError | ServiceResponseError | ConnectionError | TimeoutError):
+        unanswered = (ServiceRequestError, ServiceResponseError, IncompleteReadError, ConnectionError, TimeoutError)
+        if isinstance(exc, unanswered):
             return Unreachable(
                 f"{operation}: Azure does not answer", call=site(operation), detail=_first_line(exc),
                 mend=_MEND[Unreachable],

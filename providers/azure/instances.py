@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from model.errors import InvalidRequest, NotFound
 from model.resources import TAG_NAME, Address, AnyResource, Instance, Kind, Observed, State
-from providers.azure.adapter import Adapter
+from providers.azure.adapter import Adapter, Seen
 from providers.azure.firewall import FirewallGroups
 from providers.azure.names import (
     TAG_DISK_GIB,
@@ -62,7 +62,8 @@ class Instances(Adapter):
         nics = {nic.id.lower(): nic for nic in self.parts.all_interfaces(call) if nic.location == region}
         publics = {ip.id.lower(): ip for ip in self.parts.all_public_ips(call) if ip.location == region}
         names = set()
-        for raw in self.read_all(region, call):
+        for row in self.read_all(region, call):
+            raw = Seen(row)
             if raw.location == region and (fleet is None or owner_of(raw.tags) == fleet):
                 nic = nics.get(_nic_id(raw).lower())
                 names.add(self.address(raw).name)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from model.errors import InvalidRequest, NotFound
 from model.resources import Address, AnyResource, Change, Kind, Observed
+from providers.azure import checking, permissions
 from providers.azure.adapter import Adapter
 from providers.azure.balancers import LoadBalancers
 from providers.azure.changes import changes
@@ -32,7 +34,7 @@ from providers.azure.services import ManagedServices
 from providers.azure.session import Session
 from providers.azure.stores import Buckets, Caches, Queues
 from providers.azure.vaults import Certificates, Keys
-from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
+from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity, Rights
 from providers.placed import placed
 
 READERS: tuple[type[Reader], ...] = (
@@ -101,6 +103,16 @@ class AzureProvider:
         if self._session.loopback:
             return self.account.secrets.get("key_id", "")
         return principal_of(self._session.credential.get_token(self._session.scope).token)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return permissions.ACTIONS
+
+    def policy(self, actions: Iterable[str]) -> Mapping[str, Any]:
+        return permissions.policy(actions, self.account.account_id)
+
+    def rights(self, call: Call) -> Rights:
+        return checking.rights(self._session, call)
 
     @placed
     def list(self, kind: Kind, region: str, call: Call, *, fleet: str | None = None) -> Iterator[Observed]:

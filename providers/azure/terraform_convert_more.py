@@ -44,6 +44,49 @@ def raw_client_certificate(value: Any, _context: Context) -> Any:
     return unknown() if isinstance(value, Pending) else render(value).lower() in ("true", "required")
 
 
+def raw_identity(value: Any, _context: Context) -> Any:
+    """Whether an `identity` block gives it one: its type is written and not empty."""
+    if isinstance(value, Pending):
+        return True if value.ref or value.partial else unknown()
+    if not listed(value):
+        return False
+    kind = first(value).get("type")
+    return True if kind is None or isinstance(kind, Pending) else render(kind).strip().lower() not in ("", "none")
+
+
+def raw_app_https(values: Any, _context: Context) -> Any:
+    """Whether the site sends plain HTTP away, and its sign-in does not let it pass (`require_https`, on by default)."""
+    answers = (
+        yes(values.get("https_only", False)),
+        yes(first(values.get("auth_settings_v2")).get("require_https", True)),
+    )
+    return False if False in answers else next((a for a in answers if a is not True), True)
+
+
+def raw_spring_network(values: Any, _context: Context) -> Any:
+    """Whether both its runtime and its applications stand in subnets; the Basic tier cannot.
+
+    https://learn.microsoft.com/azure/spring-apps/basic-standard/how-to-deploy-in-azure-virtual-network
+    """
+    network, tier = values.get("network"), values.get("sku_name", "S0")
+    if isinstance(network, Pending) or isinstance(tier, Pending):
+        return unknown()
+    block = first(network)
+    subnets = [block.get(n) for n in ("app_subnet_id", "service_runtime_subnet_id")]
+    return all(s not in (None, "") for s in subnets) and render(tier).upper() != "B0"
+
+
+def raw_scan_mails(value: Any, _context: Context) -> Any:
+    """Whether recurring scans run, and somebody is named who gets their results."""
+    if isinstance(value, Pending):
+        return unknown()
+    block = first(value)
+    enabled, mails = yes(block.get("enabled", False)), block.get("emails")
+    if enabled is not True:
+        return enabled
+    return unknown() if isinstance(mails, Pending) else bool(listed(mails))
+
+
 def raw_registry_cleans(value: Any, _context: Context) -> Any:
     """A switch, or days."""
     if value is None:

@@ -16,7 +16,7 @@ _RULE = (
     *("destination_address_prefixes", "source_port_ranges", "source_application_security_group_ids"),
 )
 _KEY = ref("disk_key", "os_disk.disk_encryption_set_id")
-_IDENTITY = row("managed_identity", "identity", "raw_present", False)
+_IDENTITY = row("managed_identity", "identity", "raw_identity", False)
 _CARDS = (
     row("subnet", "network_interface_ids", "raw_card_subnet", ""),
     row("firewall_group", "network_interface_ids", "raw_card_group", ""),
@@ -54,7 +54,7 @@ _AKS = (
     row("audit_logs", "oms_agent|addon_profile.oms_agent.enabled", "raw_present", False),
     row("auto_upgrades", "automatic_channel_upgrade|automatic_upgrade_channel", "raw_present", False),
     row("threat_detection", "microsoft_defender", "raw_present", False),
-    row("managed_identity", "identity", "raw_present", False),
+    row("managed_identity", "identity", "raw_identity", False),
     row("admission_policy", "azure_policy_enabled", "flag", False),
     row("secret_rotation", "key_vault_secrets_provider.secret_rotation_enabled", "flag", False),
     row("sla", "sku_tier", "is_none_of", False, "Free"),

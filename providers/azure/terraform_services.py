@@ -6,10 +6,10 @@ from model.resource_base import Kind
 from model.terraform import Join, managed, ref, row, typed
 
 _PUBLIC = row("public", "public_network_access_enabled", "flag", True)
-_IDENTITY = row("managed_identity", "identity", "raw_present", False)
+_IDENTITY = row("managed_identity", "identity", "raw_identity", False)
 _SITE = ("site_config", "app_settings", "auth_settings", "auth_settings_v2")
 _APP = (
-    row("https_only", "https_only", "flag", False),
+    row("https_only", "", "raw_app_https", False, reads=("https_only", "auth_settings_v2")),
     row("tls_min", "site_config.minimum_tls_version|site_config.min_tls_version", "raw_min_tls", "1.2"),
     row("ftp_plain", "", "raw_ftp_plain", None, reads=_SITE),
     row("mtls", "client_certificate_enabled|client_cert_enabled|client_cert_mode", "raw_client_certificate", False),
@@ -53,7 +53,11 @@ _APPLICATIONS = (
     managed("azurerm_static_site", "app_service", _IDENTITY, public=True),
     managed("azurerm_logic_app_standard", "workflow", row("https_only", "https_only", "flag", False), _IDENTITY),
     managed("azurerm_logic_app_workflow", "workflow", _IDENTITY),
-    managed("azurerm_spring_cloud_service", "app_platform", row("in_network", "network", "raw_present", False)),
+    managed(
+        "azurerm_spring_cloud_service",
+        "app_platform",
+        row("in_network", "", "raw_spring_network", False, reads=("network", "sku_name")),
+    ),
     managed(
         "azurerm_spring_cloud_api_portal",
         "app_platform",
@@ -160,6 +164,7 @@ _APPLICATIONS = (
         row("code_kept", "github_configuration|vsts_configuration", "raw_present", False),
         _IDENTITY,
         encrypted=True,
+        secrets_in_vault=False,
     ),
     managed(
         "azurerm_data_factory_linked_service_key_vault",
@@ -225,7 +230,7 @@ _APPLICATIONS = (
         "azurerm_synapse_workspace_vulnerability_assessment",
         "vulnerability_scan",
         row("scan", "recurring_scans.enabled", "flag", False),
-        row("scan_reports", "recurring_scans.emails", "raw_present", False),
+        row("scan_reports", "recurring_scans", "raw_scan_mails", False),
         joins=(Join(_SYNAPSE, "workspace_security_alert_policy_id", rows=(), fixed={"scan": True}, keep=True),),
     ),
     managed(

@@ -6,7 +6,7 @@ from model.resource_base import Kind
 from model.terraform import Join, Row, Type, managed, ref, row, typed
 
 _PUBLIC = row("public", "public_network_access_enabled", "flag", True)
-_IDENTITY = row("managed_identity", "identity", "raw_present", False)
+_IDENTITY = row("managed_identity", "identity", "raw_identity", False)
 _ENDPOINT = row("private_endpoint", "", "raw_private_endpoint", False)
 _TLS = row("tls_min", "minimum_tls_version|minimal_tls_version|min_tls_version", "raw_min_tls", "1.2")
 _SSL = (
@@ -84,7 +84,7 @@ _ALERTS = (
 )
 _SCAN = (
     row("scan", "recurring_scans.enabled", "flag", False),
-    row("scan_reports", "recurring_scans.emails", "raw_present", False),
+    row("scan_reports", "recurring_scans", "raw_scan_mails", False),
     row("notifies", "recurring_scans.email_subscription_admins", "flag", False),
 )
 _SQL_SERVER = (

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from model.errors import InvalidRequest
-from model.resources import Address, AnyResource, Kind, KubernetesObject, Observed, State
+from model.resources import LABEL_MANAGED, Address, AnyResource, Kind, KubernetesObject, Observed, State
 from providers.base import Account
 from providers.kubernetes.compare import LABEL_FLEET, owned_manifest
 from providers.kubernetes.kinds import BUILT_IN
@@ -106,3 +106,39 @@ def _at(manifest: Mapping[str, Any], path: str) -> Any:
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+_SYSTEM: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+
+
+def of_the_cluster(live: Mapping[str, Any]) -> bool:
+    """Whether Kubernetes itself makes it: its own namespaces, what controllers derive, and what every namespace gets.
+
+    Source: kubernetes.io/docs, "Initial namespaces", "Owners and dependents", "Publishing services".
+    """
+    metadata = live["metadata"]
+    kind, name, space = str(live.get("kind")), str(metadata.get("name")), str(metadata.get("namespace") or "")
+    if metadata.get("ownerReferences") or space in _SYSTEM:
+        return True
+    if kind == "Namespace":
+        return name in _SYSTEM or name == "default"
+    made = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
+    return (kind, name) in made or (kind in ("Service", "EndpointSlice") and (space, name) == ("default", "kubernetes"))
+
+
+def manager_of(live: Mapping[str, Any]) -> tuple[str, str]:
+    """(`helm`, NAMESPACE/RELEASE) as Helm writes it on what it installs, (its name, "") for another tool, or ("", "").
+
+    Source: helm.sh/docs, "Labels and annotations"; helm's own annotations since 3.2, older charts' labels besides.
+    """
+    metadata = live["metadata"]
+    notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
+    release = notes.get("meta.helm.sh/release-name")
+    if release:
+        space = notes.get("meta.helm.sh/release-namespace") or metadata.get("namespace") or "-"
+        return "helm", f"{space}/{release}"
+    by = str(labels.get(LABEL_MANAGED) or labels.get("heritage") or "")
+    if by.lower() in ("helm", "tiller"):
+        release = labels.get("app.kubernetes.io/instance") or labels.get("release") or "-"
+        return "helm", f"{metadata.get('namespace') or '-'}/{release}"
+    return by.lower(), ""

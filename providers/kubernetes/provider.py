@@ -30,7 +30,7 @@ from providers.kubernetes.compare import LABEL_FLEET, applied_by_us, diff_manife
 from providers.kubernetes.discovery import Kinds
 from providers.kubernetes.evidence import list_pods
 from providers.kubernetes.kinds import BUILT_IN, COMMON, RENDERED, ApiKind
-from providers.kubernetes.objects import epoch_s, immutable_changes, manifest_of, observed_of
+from providers.kubernetes.objects import epoch_s, immutable_changes, manifest_of, observed_of, of_the_cluster
 from providers.kubernetes.waiting import Patience, Wait
 from providers.kubernetes.wire import APPLY, ClusterClient
 
@@ -105,6 +105,17 @@ class KubernetesProvider:
     def list_owned(self, call: Call) -> builtins.list[Observed]:
         """Everything of call.fleet here, for pruning."""
         return builtins.list(self.list(Kind.KUBERNETES_OBJECT, self._region, call, fleet=call.fleet))
+
+    def everything(self, call: Call) -> Iterator[Observed]:
+        """What people and their tools put into the cluster, whoever did; see objects.of_the_cluster for what is not.
+
+        The kinds are those of `list`: Secrets are never asked for.
+        """
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="kubernetes-list") as pool:
+            for objects in pool.map(
+                lambda n: self._list_kind(BUILT_IN[n], "", call, needed=True), (*RENDERED, *COMMON)
+            ):
+                yield from (self._observed(o) for o in objects if not of_the_cluster(o))
 
     def get(self, address: Address, call: Call) -> Observed:
         """The object as it is, whoever made it; `owner` and the reduced manifest tell what is ours. Raises NotFound."""
@@ -275,7 +286,8 @@ class KubernetesProvider:
         found: builtins.list[dict[str, Any]] = []
         token, restarts = "", 0
         while True:
-            query = {"labelSelector": selector, "limit": _PAGE} | ({"continue": token} if token else {})
+            query = {"limit": _PAGE} | ({"labelSelector": selector} if selector else {})
+            query |= {"continue": token} if token else {}
             try:
                 answer = self._client.request("GET", kind.path(), call, f"list {kind.resource}", query=query)
             except NotFound:

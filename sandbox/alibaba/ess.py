@@ -26,7 +26,7 @@ from sandbox.alibaba.vpc import usable_vswitch
 from sandbox.alibaba.wire import ApiError
 
 KIND, TRAIL = "instance_group", "ACS::ESS::ScalingGroup"
-_CONFIGURATION = "_scaling_configuration"
+CONFIGURATION = "_scaling_configuration"
 _MOST = 1000
 _ACTIVITIES_KEPT = 20
 
@@ -101,7 +101,7 @@ def create_scaling_configuration(ctx: Ctx) -> dict[str, Any]:
     except (binascii.Error, ValueError) as exc:
         raise ApiError(400, "InvalidParameter", f"UserData or Tags are not well formed: {exc}") from exc
     made = things.add(
-        ctx, _CONFIGURATION, ctx.cloud.new_id(f"asc-{region_code(ctx.region)}", 17), p.get("ScalingConfigurationName"),
+        ctx, CONFIGURATION, ctx.cloud.new_id(f"asc-{region_code(ctx.region)}", 17), p.get("ScalingConfigurationName"),
         touched=TRAIL,
         group=group.id, type=kind.id, image=picture.id, security=security, user_data=p.get("UserData"),
         instance_tags=tags, instance_name=p.get("InstanceName"),
@@ -118,7 +118,7 @@ def _configuration(ctx: Ctx, configuration_id: str, group: Thing) -> Thing:
     def missing() -> ApiError:
         return ApiError(404, "InvalidScalingConfigurationId.NotFound", "The scaling configuration does not exist.")
 
-    found = things.find(ctx, _CONFIGURATION, configuration_id, missing)
+    found = things.find(ctx, CONFIGURATION, configuration_id, missing)
     if found.values["group"] != group.id:
         raise missing()
     return found
@@ -186,9 +186,9 @@ def _sweep(cloud: Cloud, estate: Estate, group: Thing, not_before_s: float) -> N
         while members(estate, group):
             await asyncio.sleep(0.02)
         group.gone_s = not_before_s
-        for found in things.living(estate, _CONFIGURATION):
+        for found in things.living(estate, CONFIGURATION):
             if found.values["group"] == group.id:
-                estate.things.pop(f"{_CONFIGURATION}/{found.id}", None)
+                estate.things.pop(f"{CONFIGURATION}/{found.id}", None)
 
     cloud.spawn(f"deletion of {group.id}", work)
 
@@ -209,7 +209,7 @@ def members(estate: Estate, group: Thing) -> list[Machine]:
     return [m for m in estate.machines.values() if m.tags.get(TAG_GROUP) == group.id]
 
 
-def _staying(estate: Estate, group: Thing) -> list[Machine]:
+def staying(estate: Estate, group: Thing) -> list[Machine]:
     return [m for m in members(estate, group) if m.status != "Deleting"]
 
 
@@ -218,12 +218,12 @@ def keep(cloud: Cloud, estate: Estate, group: Thing) -> None:
     values = group.values
     if not values["enabled"] or group.leaving:
         return
-    there = _staying(estate, group)
+    there = staying(estate, group)
     if len(there) < values["size"] and not _may_grow(cloud, group):
         return
     for machine in there[: max(0, len(there) - values["size"])]:
         _drop(cloud, estate, group, machine)
-    configuration = estate.things[f"{_CONFIGURATION}/{values['active']}"].values
+    configuration = estate.things[f"{CONFIGURATION}/{values['active']}"].values
     for number in range(len(there), values["size"]):
         switch = estate.vswitches[values["vswitches"][number % len(values["vswitches"])]]
         machine = new_machine(
@@ -281,7 +281,7 @@ def attach_load_balancers(ctx: Ctx) -> dict[str, Any]:
         slb.find_balancer(ctx, balancer_id)
         if balancer_id not in group.values["balancers"]:
             group.values["balancers"].append(balancer_id)
-    _behind(ctx.estate, group, {m.id for m in _staying(ctx.estate, group)}, add=True)
+    _behind(ctx.estate, group, {m.id for m in staying(ctx.estate, group)}, add=True)
     ctx.touched.append((TRAIL, group.id))
     return {"ScalingActivityId": ctx.cloud.new_id(f"asa-{region_code(ctx.region)}", 17)}
 
@@ -295,117 +295,6 @@ def detach_load_balancers(ctx: Ctx) -> dict[str, Any]:
     group.values["balancers"] = [b for b in group.values["balancers"] if b not in leaving]
     ctx.touched.append((TRAIL, group.id))
     return {"ScalingActivityId": ctx.cloud.new_id(f"asa-{region_code(ctx.region)}", 17)}
-
-
-# -- reading -------------------------------------------------------------------------------------------------------
-
-
-def describe_scaling_groups(ctx: Ctx) -> dict[str, Any]:
-    p = ctx.params
-    ids, names, name = p.repeated("ScalingGroupIds"), p.repeated("ScalingGroupNames"), p.get("ScalingGroupName")
-    rows = [
-        t
-        for t in things.with_tags(things.living(ctx.estate, KIND, ctx.region), p.structs("Tags"))
-        if (not ids or t.id in ids) and (not names or t.name in names) and name in ("", t.name)
-    ]
-    part, fields = page(ctx, rows, limit=100)
-    for group in part:
-        keep(ctx.cloud, ctx.estate, group)  # ESS replaces what went away
-    return {"ScalingGroups": [_group_row(ctx, t) for t in part], **fields}
-
-
-def _group_row(ctx: Ctx, t: Thing) -> dict[str, Any]:
-    values, there = t.values, _staying(ctx.estate, t)
-    active = sum(m.status == "Running" for m in there)
-    leaving = len(members(ctx.estate, t)) - len(there)
-    state = "Deleting" if t.leaving else "Active" if values["enabled"] else "Inactive"
-    return {
-        "ScalingGroupId": t.id,
-        "ScalingGroupName": t.name,
-        "LifecycleState": state,
-        "RegionId": t.region,
-        "MinSize": values["low"],
-        "MaxSize": values["high"],
-        "DesiredCapacity": values["size"],
-        "EnableDesiredCapacity": True,
-        "TotalCapacity": len(there) + leaving,
-        "TotalInstanceCount": len(there) + leaving,
-        "ActiveCapacity": active,
-        "PendingCapacity": len(there) - active,
-        "RemovingCapacity": leaving,
-        "VpcId": values["vpc"],
-        "VSwitchId": values["vswitches"][0],
-        "VSwitchIds": list(values["vswitches"]),
-        "LoadBalancerIds": list(values["balancers"]),
-        "ActiveScalingConfigurationId": values["active"],
-        "GroupType": "ECS",
-        "HealthCheckType": "ECS",
-        "CreationTime": iso(t.created_s),
-        "Tags": [{"TagKey": k, "TagValue": v, "Propagate": False} for k, v in t.tags.items()],
-    }
-
-
-def describe_scaling_configurations(ctx: Ctx) -> dict[str, Any]:
-    p = ctx.params
-    ids, group = p.repeated("ScalingConfigurationIds"), p.get("ScalingGroupId")
-    rows = [
-        t
-        for t in things.living(ctx.estate, _CONFIGURATION, ctx.region)
-        if (not ids or t.id in ids) and group in ("", t.values["group"])
-    ]
-    part, fields = page(ctx, rows, limit=100)
-    return {"ScalingConfigurations": [_configuration_row(ctx, t) for t in part], **fields}
-
-
-def _configuration_row(ctx: Ctx, t: Thing) -> dict[str, Any]:
-    values = t.values
-    active = any(g.values["active"] == t.id for g in things.living(ctx.estate, KIND, ctx.region))
-    return {
-        "ScalingConfigurationId": t.id,
-        "ScalingConfigurationName": t.name,
-        "ScalingGroupId": values["group"],
-        "LifecycleState": "Active" if active else "Inactive",
-        "InstanceType": values["type"],
-        "InstanceTypes": [values["type"]],
-        "InstanceName": values["instance_name"],
-        "ImageId": values["image"],
-        "SecurityGroupId": values["security"][0],
-        "SecurityGroupIds": list(values["security"]),
-        "UserData": values["user_data"],
-        "SystemDiskCategory": values["disk_category"],
-        "SystemDiskSize": values["disk_gib"],
-        "SystemDiskEncrypted": values["disk_encrypted"],
-        "InternetMaxBandwidthOut": values["bandwidth"],
-        "Tags": [{"Key": k, "Value": v} for k, v in values["instance_tags"].items()],
-        "CreationTime": iso(t.created_s),
-    }
-
-
-def describe_scaling_instances(ctx: Ctx) -> dict[str, Any]:
-    p = ctx.params
-    rows = [
-        _member_row(m, t)
-        for t in things.living(ctx.estate, KIND, ctx.region)
-        if p.get("ScalingGroupId", t.id) == t.id
-        for m in members(ctx.estate, t)
-    ]
-    part, fields = page(ctx, rows, limit=100)
-    return {"ScalingInstances": part, **fields}
-
-
-def _member_row(m: Machine, group: Thing) -> dict[str, Any]:
-    states = {"Running": "InService", "Deleting": "Removing", "Pending": "Pending", "Starting": "Pending"}
-    return {
-        "InstanceId": m.id,
-        "ScalingGroupId": group.id,
-        "ScalingConfigurationId": group.values["active"],
-        "LifecycleState": states.get(m.status, "Stopped"),
-        "HealthStatus": "Healthy" if m.status in ("Running", "Pending", "Starting") else "Unhealthy",
-        "CreationType": "AutoCreated",
-        "CreationTime": iso(m.created_s, seconds=False),
-        "ZoneId": m.zone,
-        "PrivateIpAddress": m.private_ip,
-    }
 
 
 def tag_resources(ctx: Ctx) -> dict[str, Any]:

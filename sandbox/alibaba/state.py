@@ -379,7 +379,7 @@ def token_page(ctx: Ctx, rows: list[Any], *, default: int = 10, limit: int = 100
         raise ApiError(400, "InvalidParameter.NextToken", "The specified NextToken is not valid.")
     start = int(text.removeprefix("caeba0")) if text else 0
     more = f"caeba0{start + size}" if start + size < len(rows) else ""
-    return rows[start : start + size], {"NextToken": more, "TotalCount": len(rows), "MaxResults": size}
+    return rows[start : start + size], {"NextToken": more, "TotalCount": len(rows)}
 
 
 def has_tags(tags: dict[str, str], wanted: list[dict[str, str]]) -> bool:

@@ -47,6 +47,18 @@ ROWS: tuple[Row, ...] = (
         "`role_arn` can be tried",
     ),
     Row(
+        "dry runs",
+        "some operations heed DryRun, others are done all the same",
+        "every EC2 request with DryRun answers DryRunOperation, or UnauthorizedOperation, and changes nothing",
+        "what credentials may do can be asked without doing it",
+    ),
+    Row(
+        "policy simulation",
+        "no SimulatePrincipalPolicy",
+        "SimulatePrincipalPolicy answers as the sandbox decides: a reader may what does not write, all others may all",
+        "`duoyun providers check` asks it",
+    ),
+    Row(
         "client tokens",
         "ignored",
         "same token and parameters: the first answer; other parameters: IdempotentParameterMismatch; instance "

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from sandbox.aws.cloud import After, Cloud, Handler
-from sandbox.aws.wire import Incoming
+from sandbox.aws.wire import AwsError, Incoming, writes
 
 _MANAGED = re.compile(r"^arn:[a-z-]+:iam::aws:policy(/.*/|/)([^/]+)$")
 
@@ -24,6 +24,7 @@ class Iam:
         self._cloud = cloud
         names = ("AttachRolePolicy", "AttachUserPolicy", "AttachGroupPolicy", "GetPolicy", "GetPolicyVersion")
         self.before: dict[str, Handler] = {f"iam:{name}": self._know_policy for name in names}
+        self.before["iam:SimulatePrincipalPolicy"] = _simulate
         self.after: dict[str, After] = {}
 
     def _know_policy(self, incoming: Incoming) -> None:
@@ -40,6 +41,41 @@ class Iam:
         if policy.arn == arn:
             backend.managed_policies[arn] = policy
             backend.aws_managed_policies.append(policy)
+
+
+def _simulate(incoming: Incoming) -> object:
+    """As the sandbox decides it: who is simulated may all, its reader may what does not write. Conditions are not.
+
+    Source: IAM API Reference, SimulatePrincipalPolicy.
+    """
+    params, who = incoming.params, incoming.who
+    source = str(params.get("PolicySourceArn", ""))
+    if not re.fullmatch(rf"arn:{who.partition}:iam::{who.account_id}:(user|role|group)/.+", source):
+        raise AwsError("InvalidInput", f"Invalid Entity Arn: {source} does not clearly define entity type and name.")
+    names = [str(name) for name in params.get("ActionNames") or ()]
+    malformed = [name for name in names if name.count(":") != 1]
+    if malformed:
+        raise AwsError("InvalidInput", f"Invalid Action: {malformed[0]} is not in the correct format.")
+    resources = [str(arn) for arn in params.get("ResourceArns") or ()] or ["*"]
+    reader = source.endswith(":user/sandbox-reader")
+    start, size = int(params.get("Marker") or 0), int(params.get("MaxItems") or 100)
+    rows: list[dict[str, Any]] = [
+        {
+            "EvalActionName": name,
+            "EvalResourceName": resource,
+            "EvalDecision": "implicitDeny" if reader and writes(*name.split(":")) else "allowed",
+            "MatchedStatements": [],
+            "MissingContextValues": [],
+        }
+        for name in names
+        for resource in resources
+    ]
+    more = start + size < len(rows)
+    return {
+        "EvaluationResults": rows[start : start + size],
+        "IsTruncated": more,
+        **({"Marker": str(start + size)} if more else {}),
+    }
 
 
 @cache

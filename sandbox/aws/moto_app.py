@@ -57,9 +57,10 @@ class Moto:
         from moto.moto_api._internal import mock_random
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-        from sandbox.aws.volumes import patch
+        from sandbox.aws import tags, volumes
 
-        patch()
+        volumes.patch()
+        tags.patch()
         mock_random.seed(self._seed)
 
         def create(service: str | None) -> Any:

@@ -173,6 +173,8 @@ class AwsServer:
     def _answer(self, incoming: Incoming) -> Answer:
         if incoming.who.reader and (incoming.writes or incoming.operation.startswith("AssumeRole")):
             raise denied(incoming)
+        if incoming.service == "ec2" and incoming.params.get("DryRun") is True:
+            raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
         earlier = self._tokens.earlier(incoming)
         if earlier is not None:
             return earlier

@@ -23,6 +23,11 @@ _READS = ("Describe", "List", "Get", "Lookup", "Head", "Search", "BatchGet", "Qu
 _READ_SERVICES = frozenset({"sts"})
 
 
+def writes(service: str, operation: str) -> bool:
+    """Whether a reader key may not do it."""
+    return service not in _READ_SERVICES and not operation.startswith(_READS)
+
+
 class AwsError(Exception):
     """An error as AWS would answer it. extra: further members of the error's shape."""
 
@@ -76,7 +81,7 @@ class Incoming:
 
     @property
     def writes(self) -> bool:
-        return self.service not in _READ_SERVICES and not self.operation.startswith(_READS)
+        return writes(self.service, self.operation)
 
     @property
     def detail(self) -> str:

@@ -6,54 +6,25 @@ what takes less than INLINE_S is answered as done, anything else as 201 or 202 w
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from sandbox.azure.catalog import REGIONS
-from sandbox.azure.kinds import Principal, Put, ResourceKind
-from sandbox.azure.store import Event, Record, Store, timestamp
+from sandbox.azure.kinds import Put, ResourceKind
+from sandbox.azure.operations import Operation, Operations, Request
+from sandbox.azure.store import Event, Record, Store
 from sandbox.azure.wire import ArmError, ArmPath, Reply, same
 from sandbox.world import World
 
-INLINE_S = 0.05
-OPERATIONS_KEPT = 2000
 _DEEP = {
     "microsoft.compute/virtualmachines": 0,
     "microsoft.compute/virtualmachinescalesets": 0,
     "microsoft.containerservice/managedclusters": 0,
 }
-
-
-@dataclass(slots=True)
-class Operation:
-    """A long-running operation. result: what Location answers at the end."""
-
-    id: str
-    subscription: str
-    started_at_s: float
-    status: str = "InProgress"
-    error: dict[str, Any] | None = None
-    resource_id: str = ""
-    ended_at_s: float | None = None
-
-
-@dataclass(slots=True)
-class Request:
-    """What the engine needs to know of one HTTP request."""
-
-    method: str
-    path: ArmPath
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: dict[str, Any]
-    principal: Principal
-    base_url: str
 
 
 class Engine:
@@ -63,14 +34,11 @@ class Engine:
         self.world = world
         self.store = Store(world.seed)
         self.kinds: dict[str, ResourceKind] = {}
-        self.operations: dict[str, Operation] = {}
+        self.operations = Operations(self.store, world)
         self.page_size = 100
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.operations.close()
 
     def kind(self, path: ArmPath) -> ResourceKind:
         found = self.kinds.get(path.type.lower())
@@ -124,13 +92,13 @@ class Engine:
             found = [r for r in self.store.of_type(path.type) if r.id.lower().startswith(prefix)]
         else:
             found = list(self.store.of_type(path.type, subscription=path.subscription, group=path.group))
-        return self.page(request, [self.render(r) for r in self.kind(path).listed(path, found)])
+        return self.page(request, list(self.kind(path).listed(path, found)), self.render)
 
-    def page(self, request: Request, rows: list[Any]) -> Reply:
-        """One page, and a nextLink where there are more."""
+    def page(self, request: Request, rows: list[Any], shown: Callable[[Any], Any] = lambda row: row) -> Reply:
+        """One page, and a nextLink where there are more. shown: a row as it is answered."""
         start = int(request.query.get("$skiptoken") or 0)
         top = min(int(request.query.get("$top") or self.page_size), self.page_size)
-        body: dict[str, Any] = {"value": rows[start : start + top]}
+        body: dict[str, Any] = {"value": [shown(row) for row in rows[start : start + top]]}
         if start + top < len(rows):
             query = {k: v for k, v in request.query.items() if k != "$skiptoken"} | {"$skiptoken": str(start + top)}
             body["nextLink"] = f"{request.base_url}?{urlencode(query)}"
@@ -200,11 +168,13 @@ class Engine:
         )
         kind.prepare(record, put)
         verb = "update" if before else "create"
-        operation = await self.start(record, f"azure.{kind.timing}.{verb}", lambda: kind.apply(record, before))
+        operation = await self.operations.start(
+            record, f"azure.{kind.timing}.{verb}", lambda: kind.apply(record, before)
+        )
         reply = Reply(
             kind.replaced_status if before else kind.created_status, self.render(record), {"ETag": record.etag}
         )
-        return self.with_operation(reply, request, operation)
+        return self.operations.announced(reply, request, operation)
 
     def _location(self, request: Request, kind: ResourceKind, before: Record | None) -> str:
         path = request.path
@@ -295,8 +265,10 @@ class Engine:
         if set(request.body) <= {"tags"}:
             return Reply(200, self.render(record), {"ETag": record.etag})
         record.state = kind.updating
-        operation = await self.start(record, f"azure.{kind.timing}.update", lambda: kind.apply(record, record))
-        return self.with_operation(Reply(200, self.render(record), {"ETag": record.etag}), request, operation)
+        operation = await self.operations.start(
+            record, f"azure.{kind.timing}.update", lambda: kind.apply(record, record)
+        )
+        return self.operations.announced(Reply(200, self.render(record), {"ETag": record.etag}), request, operation)
 
     async def delete(self, request: Request) -> Reply:
         path, kind = request.path, self.kind(request.path)
@@ -313,7 +285,7 @@ class Engine:
                 raise self.in_progress(kind, record)
             kind.check_delete(record)
         operation = await self.start_delete(record)
-        return self.with_operation(Reply(200 if operation.ended_at_s else 202), request, operation, location=True)
+        return self.operations.announced(Reply(200 if operation.ended_at_s else 202), request, operation, location=True)
 
     async def start_delete(self, record: Record) -> Operation:
         kind = self.kinds[record.type.lower()]
@@ -323,7 +295,7 @@ class Engine:
             await kind.remove(record)
             self.store.remove(record)
 
-        return await self.start(record, f"azure.{kind.timing}.delete", effect)
+        return await self.operations.start(record, f"azure.{kind.timing}.delete", effect)
 
     async def act(self, request: Request, action: str, target: ArmPath) -> Reply:
         record, kind = self.existing(target), self.kind(target)
@@ -331,88 +303,6 @@ class Engine:
         if name is None:
             raise ArmError(404, "InvalidResourceType", f"{kind.type} has no action {action}.")
         return await kind.act(record, name, request.principal, request.body)
-
-    # -- operations --------------------------------------------------------------------------------------------
-
-    async def start(self, record: Record, timing: str, effect: Callable[[], Awaitable[None]]) -> Operation:
-        """Runs an effect after its duration; returns at once if it takes longer than INLINE_S.
-
-        A record that is left in a busy state by its effect becomes Succeeded; ArmError makes it Failed.
-        """
-        operation = Operation(self.store.new_guid(), record.subscription, time.time(), resource_id=record.id)
-        self._forget_old()
-        self.operations[operation.id] = operation
-        seconds = self.world.timing.duration_s(timing, record.id)
-
-        async def run() -> None:
-            await asyncio.sleep(seconds)
-            try:
-                await effect()
-            except ArmError as exc:
-                record.state, operation.status, operation.error = "Failed", "Failed", exc.body()["error"]
-            else:
-                operation.status = "Succeeded"
-                if record.busy and self.store.get(record.id) is record:
-                    record.state = "Succeeded"
-                    self.store.touch(record)
-            finally:
-                if operation.status == "InProgress":  # cancelled, or a mistake of the sandbox's own: never left hanging
-                    record.state, operation.status = "Failed", "Failed"
-                    operation.error = {"code": "InternalExecutionError", "message": "An internal error occurred."}
-                operation.ended_at_s = time.time()
-
-        task = asyncio.get_running_loop().create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if seconds < INLINE_S:
-            await asyncio.wait({task}, timeout=INLINE_S)
-        return operation
-
-    def _forget_old(self) -> None:
-        """Ended operations beyond the newest OPERATIONS_KEPT."""
-        ended = [key for key, o in self.operations.items() if o.ended_at_s is not None]
-        for key in ended[: max(0, len(ended) - OPERATIONS_KEPT)]:
-            del self.operations[key]
-
-    def with_operation(self, reply: Reply, request: Request, operation: Operation, *, location: bool = False) -> Reply:
-        if operation.ended_at_s is not None:
-            if operation.error is not None:
-                raise ArmError(400, operation.error["code"], operation.error["message"])
-            return reply
-        record = self.store.get(operation.resource_id)
-        region = record.location if record and record.location else "global"
-        namespace = request.path.namespace or "Microsoft.Resources"
-        root = request.base_url.split("/subscriptions/")[0]
-        stem = f"{root}/subscriptions/{operation.subscription}/providers/{namespace}/locations/{region}"
-        version = request.query.get("api-version", "")
-        reply.headers["Azure-AsyncOperation"] = f"{stem}/operations/{operation.id}?api-version={version}"
-        reply.headers["Retry-After"] = "1"
-        if location:
-            reply.headers["Location"] = f"{stem}/operationResults/{operation.id}?api-version={version}"
-        return reply
-
-    def operation_status(self, operation_id: str, *, result: bool) -> Reply:
-        """Azure-AsyncOperation (a status document) or Location (202 until it is done)."""
-        operation = self.operations.get(operation_id)
-        if operation is None:
-            raise ArmError(404, "OperationNotFound", f"No operation {operation_id} is known.")
-        done = operation.ended_at_s is not None
-        wait = {} if done else {"Retry-After": "1"}
-        if result:
-            if operation.error is not None:
-                raise ArmError(400, operation.error["code"], operation.error["message"])
-            return Reply(204 if done else 202, None, wait)
-        body: dict[str, Any] = {
-            "id": operation.id,
-            "name": operation.id,
-            "status": operation.status,
-            "startTime": timestamp(operation.started_at_s),
-        }
-        if operation.ended_at_s is not None:
-            body["endTime"] = timestamp(operation.ended_at_s)
-        if operation.error is not None:
-            body["error"] = operation.error
-        return Reply(200, body, wait)
 
     async def delete_group(self, group: Record) -> None:
         """A resource group with all that it holds, users before what they use."""

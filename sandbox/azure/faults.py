@@ -43,4 +43,4 @@ def operations(kinds: Iterable[ResourceKind]) -> Collection[str]:
         found += [f"POST {kind.type}/{action}" for action in kind.actions]
     for namespace in sorted(namespaces):
         found += [f"GET {namespace}/locations", f"GET {namespace}/locations/operations"]
-    return [*found, "GET Microsoft.Insights/eventtypes/values"]
+    return [*found, "GET Microsoft.Insights/eventtypes/values", "GET Microsoft.Authorization/permissions"]

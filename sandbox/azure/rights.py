@@ -26,6 +26,18 @@ BUILTIN: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 _PRINCIPALS = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
 
 
+PERMISSIONS = "Microsoft.Authorization/permissions"
+
+
+def permission(title: str) -> dict[str, Any]:
+    """What a built-in role grants, as role definitions and lists of permissions show it.
+
+    Source: learn.microsoft.com/rest/api/authorization/permissions.
+    """
+    actions, not_actions = next((does, not_) for name, does, not_ in BUILTIN.values() if name == title)
+    return {"actions": list(actions), "notActions": list(not_actions), "dataActions": [], "notDataActions": []}
+
+
 def _guid(text: str) -> bool:
     try:
         uuid.UUID(text)
@@ -59,17 +71,14 @@ class RoleDefinitions(ResourceKind):
         return self._made(path.subscription, path.name.lower()) if path.name.lower() in BUILTIN else None
 
     def _made(self, subscription: str, name: str) -> Record:
-        title, actions, not_actions = BUILTIN[name]
-        permission = {
-            "actions": list(actions), "notActions": list(not_actions), "dataActions": [], "notDataActions": [],
-        }  # fmt: skip
+        title = BUILTIN[name][0]
         return Record(
             id=f"/subscriptions/{subscription}/providers/{ROLE}/{name}",
             type=ROLE,
             name=name,
             properties={
                 "roleName": title, "type": "BuiltInRole", "description": title, "assignableScopes": ["/"],
-                "permissions": [permission],
+                "permissions": [permission(title)],
             },
         )  # fmt: skip
 

@@ -16,8 +16,10 @@ from aiohttp import web
 from sandbox.azure import faults
 from sandbox.azure.arm_types import VM
 from sandbox.azure.compute import VirtualMachines
-from sandbox.azure.engine import Engine, Request
+from sandbox.azure.engine import Engine
 from sandbox.azure.kinds import Principal
+from sandbox.azure.operations import Request
+from sandbox.azure.rights import PERMISSIONS, permission
 from sandbox.azure.served import kinds_of
 from sandbox.azure.subscription import GROUP, Subscription
 from sandbox.azure.wire import ArmError, ArmPath, Reply, parse_path, same
@@ -275,6 +277,8 @@ class AzureServer:
             return self._route_location(request)
         if path.type.lower() == "microsoft.insights/eventtypes/values":
             return self.subscription.activity(request)
+        if same(path.type, PERMISSIONS) and request.method == "GET":
+            return Reply(200, {"value": [permission("Reader" if request.principal.reader else "Owner")]})
         return await self._route_resource(request)
 
     async def _route_subscription(self, request: Request) -> Reply:
@@ -304,7 +308,7 @@ class AzureServer:
         path = request.path
         what = path.types[1].lower() if len(path.types) > 1 else ""
         if what in ("operations", "operationresults", "operationstatuses") and len(path.names) > 1:
-            return self.engine.operation_status(path.names[1], result=what == "operationresults")
+            return self.engine.operations.status(path.names[1], result=what == "operationresults")
         return self.subscription.location_query(request, path.names[0].lower(), list(path.types[1:]))
 
     async def _route_resource(self, request: Request) -> Reply:

@@ -12,7 +12,8 @@ from typing import Any
 from sandbox.azure.arm_types import VM
 from sandbox.azure.catalog import KUBERNETES_VERSIONS, REGIONS, display_name
 from sandbox.azure.compute import CORES_LIMIT, cores_used
-from sandbox.azure.engine import Engine, Request
+from sandbox.azure.engine import Engine
+from sandbox.azure.operations import Request
 from sandbox.azure.store import Event, Record, timestamp
 from sandbox.azure.wire import ArmError, Reply, same
 
@@ -132,9 +133,11 @@ class Subscription:
     async def _delete_group(self, request: Request, group: Record) -> Reply:
         group.state = "Deleting"
 
-        operation = await self.engine.start(group, "azure.network.delete", lambda: self.engine.delete_group(group))
+        operation = await self.engine.operations.start(
+            group, "azure.network.delete", lambda: self.engine.delete_group(group)
+        )
         reply = Reply(200 if operation.ended_at_s else 202)
-        return self.engine.with_operation(reply, request, operation, location=True)
+        return self.engine.operations.announced(reply, request, operation, location=True)
 
     def groups(self, request: Request) -> Reply:
         rows = [

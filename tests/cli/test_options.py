@@ -12,6 +12,7 @@ from cli import main
 
 CONSENT = {"--yes", "--remediate", "--take-over", "--confirm", "--local-state"}
 CONSENT |= {"--hash", "--signature"}  # what is agreed to, and the proof of it: each time anew
+CONSENT |= {"--undo"}  # takes something out of the record
 # what is asked of one call, or names a thing that it is about
 OF_THE_CALL = {"--help", "--version", "--install-completion", "--show-completion"}
 

@@ -75,6 +75,23 @@ def reader_writes(side: Any) -> str:
     return said(lambda: side.client("ec2", reader=True).create_vpc(CidrBlock="10.66.0.0/16"))
 
 
+@shows("dry runs", plain="ok", here="DryRunOperation")
+def a_dry_run_of_a_network(side: Any) -> str:
+    return said(lambda: side.client("ec2").create_vpc(CidrBlock="10.67.0.0/16", DryRun=True))
+
+
+@shows("policy simulation", plain="HTML", here="implicitDeny")
+def a_readers_write_simulated(side: Any) -> str:
+    arn = f"arn:aws-cn:iam::{side.row['account_id']}:user/sandbox-reader"
+    found: list[str] = []
+
+    def ask() -> None:
+        answer = side.client("iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=["ec2:CreateVpc"])
+        found.append(answer["EvaluationResults"][0]["EvalDecision"])
+
+    return said(ask) if not (said(ask) == "ok" and found) else found[0]
+
+
 @shows("assumed roles", plain="ok", here="AuthFailure")
 def forged_role_secret(side: Any) -> str:
     arn = f"arn:aws-cn:iam::{side.row['account_id']}:role/any"

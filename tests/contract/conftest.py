@@ -7,13 +7,16 @@ What a fourth cloud needs here is one row and one stranger: see docs/checklists/
 from __future__ import annotations
 
 import json
+import runpy
 import ssl
+import sys
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +39,7 @@ from model.resources import (
 from orchestrator.registry import open_cloud
 from providers.base import Account, Call, CloudProvider
 from sandbox.threaded import Running, shared
+from tools.conformance.called import Sent, in_table, recording
 
 KINDS = (Kind.NETWORK, Kind.SUBNET, Kind.FIREWALL_GROUP, Kind.CLUSTER, Kind.NODE_POOL, Kind.INSTANCE)
 USER_DATA = """#cloud-config
@@ -209,10 +213,11 @@ class Site:
     standing: dict[Kind, tuple[AnyResource, Observed]] = field(default_factory=dict)
     zoned: int = 0
     wished: set[Kind] = field(default_factory=set)
+    opener: Callable[[Account], CloudProvider] = open_cloud
 
     def __post_init__(self) -> None:
         self.account = self.account_with()
-        self.provider = open_cloud(self.account)
+        self.provider = self.opener(self.account)
 
     # -- accounts and calls ----------------------------------------------------------------------------------------
 
@@ -228,7 +233,7 @@ class Site:
 
     def open(self, **kwargs: Any) -> CloudProvider:
         """Another adapter, as another process would have it."""
-        return open_cloud(self.account_with(**kwargs))
+        return self.opener(self.account_with(**kwargs))
 
     def call(self, key: str = "", timeout_s: float = 30.0, **more: Any) -> Call:
         values: dict[str, Any] = {"fleet": self.fleet, "progress": self.progress.append}
@@ -378,9 +383,25 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
+def sent() -> Iterator[Sent]:
+    """What the adapters of this session have sent so far, and its rights have not been looked at yet."""
+    with recording() as operations:
+        yield operations
+
+
+@pytest.fixture(scope="session")
+def running(sent: Sent) -> Iterator[Running]:
     with shared() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def _least_privilege(sent: Sent) -> Iterator[None]:
+    """Whatever a test made an adapter send stands in its cloud's table of permissions."""
+    yield
+    unknown = sorted(f"{cloud}: {operation}" for cloud, operation in sent if not in_table(cloud, operation))
+    sent.clear()
+    assert not unknown, f"add to providers/CLOUD/permissions.py: {unknown}"
 
 
 @pytest.fixture(scope="session")
@@ -388,10 +409,20 @@ def sites(running: Running) -> Mapping[str, Site]:
     return {cloud.name: Site(cloud, running, "contract", count(1)) for cloud in CLOUDS}
 
 
-@pytest.fixture(params=[cloud.name for cloud in CLOUDS])
-def site(request: pytest.FixtureRequest, sites: Mapping[str, Site]) -> Iterator[Site]:
-    """A cloud. Faults that a test puts in are taken out."""
-    found = sites[request.param]
+@pytest.fixture(scope="session")
+def fake_site() -> Any:
+    path = Path(__file__).with_name("in_memory.py")
+    in_memory = runpy.run_path(str(path), run_name="in_memory")
+    return in_memory["site"](sys.modules[__name__])
+
+
+@pytest.fixture(params=[*(cloud.name for cloud in CLOUDS), "fake"])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A cloud, or providers.fake. Faults that a test puts in are taken out; the sandbox starts for a cloud only."""
+    if request.param == "fake":
+        found: Site = request.getfixturevalue("fake_site")
+    else:
+        found = request.getfixturevalue("sites")[request.param]
     found.progress.clear()
     found.base(Kind.NETWORK)
     yield found

@@ -24,7 +24,9 @@ from model.errors import (
     Unauthenticated,
     Unreachable,
 )
+from model.plan import Action, Op
 from model.resources import TAG_FLEET, TAG_KEY, TAG_NAME, DnsRecord, Kind, Observed, State, TrafficWeight
+from orchestrator.abilities import lacking
 from orchestrator.compare import diff_resource
 from orchestrator.registry import CLOUDS
 from providers.base import OPTIONAL_FIELDS
@@ -447,3 +449,16 @@ def test_silence_is_not_emptiness(here: Here, kind: Kind, silent_port: int) -> N
     away = here.site.open(endpoint=f"http://127.0.0.1:{silent_port}")
     with pytest.raises(Unreachable):
         list(away.list(kind, here.site.cloud.region, here.site.call(timeout_s=0.3)))
+
+
+@only(Kind.LOAD_BALANCER)
+def test_layer_7_is_refused_while_planning_where_an_adapter_has_none(here: Here, kind: Kind) -> None:
+    """And nowhere else: an adapter that declares it must make one."""
+    site = here.site
+    (fields,) = (c.fields for c in site.provider.capabilities if c.kind is kind)
+    wanted = here.wish(kind, layer=7)
+    action = Action(id="a", op=Op.CREATE, address=site.at(wanted), desired=wanted, before=None)
+    told = lacking([action], lambda _address: site.provider)
+    assert bool(told) is ("layer" not in fields)
+    assert all("layer" in row.what and "load balancer" in row.what and row.mend for row in told)
+    assert lacking([replace(action, desired=replace(wanted, layer=4))], lambda _address: site.provider) == []

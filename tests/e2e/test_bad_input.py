@@ -136,10 +136,18 @@ def test_no_sandbox(duoyun: Any) -> None:
 
 
 def test_a_firewall_of_the_fleets_own_that_policy_denies(duoyun: Any, sandbox: Any) -> None:
-    duoyun.edit(duoyun.fleet, ('rules: [{ports: "8080",', 'rules: [{ports: "22", cidr: 0.0.0.0/0}, {ports: "8080",'))
-    assert duoyun.plan(code=4)["gate"]["findings"]
+    """The article's example, on each of the three clouds."""
+    own = "firewalls: [{name: web, ownership: own, rules: [{ports: '22', cidr: 0.0.0.0/0}]}]"
+    networks = [f"network: {{ownership: own, name: main, cidr: 10.{n}.0.0/16}}" for n in (13, 14)]
+    duoyun.edit(
+        duoyun.fleet,
+        ('rules: [{ports: "8080",', 'rules: [{ports: "22", cidr: 0.0.0.0/0}, {ports: "8080",'),
+        *((network, f"{network}\n      {own}") for network in networks),
+    )
+    refused = [f["address"] for f in duoyun.plan(code=4)["gate"]["findings"] if f["rule_id"] == "DY-NET-001"]
+    assert sorted(a.split("/")[0] for a in refused) == ["alibaba-cn", "aws-cn", "azure-cn"]
     told = duoyun.on("deploy", "--yes").refused(4, "DY-NET-001", "nothing was touched")
-    assert "firewall_group/web" in told.err
+    assert all(f"{a}:" in told.err for a in refused)
     assert sandbox.empty
     assert duoyun.on("history", "-o", "json").ended(0).json["revisions"] == []
 

@@ -239,14 +239,58 @@ def test_a_value_known_only_after_apply_is_counted_as_not_assessed(duoyun: Duoyu
     assert duoyun("policy", "check", "main.tf").code == 0
 
 
-def test_the_articles_change_is_refused_at_its_line(duoyun: Duoyun, folder: Path) -> None:
-    (folder / "main.tf").write_text(security_group('"0.0.0.0/0"'))
-    ran = duoyun("policy", "check", ".", "--report", "sarif=x.sarif", "-o", "json")
+AZURE_RULE = """resource "azurerm_network_security_group" "web" {
+  name                = "web"
+  location            = "chinanorth3"
+  resource_group_name = "rg"
+  security_rule {
+    name                       = "ssh"
+    priority                   = 100
+    direction                  = "Inbound"
+    access                     = "Allow"
+    protocol                   = "Tcp"
+    source_port_range          = "*"
+    destination_port_range     = "%s"
+    source_address_prefix      = "%s"
+    destination_address_prefix = "*"
+  }
+}
+"""
+ALIBABA_RULE = """resource "alicloud_security_group" "web" {
+  security_group_name = "web"
+}
+
+resource "alicloud_security_group_rule" "ssh" {
+  security_group_id = alicloud_security_group.web.id
+  type              = "ingress"
+  ip_protocol       = "tcp"
+  policy            = "accept"
+  port_range        = "%s"
+  cidr_ip           = "%s"
+}
+"""
+CHANGES = {
+    "aws": (security_group('"10.0.0.0/8"'), security_group('"0.0.0.0/0"'), 2),
+    "azure": (AZURE_RULE % ("22", "10.0.0.0/8"), AZURE_RULE % ("22", "0.0.0.0/0"), 5),
+    "alibaba": (ALIBABA_RULE % ("22/22", "10.0.0.0/8"), ALIBABA_RULE % ("22/22", "0.0.0.0/0"), 5),
+}
+
+
+@pytest.mark.parametrize("cloud", CHANGES)
+def test_the_articles_change_is_refused_at_its_line(duoyun: Duoyun, folder: Path, cloud: str) -> None:
+    before, after, line = CHANGES[cloud]
+    (folder / "main.tf").write_text(before)
+    assert duoyun("policy", "check", "main.tf").code == 0
+    (folder / "main.tf").write_text(after)
+    ran = duoyun("policy", "check", "main.tf", "--report", "sarif=x.sarif", "-o", "json")
     (finding,) = [f for f in json.loads(ran.out)["findings"] if f["rule"] == "DY-NET-001"]
     assert ran.code == 4
     assert (finding["standing"], finding["file"]) == ("denies", "main.tf")
     results = json.loads((folder / "x.sarif").read_text())["runs"][0]["results"]
-    assert any(r["ruleId"] == "DY-NET-001" and r["level"] == "error" for r in results)
+    (told,) = [r for r in results if r["ruleId"] == "DY-NET-001"]
+    where = told["locations"][0]["physicalLocation"]
+    assert (told["level"], where["artifactLocation"]["uri"]) == ("error", "main.tf")
+    assert where["region"]["startLine"] >= line
 
 
 # -- users' rules ----------------------------------------------------------------------------------------------

@@ -215,11 +215,11 @@ def frozen(run: Run) -> int:
     run.world.lease_s = STOPPED_LEASE_S
     child = run.start(once(site, lambda: os.kill(os.getpid(), signal.SIGSTOP)))
     _pid, status = os.waitpid(child.pid, os.WUNTRACED)
-    if not os.WIFSTOPPED(status):
-        run.world.lease_s = 30.0
-        return os.waitstatus_to_exitcode(status)
-    _without_locks(child.pid, run.world)
+    if os.WIFSTOPPED(status):
+        status = _without_locks(child.pid, status, run.world)
     run.world.lease_s = 30.0
+    if not os.WIFSTOPPED(status):
+        return os.waitstatus_to_exitcode(status)
     if unlocked:
         with run.world.open(run.operation) as context:
             context.store.leases.unlock(context.scope, "soak")
@@ -320,16 +320,18 @@ def _kill_later(child: Child, after_s: float) -> None:
     os.kill(child.pid, signal.SIGKILL)
 
 
-def _without_locks(pid: int, world: World) -> None:
-    """Who stands still inside a SQLite transaction keeps everybody out: let it come out, and stop it again."""
+def _without_locks(pid: int, status: int, world: World) -> int:
+    """Who stands still inside a SQLite transaction keeps everybody out: let it come out, and stop it again.
+
+    The status in which it was left: stopped, or ended where that was the last thing it did.
+    """
     for _ in range(400):
-        if _free(world):
-            return
+        if not os.WIFSTOPPED(status) or _free(world):
+            return status
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.005)
         os.kill(pid, signal.SIGSTOP)
-        if not os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]):
-            raise RuntimeError("the process that was to stand still has ended")
+        status = os.waitpid(pid, os.WUNTRACED)[1]
     raise RuntimeError("the process never let go of its locks")
 
 

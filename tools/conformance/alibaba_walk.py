@@ -141,6 +141,7 @@ class FurtherWalk:
         for user in self._rpc("Ram", "ListUsers")["Users"]["User"]:
             who = {"UserName": user["UserName"]}
             self._rpc("Ram", "UnbindMFADevice", **who)
+            self._rpc("Ram", "ListGroupsForUser", **who)
             for policy in self._rpc("Ram", "ListPoliciesForUser", **who)["Policies"]["Policy"]:
                 named = {k: policy[k] for k in ("PolicyName", "PolicyType")}
                 self._rpc("Ram", "DetachPolicyFromUser", **named, **who)

@@ -28,8 +28,9 @@ AWS_REASONS = {
 AZURE_REASONS = {
     f"Microsoft.{name}": NO_SDK
     for name in (
-        "Cache/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/", "Insights/", "KeyVault/",
-        "ManagedIdentity/", "OperationalInsights/", "Resources/subscriptions", "Resources/locations", "ServiceBus/",
+        "Authorization/permissions", "Cache/", "DBforMySQL/", "DBforPostgreSQL/", "DocumentDB/", "EventHub/",
+        "Insights/", "KeyVault/", "ManagedIdentity/", "OperationalInsights/",
+        "Resources/subscriptions", "Resources/locations", "ServiceBus/",
         "Sql/", "Storage/", "Web/",
     )
 }  # fmt: skip

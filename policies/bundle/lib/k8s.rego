@@ -38,9 +38,12 @@ map(holder, field) := holder[field] if {
 } else := {}
 
 # Each container with the path at which it stands.
-located(document) := [{"container": container, "path": sprintf("%s.%s[%d]", [path(document), field, n])} |
+# (The pod first: most objects make none, and cost nothing more then.)
+located(document) := [{"container": container, "path": sprintf("%s.%s[%d]", [where, field, n])} |
+	spec := pod(document)
+	where := path(document)
 	some field in ["initContainers", "containers", "ephemeralContainers"]
-	some n, container in list(pod(document), field)
+	some n, container in list(spec, field)
 	is_object(container)
 ]
 

@@ -41,7 +41,10 @@ class Declared:
 
 @dataclass(slots=True)
 class Folder:
-    """path: as positions show it. mistakes: nothing of the folder may be taken as whole while there are any."""
+    """path: as positions show it. mistakes: nothing of the folder may be taken as whole while there are any.
+
+    again: resources declared under a name that is taken; they are read all the same, so that none passes unseen.
+    """
 
     path: str
     resources: dict[Key, Declared] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Folder:
     outputs: dict[str, Declared] = field(default_factory=dict)
     providers: dict[Key, Declared] = field(default_factory=dict)
     locals: dict[str, tuple[str, Attribute]] = field(default_factory=dict)
+    again: list[tuple[Key, Declared]] = field(default_factory=list)
     mistakes: list[Diagnostic] = field(default_factory=list)
 
 
@@ -92,7 +96,9 @@ def _declare_one(folder: Folder, file: str, block: Block) -> None:
     declared = Declared(file, block)
     if block.type in ("resource", "data"):
         prefix = "data." if block.type == "data" else ""
-        _once(folder, folder.resources, (prefix + block.labels[0], block.labels[1]), declared)
+        key = (prefix + block.labels[0], block.labels[1])
+        if not _once(folder, folder.resources, key, declared):
+            folder.again.append((key, declared))
     elif block.type in ("module", "variable", "output"):
         table = {"module": folder.modules, "variable": folder.variables, "output": folder.outputs}[block.type]
         _once(folder, table, block.labels[0], declared)
@@ -107,14 +113,16 @@ def _declare_one(folder: Folder, file: str, block: Block) -> None:
             folder.locals.setdefault(name, (file, attribute))
 
 
-def _once(folder: Folder, table: dict[object, Declared] | dict, key: object, declared: Declared) -> None:  # type: ignore[type-arg]
+def _once(folder: Folder, table: dict[object, Declared] | dict, key: object, declared: Declared) -> bool:  # type: ignore[type-arg]
+    """Whether the name was free."""
     first = table.get(key)
     if first is not None:
         name = ".".join(key) if isinstance(key, tuple) else key
         what = f"{declared.block.type} `{name}` is declared twice, first at {first.file}:{first.block.line}"
         _say(folder, declared.file, declared.block.line, what, "rename or remove one of the two")
-        return
+        return False
     table[key] = declared
+    return True
 
 
 def _override(folder: Folder, file: str, body: Body) -> None:

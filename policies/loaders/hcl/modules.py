@@ -65,13 +65,15 @@ def _gather(module: Module, bounds: Bounds) -> None:
             if child is not None:
                 _gather(child, bounds)
     for key in module.folder.resources:
-        _emit(module, key, bounds)
+        resource = module.resource(key)
+        assert resource is not None
+        _emit(module, key, resource, bounds)
+    for key, declared in module.folder.again:
+        _emit(module, key, Resource(module, key, declared), bounds)
 
 
-def _emit(module: Module, key: Key, bounds: Bounds) -> None:
+def _emit(module: Module, key: Key, resource: Resource, bounds: Bounds) -> None:
     gathered = module.gathered
-    resource = module.resource(key)
-    assert resource is not None
     if resource.unknown is not None:
         where = f"{resource.declared.file}:{resource.declared.block.line}"
         gathered.unassessed.append(

@@ -1,0 +1,184 @@
+"""`duoyun providers`: what each account's adapter can do; `check`: who we are there and what we may do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import Output, escaped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.accounts import Abilities, Checked
+
+FleetOption = Annotated[
+    Path,
+    typer.Option(
+        "--fleet", help="The fleet file, or a folder that holds fleet.yaml.", envvar="DUOYUN_FLEET", show_default=True
+    ),
+]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option("--account", help="This account alone. Repeatable.", envvar="DUOYUN_ACCOUNT"),
+]
+DEFAULT_FLEET = Path("fleet.yaml")
+
+group = typer.Typer(
+    invoke_without_command=True,
+    help="""
+    The accounts of the fleet: what duoyun can do with each kind there, and (check) what its credentials may do.
+
+      duoyun providers --fleet examples/miniprogram
+      duoyun providers check --fleet examples/miniprogram -o json
+      duoyun providers policy aws-cn --fleet examples/miniprogram > policy.json
+    """,
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="providers")
+
+
+@group.callback()
+def providers(ctx: typer.Context, fleet: FleetOption = DEFAULT_FLEET) -> None:
+    """Kinds and capabilities per account; asks no cloud and needs no credentials."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from orchestrator.accounts import abilities
+    from orchestrator.load import load_fleet
+
+    out: Output = ctx.obj
+    rows = abilities(load_fleet(fleet))
+    codes = [row.error.exit_code for row in rows if row.error]
+    out.result({"accounts": [row.to_dict() for row in rows]}, codes[0] if codes else _ok())
+    if not out.is_json:
+        show_abilities(out.console(), rows)
+        out.mends(row.error for row in rows if row.error)
+    if codes:
+        raise typer.Exit(int(codes[0]))
+
+
+@group.command()
+def check(
+    ctx: typer.Context,
+    fleet: FleetOption = DEFAULT_FLEET,
+    account: AccountOption = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="Give an account up after this long.", envvar="DUOYUN_TIMEOUT")
+    ] = "20s",
+) -> None:
+    """Who we are in each account, what we may do, and the policy that is missing, to paste. Changes nothing.
+
+    Exit 0 where everything is allowed, 77 where something is not or a credential is wrong, 75 where an account does
+    not answer or does not tell.
+
+    duoyun providers check --fleet examples/miniprogram --account aws-cn
+    """
+    from cli.interrupt import Stop
+    from cli.releases import seconds_of
+    from orchestrator.accounts import check as check_now
+    from orchestrator.accounts import exit_code
+    from orchestrator.load import load_fleet
+    from orchestrator.targets import Targets
+
+    out: Output = ctx.obj
+    known, limit_s = load_fleet(fleet), seconds_of("--timeout", timeout)
+    with Stop(4 * limit_s) as stop:
+        rows = check_now(known, Targets(known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked)
+    code = exit_code(rows)
+    out.result({"accounts": [row.to_dict() for row in rows]}, code)
+    if not out.is_json:
+        show_checked(out.console(), rows)
+    raise typer.Exit(int(code))
+
+
+@group.command()
+def policy(
+    ctx: typer.Context,
+    account: Annotated[str, typer.Argument(help="The account's name in the fleet.")],
+    fleet: FleetOption = DEFAULT_FLEET,
+) -> None:
+    """The least-privilege policy for an account: exactly what duoyun calls there, to paste. Asks no cloud.
+
+    duoyun providers policy aws-cn --fleet examples/miniprogram
+    """
+    from orchestrator.accounts import policy_of
+    from orchestrator.load import load_fleet
+
+    out: Output = ctx.obj
+    document = policy_of(load_fleet(fleet), account)
+    out.result({"account": account, "policy": document})
+    if not out.is_json:
+        typer.echo(json.dumps(document, indent=2))
+
+
+def _ok() -> Any:
+    from model.exit_codes import ExitCode
+
+    return ExitCode.OK
+
+
+def show_abilities(console: Console, rows: tuple[Abilities, ...]) -> None:
+    """One table: kinds down, accounts across; then what the adapters lack."""
+    from rich.table import Table
+
+    able = [row for row in rows if row.error is None]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("kind", no_wrap=True)
+    for row in able:
+        table.add_column(f"{row.spec.name}\n{row.spec.partition}", no_wrap=True)
+    colours = {"full": "green", "read": "cyan", "none": "red"}
+    for index, kind in enumerate(able[0].kinds if able else ()):
+        cells = [row.kinds[index] for row in able]
+        marks = ["*" if cell.lacking_fields and cell.access == "full" else "" for cell in cells]
+        shown = [f"[{colours[c.access]}]{c.access}[/]{m}" for c, m in zip(cells, marks, strict=True)]
+        table.add_row(kind.kind.value, *shown)
+    console.print(table)
+    told = {
+        (row.spec.cloud, kind.kind.value): f"  * {row.spec.cloud} {kind.kind.value}: cannot set "
+        f"{', '.join(kind.lacking_fields)}"
+        for row in able
+        for kind in row.kinds
+        if kind.lacking_fields and kind.access == "full"
+    }
+    for line in told.values():
+        console.print(line)
+    for row in rows:
+        if row.error is not None:
+            console.print(f"[red]{row.spec.name}[/]: {escaped(row.error.summary)}")
+
+
+_COLOURS = {"ok": "green", "missing": "red", "unknown": "yellow", "failed": "red"}
+
+
+def show_checked(console: Console, rows: tuple[Checked, ...]) -> None:
+    """A paragraph an account: who, what; then the document that is missing."""
+    for row in rows:
+        _show_checked(console, row)
+
+
+def _show_checked(console: Console, row: Checked) -> None:
+    where = f"{row.spec.name} ({row.spec.partition}/{row.spec.account_id})"
+    console.print(f"[{_COLOURS[row.standing.value]}]{row.standing.value}[/] {where}", soft_wrap=True)
+    if row.principal:
+        console.print(f"    we are {escaped(row.principal)}", soft_wrap=True)
+    if row.error is not None:
+        console.print(f"    {escaped(row.error.summary)}", soft_wrap=True)
+        if row.error.mend:
+            console.print(f"    [green]mend:[/] {escaped(row.error.mend)}", soft_wrap=True)
+        return
+    if row.rights is None:
+        console.print("    what we may do there cannot be found out")
+        return
+    rights = row.rights
+    counts = f"{len(rights.allowed)} actions allowed, {len(rights.missing)} missing, {len(rights.unknown)} unknown"
+    console.print(f"    {counts}" + (f", as {rights.how} tells" if rights.how else ""), soft_wrap=True)
+    if rights.note:
+        console.print(f"    [yellow]note:[/] {escaped(rights.note)}", soft_wrap=True)
+    if row.missing_policy is not None:
+        console.print("    [green]mend:[/] add what is missing:")
+        console.print(json.dumps(row.missing_policy, indent=2), markup=False, soft_wrap=True)

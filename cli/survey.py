@@ -1,0 +1,111 @@
+"""`duoyun survey`: everything in the fleet's accounts in one table, and whose it is. Read-only."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import StoreOption
+from cli.output import Output, escaped
+from cli.providers import DEFAULT_FLEET, FleetOption
+from model.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.survey import Survey
+
+StatesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--terraform-state",
+        help="The output of `terraform show -json`: what stands in it is Terraform's. Repeatable.",
+        envvar="DUOYUN_TERRAFORM_STATE",
+    ),
+]
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by", help="Only what is managed by: duoyun, terraform, helm, nobody. Repeatable.", envvar="DUOYUN_BY"
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(survey)
+
+
+def survey(
+    ctx: typer.Context,
+    fleet: FleetOption = DEFAULT_FLEET,
+    terraform_state: StatesOption = None,
+    by: ByOption = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="Give a listing up after this long.", envvar="DUOYUN_TIMEOUT")
+    ] = "60s",
+    store: StoreOption = None,
+) -> None:
+    """Everything in the fleet's accounts and regions, clusters included, and who manages it: a Terraform state that you
+    name, a Helm release, duoyun, or nobody. Changes nothing.
+
+    Exit 0 where all could be seen, 75 where something is unknown.
+
+    duoyun survey --fleet examples/miniprogram --terraform-state network.json --by nobody
+    """
+    from cli.interrupt import Stop
+    from cli.releases import seconds_of, working
+    from orchestrator.load import load_fleet
+    from orchestrator.survey import adopted_in, store_for_reading
+    from orchestrator.survey import survey as survey_now
+    from orchestrator.targets import Targets
+    from orchestrator.terraform_state import read_states
+
+    out: Output = ctx.obj
+    limit_s = seconds_of("--timeout", timeout)
+    known, states = load_fleet(fleet), read_states(terraform_state or ())
+    kept = store_for_reading(known, store)
+    with (
+        Stop(10 * limit_s) as stop,
+        closing(kept) if kept is not None else nullcontext(),
+        working(out, "listing everything"),
+    ):
+        found = survey_now(
+            known, Targets(known), states, adopted=adopted_in(kept, known), timeout_s=limit_s, cancelled=stop.asked
+        )
+    code = ExitCode.TEMPORARY if found.unknown else ExitCode.OK
+    data = found.to_dict()
+    if by:
+        data["resources"] = [r for r in data["resources"] if {m["by"] for m in r["managed_by"]} & set(by)]
+    out.result(data, code)
+    if not out.is_json:
+        show(out.console(), found, by or ())
+        out.mends(found.unknown.values())
+    raise typer.Exit(int(code))
+
+
+_COLOURS = {"duoyun": "green", "terraform": "magenta", "helm": "cyan", "nobody": "yellow"}
+
+
+def show(console: Console, found: Survey, by: list[str] | tuple[str, ...]) -> None:
+    """One table; then what is unknown, and what the states hold that was not seen."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("managed by", "address", "id"):
+        table.add_column(name, no_wrap=True)
+    for row in found.rows:
+        if by and not {m.by for m in row.managers} & set(by):
+            continue
+        colour = _COLOURS.get(row.managers[0].by, "white")
+        managers = ", ".join(map(str, row.managers))
+        table.add_row(f"[{colour}]{escaped(managers)}[/]", str(row.seen.address), escaped(row.seen.provider_id))
+    console.print(table)
+    for (plane, kind), error in sorted(found.unknown.items(), key=lambda item: item[0]):
+        console.print(f"[yellow]unknown:[/] {plane} {kind}: {escaped(error.summary)}")
+    for managed in found.unmatched:
+        console.print(f"[dim]in a state, not seen here:[/] {escaped(managed.address)} ({managed.file})")
+    counts = ", ".join(f"{count} {who}" for who, count in found.counts().items()) or "nothing"
+    console.print(f"{len(found.rows)} resources in {found.seconds:.1f} s: {counts}")

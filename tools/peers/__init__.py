@@ -1,0 +1,1 @@
+"""Counts that docs/comparison-*.md rest on: our surface beside other projects'."""
