@@ -7,7 +7,8 @@ level. Rows: replicas, capacity per resource with room for a rolling update, nod
 Egress is exact, not approximated: calls go to the cheapest place where the callee is present (scheduler.problem), so
 with candidate places sorted by price p_1 < p_2 < ... the cost of an origin's share h is
 p_1 h + sum_k (p_{k+1} - p_k) max(0, h - [callee present at a price <= p_k]), the "radius formulation" of the p-median
-problem (Cornuejols, Nemhauser and Wolsey 1980; Garcia, Labbe and Marin 2011), linear in the presence columns.
+problem (Cornuejols, Nemhauser and Wolsey 1980; Garcia, Labbe and Marin 2011), linear in the presence columns. It
+is said of an origin's first replica and of the others apart: the first one's column is the presence column itself.
 Not in the model: whether the pods pack on the nodes one by one. That is checked afterwards (scheduler.packing), and
 what does not pack comes back as a `PackingCut`. So the model's bound is a bound on the true problem.
 """
@@ -17,15 +18,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 
+from scheduler.calls import Calls
 from scheduler.eligibility import Eligibility
 from scheduler.highs import MixedIntegerModel
-from scheduler.problem import Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import LEVELS, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types, sites_to_consider
 from scheduler.rules import Rules
-from scheduler.sizes import CPU, DIMENSIONS, DISK, MEMORY, ON_DEMAND, PODS, holds, node_cap, room, size_of
-from scheduler.traffic import Assignment, hop_to_external, hops_to_service
+from scheduler.sizes import CPU, DIMENSIONS, DISK, MEMORY, ON_DEMAND, PODS, domain_cap, holds, node_cap, room, size_of
+from scheduler.traffic import Assignment
 
 Terms = list[tuple[int, float]]
 SiteType = tuple[str, str]
@@ -59,7 +61,8 @@ class Formulation:
     """Built once per set of cuts; `model` goes to the solver and `read` turns its values into a Draft.
 
     merged: equal zones of a region are one site that counts as several in a spread: a relaxation with far fewer
-    columns, whose bound is valid and whose draft says which regions are worth a closer look.
+    columns, whose bound is valid and whose draft says which regions are worth a closer look. whole_pods: with rows that
+    tighten small models; in large ones they make the search slower than that is worth.
     """
 
     problem: Problem
@@ -68,10 +71,12 @@ class Formulation:
     priced: bool = True
     penalise_moves: bool = False
     merged: bool = False
+    whole_pods: bool = True
     model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
     d: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    here: dict[tuple[str, str], int] = field(default_factory=dict)  # 1 where a Kubernetes service is present
     spares: dict[SiteType, int] = field(default_factory=dict)  # 1 where the type is in use and each pool has a spare
     loose: dict[tuple[str, str], int] = field(default_factory=dict)  # replicas that may be on spot machines
     offers: dict[SiteType, InstanceOffer] = field(default_factory=dict)
@@ -80,9 +85,6 @@ class Formulation:
     _sites_of: dict[str, dict[str, int]] = field(default_factory=dict)
     _services: list[ServiceDemand] = field(default_factory=list)
     _spare: dict[str, dict[int, int]] = field(default_factory=dict)
-    _here: dict[tuple[str, str], int] = field(default_factory=dict)
-    _in_region: dict[tuple[str, str], int] = field(default_factory=dict)
-    _in_site: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sites, symmetric, self.zones = sites_to_consider(self.problem, self.eligibility, self.merged)
@@ -91,10 +93,10 @@ class Formulation:
             self._service_columns(service)
         for site in self.sites:
             self._site_columns(site)
+        calls = Calls(self)
         for service in self._services:
             self._spread(service)
-            for edge in service.edges:
-                self._edge(service, edge)
+            calls.add(service)
         self._limits()
         Rules(self).add()
         for group in symmetric:
@@ -106,26 +108,27 @@ class Formulation:
 
     # -- services and sites ----------------------------------------------------------------------------------
 
-    def _price(self, amount: float) -> float:
+    def price(self, amount: float) -> float:
         return amount if self.priced else 0.0
 
-    def _allowed(self, service: ServiceDemand) -> list[SiteOffer]:
+    def allowed(self, service: ServiceDemand) -> list[SiteOffer]:
         ids = set(self.eligibility.allowed[service.name])
         return [s for s in self.sites if s.id in ids]
 
     def _service_columns(self, service: ServiceDemand) -> None:
-        for site in self._allowed(service):
-            x = self.x[service.name, site.id] = self.model.column(upper=service.replicas)
+        for site in self.allowed(service):
+            most = self.most(service, [site.id])
+            x = self.x[service.name, site.id] = self.model.column(upper=most)
             self._sites_of.setdefault(service.name, {})[site.id] = x
             if 0 < service.max_spot_share < 1 and not service.dedicated:
                 loose = self.loose[service.name, site.id] = self.model.column(upper=service.replicas)
                 self.model.row([(loose, 1), (x, -service.max_spot_share)], upper=1e-9)
             if not service.dedicated:
-                here = self._here[service.name, site.id] = self.model.column()
-                self.model.row([(x, 1), (here, -service.replicas)], upper=0)
+                here = self.here[service.name, site.id] = self.model.column()
+                self.model.row([(x, 1), (here, -most)], upper=0)
                 continue
             self._dedicated_columns(service, site, x)
-        self.model.row(self._replicas(service.name), lower=service.replicas, upper=service.replicas)
+        self.model.row(self.replicas(service.name), lower=service.replicas, upper=service.replicas)
 
     def _dedicated_columns(self, service: ServiceDemand, site: SiteOffer, x: int) -> None:
         """One machine a replica, all of one type in a site: what a group of instances is."""
@@ -134,7 +137,7 @@ class Formulation:
         chosen: Terms = []
         for offer in types:
             self.offers[site.id, offer.name] = offer
-            col = self.model.column(self._price(offer.price_per_hour), service.replicas)
+            col = self.model.column(self.price(offer.price_per_hour), service.replicas)
             self.d[service.name, site.id, offer.name] = col
             machines.append((col, 1))
             if len(types) > 1:
@@ -145,32 +148,46 @@ class Formulation:
         if chosen:
             self.model.row(chosen, upper=1)
 
-    def _replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
+    def replicas(self, service: str, sites: Iterable[str] | None = None) -> Terms:
         wanted = None if sites is None else set(sites)
         return [(col, 1.0) for site, col in self._sites_of.get(service, {}).items() if _in(site, wanted)]
 
+    def most(self, service: ServiceDemand, ids: list[str]) -> int:
+        """How many replicas those sites of one region can carry at most, for what spreads and caps leave elsewhere."""
+        zones = sum(self.zones[i] for i in ids)
+        most = service.replicas
+        if service.spread is not None:
+            mine = zones if service.spread.over == "zone" else 1
+            most -= max(0, service.spread.min_domains - mine) * service.spread.min_each
+        for level in LEVELS:
+            cap = domain_cap(service, level)
+            if cap is not None:
+                most = min(most, cap * (zones if level == "zone" else 1))
+        return max(0, most)
+
     def _site_columns(self, site: SiteOffer) -> None:
-        tenants = [s for s in self._services if (s.name, site.id) in self._here]
+        tenants = [s for s in self._services if (s.name, site.id) in self.here]
         types = pool_types(self.problem, site, tenants)
         most = sum(s.replicas for s in tenants) + 1
         for offer in types:
             self.offers[site.id, offer.name] = offer
             limit = most if offer.max_count is None else min(most, offer.max_count * self.zones[site.id])
-            n = self.n[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour), limit)
+            n = self.n[site.id, offer.name] = self.model.column(self.price(offer.price_per_hour), limit)
             if self.problem.spare_node_per_pool:
-                more = self.spares[site.id, offer.name] = self.model.column(self._price(offer.price_per_hour))
+                more = self.spares[site.id, offer.name] = self.model.column(self.price(offer.price_per_hour))
                 self.model.row([(n, 1), (more, -most)], upper=0)
         if not tenants:
             return
         self._capacity(site, tenants, types)
-        self._whole_pods(site, tenants, types)
+        if self.whole_pods:
+            self._whole_pods(site, tenants, types)
         open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
         self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
         for service in tenants:
-            self.model.row([(self._here[service.name, site.id], 1), (open_here, -1)], upper=0)
+            self.model.row([(self.here[service.name, site.id], 1), (open_here, -1)], upper=0)
         for service in tenants:
             fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
-            self.model.row([(self._here[service.name, site.id], 1), *fitting], upper=0)
+            self.model.row([(self.here[service.name, site.id], 1), *fitting], upper=0)
         self._second_node(site, tenants, types)
 
     def _capacity(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
@@ -189,7 +206,7 @@ class Formulation:
                 spare = self.model.column(upper=most * self.zones[site.id], integer=False)
                 self._spare.setdefault(site.id, {})[axis] = spare
                 for s in surging:
-                    self.model.row([(spare, 1), (self._here[s.name, site.id], -sizes[s.name][axis])], lower=0)
+                    self.model.row([(spare, 1), (self.here[s.name, site.id], -sizes[s.name][axis])], lower=0)
                 terms.append((spare, 1))
             self.model.row(terms, upper=0)
 
@@ -207,7 +224,7 @@ class Formulation:
                 holds = [(self.n[site.id, t.name], -float(room(self.problem, t)[axis] // size)) for t in types]
                 pods = [(self.x[s.name, site.id], 1.0) for s in tenants if sizes[s.name] >= size]
                 surging = [s for s in tenants if s.surge and sizes[s.name] == size and self.problem.rollout_headroom]
-                for spare in [[(self._here[s.name, site.id], 1.0)] for s in surging] or [[]]:
+                for spare in [[(self.here[s.name, site.id], 1.0)] for s in surging] or [[]]:
                     self.model.row([*pods, *spare, *holds], upper=0)
 
     def _second_node(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
@@ -258,13 +275,13 @@ class Formulation:
         if rule is None:
             return
         domains: dict[str, list[SiteOffer]] = defaultdict(list)
-        for site in self._allowed(service):
+        for site in self.allowed(service):
             domains[{"zone": site.id, "region": site.region, "cloud": site.cloud}[rule.over]].append(site)
         marks: Terms = []
         for _, members in sorted(domains.items()):
             ids = [s.id for s in members]
             mark = self.model.column(upper=self.zones[ids[0]] if rule.over == "zone" else 1)
-            self.model.row([*self._replicas(service.name, ids), (mark, -rule.min_each)], lower=0)
+            self.model.row([*self.replicas(service.name, ids), (mark, -rule.min_each)], lower=0)
             if not service.dedicated:
                 nodes = [
                     (col, -1.0) for (site, name), col in self.n.items()
@@ -281,66 +298,6 @@ class Formulation:
         if self.zones[site_id] > 1 and service.surge:
             for axis, spare in self._spare.get(site_id, {}).items():
                 self.model.row([(spare, 1), (mark, -size_of(service)[axis])], lower=0)
-
-    # -- calls -----------------------------------------------------------------------------------------------
-
-    def _presence(self, service: str, place: str) -> int | None:
-        """Column that is 1 only where the service has a replica in that region or site; None where it never can."""
-        is_site = place in self.problem.site_by_id
-        known = self._in_site if is_site else self._in_region
-        if (service, place) not in known:
-            ids = [place] if is_site else [s.id for s in self.sites if s.region == place]
-            replicas = self._replicas(service, ids)
-            if not replicas:
-                return None
-            col = known[service, place] = self.model.column()
-            self.model.row([*replicas, (col, -1)], lower=0)
-            here = [(self._here[service, i], 1.0) for i in ids if (service, i) in self._here]
-            if here:
-                self.model.row([*here, (col, -1)], lower=0)
-        return known[service, place]
-
-    def _edge(self, service: ServiceDemand, edge: Edge) -> None:
-        by_region: dict[str, list[str]] = defaultdict(list)
-        for site in self._allowed(service):
-            by_region[site.region].append(site.id)
-        for region, site_ids in sorted(by_region.items()):
-            if edge.callee in self.problem.external_by_name:
-                hop = hop_to_external(self.problem, region, edge)
-                price = hop.price_per_gb if hop else 0.0  # unreachable sites are not eligible in the first place
-                for site_id in site_ids:
-                    self._charge(self.x[service.name, site_id], price * edge.gb_per_hour / service.replicas)
-                continue
-            hops = hops_to_service(self.problem, region, edge)
-            within = next((h.price_per_gb for h in hops if h.place == region), None)
-            if within == 0.0:
-                self._origin(service, edge, site_ids, [(h.price_per_gb, h.place) for h in hops])
-            else:  # leaving the zone costs, or takes too long: each zone is an origin of its own
-                for site_id in site_ids:
-                    places = [(0.0, site_id), *((h.price_per_gb, h.place) for h in hops)]
-                    self._origin(service, edge, [site_id], places)
-
-    def _charge(self, column: int, amount: float) -> None:
-        self.model.cost[column] += self._price(amount)
-
-    def _origin(self, service: ServiceDemand, edge: Edge, site_ids: list[str], places: list[tuple[float, str]]) -> None:
-        """Reach and egress of the calls that start in those sites. places: (price per GB, place), cheapest first."""
-        callers = self._replicas(service.name, site_ids)
-        share = [(col, 1.0 / service.replicas) for col, _ in callers]
-        present = [(price, self._presence(edge.callee, place)) for price, place in places]
-        candidates = [(price, col) for price, col in present if col is not None]
-        self.model.row([*share, *((col, -1.0) for _, col in candidates)], upper=0)
-        if edge.gb_per_hour <= 0 or not candidates:
-            return
-        levels = [(price, [col for _, col in rows]) for price, rows in groupby(candidates, key=lambda c: c[0])]
-        for col, _ in callers:
-            self._charge(col, levels[0][0] * edge.gb_per_hour / service.replicas)
-        nearer: Terms = []
-        for (price, cols), (next_price, _) in pairwise(levels):
-            nearer += [(col, 1.0) for col in cols]
-            cost = self._price((next_price - price) * edge.gb_per_hour)
-            beyond = self.model.column(cost, 1.0, integer=False)
-            self.model.row([(beyond, 1), *((col, -c) for col, c in share), *nearer], lower=0)
 
     # -- cuts and moves --------------------------------------------------------------------------------------
 

@@ -69,9 +69,15 @@ class MixedIntegerModel:
 
 
 def solve_model(
-    model: MixedIntegerModel, *, node_limit: int, start: Sequence[float] | None = None, relative_gap: float = 1e-6
+    model: MixedIntegerModel,
+    *,
+    node_limit: int,
+    start: Sequence[float] | None = None,
+    relative_gap: float = 1e-6,
+    submodels: bool = True,
 ) -> Answer:
-    """Solve it. start: a known solution to begin from, ignored where it does not hold.
+    """Solve it. start: a known solution to begin from, ignored where it does not hold. submodels: look for solutions
+    in smaller models at the root, which takes most of the time there: not where the bound is what is wanted.
 
     Two of HiGHS's root heuristics are off: on these models they take most of the time and find little.
     """
@@ -89,6 +95,7 @@ def solve_model(
         ("mip_abs_gap", 1e-9),
         ("mip_heuristic_run_rins", False),
         ("mip_heuristic_run_root_reduced_cost", False),
+        ("mip_heuristic_run_rens", submodels),
         ("mip_feasibility_tolerance", 1e-7),
     ):
         solver.setOptionValue(name, value)

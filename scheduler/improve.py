@@ -15,96 +15,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 
-import numpy as np
-
 from model.rng import stream
 from scheduler.check import team_requests
 from scheduler.eligibility import Eligibility
 from scheduler.nodes import groups_at
-from scheduler.packing import Group, Node, Outcome, pack
 from scheduler.problem import LEVELS, InstanceOffer, Problem, ServiceDemand, SiteOffer
-from scheduler.pruning import dedicated_types, pool_types
-from scheduler.sizes import DIMENSIONS, domain_cap, domain_of, room
+from scheduler.pruning import dedicated_types
+from scheduler.site_mixes import NOTHING, Machines, Mixes
+from scheduler.sizes import domain_cap, domain_of
 from scheduler.traffic import hop_to_external, hops_to_service
 
 TRIAL_LIMIT = 6_000  # moves judged; about 5,000 a second
 MOST_KICKS = 60
 KICKED_SERVICES = 3
-PACK_TRIES = 12
-MOST_FIRST, MOST_SECOND = 7, 3  # nodes of the first and of the second type in a mix
 EPSILON = 1e-9
 
 Sites = dict[str, int]
 Assignment = dict[str, Sites]
 Change = dict[str, Sites]  # service -> its new sites
-
-
-@dataclass(frozen=True, slots=True)
-class Machines:
-    """What a site's pods cost and count: price per hour, number of nodes, vCPUs."""
-
-    price: float
-    count: int
-    vcpu: float
-
-
-NOTHING = Machines(0.0, 0, 0.0)
-
-
-class Mixes:
-    """All mixes of at most two types of one site, cheapest first, as arrays."""
-
-    def __init__(self, problem: Problem, site: SiteOffer, tenants: Sequence[ServiceDemand]) -> None:
-        types = pool_types(problem, site, tenants)
-        rooms = np.array([room(problem, t) for t in types], dtype=float).reshape(len(types), DIMENSIONS)
-        rows = [tuple(n if i == a else 0 for i in range(len(types))) for a in range(len(types)) for n in range(1, 13)]
-        for a, b in product(range(len(types)), repeat=2):
-            if a != b:
-                for n, m in product(range(1, MOST_FIRST + 1), range(1, MOST_SECOND + 1)):
-                    rows.append(tuple(n if i == a else m if i == b else 0 for i in range(len(types))))
-        counts = np.array(sorted(set(rows)), dtype=float).reshape(-1, len(types))
-        spare = int(problem.spare_node_per_pool)
-        most = np.array([math.inf if t.max_count is None else t.max_count - spare for t in types])
-        counts = counts[(counts <= most).all(axis=1)]
-        bought = counts + spare * (counts > 0)
-        prices = bought @ np.array([t.price_per_hour for t in types])
-        order = np.argsort(prices, kind="stable")
-        self.counts, self.prices, bought = counts[order], prices[order], bought[order]
-        self.sums = self.counts @ rooms
-        self.nodes_in = self.counts.sum(axis=1)
-        self.sizes = bought.sum(axis=1)
-        self.vcpu = bought @ np.array([t.vcpu for t in types])
-        self.nodes = [Node(t.name, room(problem, t)) for t in types]
-        self.dearest_first = sorted(range(len(types)), key=lambda i: (-types[i].price_per_hour, types[i].name))
-        self._known: dict[tuple[Group, ...], Machines | None] = {}
-
-    def cheapest(self, groups: tuple[Group, ...]) -> Machines | None:
-        """The first mix in order of price on which first-fit packs the groups; None where none was found."""
-        if groups not in self._known:
-            self._known[groups] = self._find(groups)
-        return self._known[groups]
-
-    def _find(self, groups: tuple[Group, ...]) -> Machines | None:
-        need = np.array([[g.size[axis] * g.count for axis in range(DIMENSIONS)] for g in groups], dtype=float).sum(
-            axis=0
-        )
-        least = max(math.ceil(g.count / g.per_node) for g in groups)
-        enough = np.flatnonzero((self.sums >= need).all(axis=1) & (self.nodes_in >= least))
-        for position in _tries(len(enough)):
-            index = enough[position]
-            row = self.counts[index]
-            nodes = [self.nodes[i] for i in self.dearest_first for _ in range(int(row[i]))]
-            if pack(groups, nodes, 0).outcome is Outcome.PACKED:
-                return Machines(float(self.prices[index]), int(self.sizes[index]), float(self.vcpu[index]))
-        return None
-
-
-def _tries(length: int) -> Iterator[int]:
-    """The first few one by one, then with growing strides: a dearer mix is better than none."""
-    position = 0
-    while position < length:
-        yield position
-        position += 1 if position < PACK_TRIES else 1 + position // 4
 
 
 @dataclass

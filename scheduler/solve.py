@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from model.plan import Placement
 from scheduler.at_scale import is_large, solve_at_scale
+from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, cost_of, preference_of, weight_of
 from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.extras import judged
 from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
-from scheduler.highs import Answer, Status, solve_model
+from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.infeasible import Relaxation, smallest_conflict, without
 from scheduler.nodes import Complete, buy, complete, from_pools
-from scheduler.problem import Problem
+from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.stay import arrivals, moving_cost
 from scheduler.traffic import Assignment
@@ -32,7 +34,10 @@ from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
 
 DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
-EXACT_COLUMNS = 600  # up to here the model is solved as it is, zone by zone
+EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
+WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
+ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
+AMONG_NODES, AMONG_GAP = 5, 0.05  # for a first placement in the regions that the relaxation uses
 SETTLE_WORK = 10  # for placing what changed beside what stays
 RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
 MAX_ROUNDS = 40
@@ -69,27 +74,87 @@ class Search:
             if self.exhausted and self.best is not None and self.priced:
                 self._improve(self.best.assignment)
             return
-        merged = self._merged()
-        answer = self._solve(merged)
-        if answer.status is Status.INFEASIBLE:  # a relaxation without a solution: the problem has none either
-            self.infeasible = True
+        if self.priced:
+            self._by_size()
+        if self.infeasible or self._found():
             return
-        self.bound = max(self.bound, answer.bound)
-        if answer.values is None:
-            self._rounds(self.eligibility)
+        draft = self._at_root()
+        if draft is None:
+            if not self.infeasible:
+                self._rounds(self.eligibility)
             return
-        draft = merged.read(answer.values)
-        groups = site_classes(self.problem, self.eligibility)
-        self._improve(split_over_zones(self.problem, groups, draft.assignment))
         if not self._found():
             self.bounding = False
-            self._rounds(self._near(draft))
+            self._rounds(self._near(_regions_of(self.problem, draft)))
             self.infeasible = False  # of a part of the sites only
             if self.best is not None:
                 self._improve(self.best.assignment)
         if not self._found():
             self.bounding, self.exhausted = True, False
             self._rounds(self.eligibility)
+
+    def _at_root(self) -> Draft | None:
+        """What the model with equal zones merged says at the root of its search."""
+        merged = self._merged()
+        answer = self._solve(merged.model)
+        if answer.status is Status.INFEASIBLE:  # a relaxation without a solution: the problem has none either
+            self.infeasible = True
+            return None
+        self.bound = max(self.bound, answer.bound)
+        if answer.values is None:
+            return None
+        draft = merged.read(answer.values)
+        self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+        return draft
+
+    def _by_size(self) -> None:
+        """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
+        its relaxation uses, zone by zone, give a placement.
+
+        Always the part with the lowest bound is looked into: at first only at its root, then as far as the work lasts.
+        """
+        sized = BySize(self._merged())
+        sized.split()
+        if sized.parts:
+            self._among(sized.parts[0])
+        sized.divide(self.best_cost)
+        self.infeasible = not sized.parts
+        if self.infeasible:
+            return
+        for roots in count(1):
+            lowest = min(sized.parts, key=lambda p: p.bound)
+            self.bound = max(self.bound, lowest.bound)
+            nodes = self.work_left // _weight(len(sized.formulation.model.cost))
+            if roots <= ROOTS and not lowest.seen:
+                nodes = 1
+            if self._close_enough() or lowest.solved or nodes < 1:
+                break
+            self._one_part(sized, lowest, nodes)
+        self.infeasible = math.isinf(self.bound)
+
+    def _among(self, part: Part) -> None:
+        """A placement with so many machines in the regions that the part's relaxation uses, from a short search zone
+        by zone.
+        """
+        regions = {region for region, share in part.shares.items() if share >= WORTH_OPENING}
+        formulation = self._formulation(self._near(regions), whole_pods=False)
+        answer = self._solve(BySize(formulation).model(part), AMONG_NODES, gap=AMONG_GAP)
+        if answer.values is not None:
+            self._consider(formulation, formulation.read(answer.values))
+
+    def _one_part(self, sized: BySize, part: Part, nodes: int) -> None:
+        """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
+        cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+        part.seen = True
+        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False)
+        part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
+        part.solved = answer.status is not Status.LIMIT
+        if answer.values is not None and self.best is None:
+            draft = sized.formulation.read(answer.values)
+            self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+
+    def _zones(self) -> list[list[SiteOffer]]:
+        return site_classes(self.problem, self.eligibility)
 
     def _found(self) -> bool:
         return self.best is not None
@@ -107,31 +172,27 @@ class Search:
             self.best, self.best_cost = done, cost
 
     def _merged(self) -> Formulation:
-        return Formulation(self.problem, self.eligibility, priced=self.priced, merged=True)
+        return Formulation(self.problem, self.eligibility, priced=self.priced, merged=True, whole_pods=False)
 
-    def _formulation(self, eligibility: Eligibility) -> Formulation:
-        return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced)
+    def _formulation(self, eligibility: Eligibility, whole_pods: bool = True) -> Formulation:
+        return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced, whole_pods=whole_pods)
 
-    def _near(self, draft: Draft) -> Eligibility:
-        """Only the regions of that draft, and in each group of equal zones as many as any spread asks for."""
-        regions = {self.problem.site_by_id[s].region for sites in draft.assignment.values() for s in sites}
+    def _near(self, regions: set[str]) -> Eligibility:
+        """Only those regions, and in each group of equal zones as many as any spread asks for."""
         spreads = [s.spread for s in self.problem.services if s.spread and s.spread.over == "zone"]
         most = max((s.min_domains for s in spreads), default=1)
-        keep = {
-            site.id
-            for group in site_classes(self.problem, self.eligibility)
-            for site in group[:most]
-            if site.region in regions
-        }
+        keep = {site.id for group in self._zones() for site in group[:most] if site.region in regions}
         allowed = {
             name: tuple(s for s in sites if s in keep) or sites for name, sites in self.eligibility.allowed.items()
         }
         return Eligibility(allowed, self.eligibility.rejections)
 
-    def _solve(self, formulation: Formulation) -> Answer:
-        columns = len(formulation.model.cost)
-        weight = 1 if columns <= EXACT_COLUMNS else round(LARGE_NODE * (columns / EXACT_COLUMNS) ** 2)
-        answer = solve_model(formulation.model, node_limit=max(1, self.work_left // weight))
+    def _solve(
+        self, model: MixedIntegerModel, nodes: int | None = None, gap: float = OPTIMALITY_GAP, submodels: bool = True
+    ) -> Answer:
+        weight = _weight(len(model.cost))
+        most = self.work_left // weight if nodes is None else nodes
+        answer = solve_model(model, node_limit=max(1, most), relative_gap=gap, submodels=submodels)
         self.work += answer.nodes * weight
         self.work_left -= answer.nodes * weight
         return answer
@@ -139,7 +200,7 @@ class Search:
     def _rounds(self, eligibility: Eligibility) -> None:
         for _ in range(MAX_ROUNDS):
             formulation = self._formulation(eligibility)
-            answer = self._solve(formulation)
+            answer = self._solve(formulation.model)
             if answer.status is Status.INFEASIBLE:
                 self._nothing_more(self.bounding or eligibility is self.eligibility)
                 return
@@ -179,6 +240,15 @@ class Search:
         self.cuts += [cut for cut, _ in done.cuts]
         self.sound = self.sound and all(proven for _, proven in done.cuts)
         return False
+
+
+def _regions_of(problem: Problem, draft: Draft) -> set[str]:
+    return {problem.site_by_id[s].region for sites in draft.assignment.values() for s in sites}
+
+
+def _weight(columns: int) -> int:
+    """For how many nodes of a small model one of a model with so many columns counts."""
+    return 1 if columns <= EXACT_COLUMNS else round(LARGE_NODE * (columns / EXACT_COLUMNS) ** 2)
 
 
 def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
