@@ -17,6 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Whether drawing examples is slow says how busy the machine is, not whether the code is right.
+settings.register_profile("duoyun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("duoyun")
 
 
 class ManualClock:

@@ -41,8 +41,11 @@ def example_problem() -> Problem:
 
 
 def synthetic(services: int, replicas: int, seed: int) -> Problem:
-    """So many services with so many replicas in all, over the example's sites, routes and prices, without quotas."""
-    base = example_problem()
+    """So many services with so many replicas in all, over the example's sites, routes and prices, without quotas.
+
+    The example's budget is meant for 27 services, and left out.
+    """
+    base = replace(example_problem(), budget_per_hour=None, warn_per_hour=None)
     rng = stream(seed, "synthetic scheduling problem", services, replicas)
     counts = replica_counts(rng, services, replicas)
     regions = [r for r in base.regions if any(s.country == "CN" and s.region == r for s in base.sites)]

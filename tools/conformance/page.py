@@ -33,6 +33,8 @@ AZURE_REASONS = {
         "Resources/subscriptions", "Resources/locations", "ServiceBus/",
         "Sql/", "Storage/", "Web/",
     )
+} | {
+    "retail/prices": "a price list of its own, outside Resource Manager and its descriptions",
 }  # fmt: skip
 """Beginning of a type -> why an operation on it was judged by nothing."""
 ALIBABA_REASONS = {
