@@ -114,7 +114,10 @@ def prices(
     fleet: FleetAloneOption = DEFAULT_FLEET,
     account: AccountOption = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask the clouds' price lists, and keep what they tell.", envvar="DUOYUN_REFRESH")
+        bool,
+        typer.Option(
+            "--refresh", help="Ask the clouds' price lists, and keep what they tell.", envvar="DUOYUN_REFRESH"
+        ),
     ] = False,
     timeout: Annotated[
         str, typer.Option("--timeout", help="Give a region up after this long.", envvar="DUOYUN_TIMEOUT")
