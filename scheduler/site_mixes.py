@@ -44,7 +44,8 @@ class Mixes:
             if a != b:
                 for n, m in product(range(1, MOST_FIRST + 1), range(1, MOST_SECOND + 1)):
                     rows.append(tuple(n if i == a else m if i == b else 0 for i in range(len(types))))
-        counts = np.array(sorted(set(rows)), dtype=float).reshape(-1, len(types))
+        # A site may have no type at all for its tenants: then there is no row, and no column.
+        counts = np.array(sorted(set(rows)), dtype=float).reshape(len(set(rows)), len(types))
         spare = int(problem.spare_node_per_pool)
         most = np.array([math.inf if t.max_count is None else t.max_count - spare for t in types])
         counts = counts[(counts <= most).all(axis=1)]

@@ -12,7 +12,10 @@ from scheduler.eligibility import eligible_sites
 from scheduler.formulation import Formulation
 from scheduler.highs import Status, solve_model
 from scheduler.problem import Problem
+from scheduler.pruning import pool_types
+from scheduler.site_mixes import Mixes
 from scheduler.solve import canonical_problem
+from tests.scheduler.midsize import midsize_problem
 
 
 def whole(make_tiny: Callable[[int], Problem], seed: int) -> Formulation:
@@ -67,3 +70,12 @@ def test_some_parts_are_divided_by_regions_with_one_machine(make_tiny: Callable[
         more = [p for p in sized.parts if (2, None) in p.regions.values()]
         seen += bool(alone) and bool(more)
     assert seen >= 2
+
+
+def test_a_site_without_any_type_for_its_tenants_has_no_mix() -> None:
+    """Found by CP-SAT's referee: an empty table of mixes could not be shaped."""
+    problem = midsize_problem(3, services=6, sites=5)
+    site = next(s for s in problem.sites if not pool_types(problem, s, ()))
+    mixes = Mixes(problem, site, ())
+    assert mixes.counts.shape == (0, 0)
+    assert mixes.prices.size == 0
