@@ -51,15 +51,13 @@ def _leased(context: Context, wait_s: float) -> AbstractContextManager[LeaseKeep
     return leased(context.store, context.scope, context.store.db.clock, ttl_s=ttl_s, wait_s=wait_s)
 
 
-def adopt(
-    context: Context, wanted: Iterable[Address], states: States, *, lock_timeout_s: float = 0.0
-) -> tuple[Adoption, ...]:
+def adopt(context: Context, wanted: Iterable[Address], *, lock_timeout_s: float = 0.0) -> tuple[Adoption, ...]:
     """Records each as adopted, all or none.
 
     Raises InvalidInput with every address that is refused and why, LeaseHeld, and what a cloud answers that cannot be
     reached: unknown is not absent.
     """
-    scope, store = context.scope, context.store
+    scope, store, states = context.scope, context.store, context.states()
     with _leased(context, lock_timeout_s) as keeper:
         records = {r.address: r for r in store.inventory.list(scope)}
         refused: list[Diagnostic] = []

@@ -179,6 +179,22 @@ def test_what_cannot_be_listed_is_unknown_and_exits_75(
     assert any(r["partition"] == "aws-cn" and r["kind"] == "network" for r in data["resources"])
 
 
+def test_another_fleets_cluster_is_looked_into(
+    at: Path, sites: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fleet = json.loads((at / "fleet.yaml").read_text(encoding="utf-8"))
+    fleet["metadata"]["name"] = "another"
+    for keep in ("accounts", "regions"):
+        fleet["spec"][keep] = fleet["spec"][keep][:1]
+    (tmp_path / "fleet.yaml").write_text(json.dumps(fleet), encoding="utf-8")
+    code, data = asked(capsys, "--fleet", str(tmp_path))
+    assert code == ExitCode.OK, data["unknown"]
+    cluster = sites["aws"].base(Kind.CLUSTER)
+    who = {r["name"]: [m["what"] for m in r["managed_by"]] for r in data["resources"]}
+    assert who[cluster] == ["contract"]
+    assert f"{cluster}/theirs/ConfigMap/by-hand" in who
+
+
 def test_a_wrong_secret_leaves_the_other_accounts_listed(
     at: Path, sites: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
