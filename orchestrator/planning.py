@@ -218,9 +218,13 @@ def plan_for(
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
 
 
+def _adopted(record: Record) -> bool:
+    return record.ownership is Ownership.ADOPT
+
+
 def _as_adopted(items: Iterable[Item], records: Mapping[Address, Record]) -> tuple[Item, ...]:
     """What `duoyun adopt` recorded stays adopted, whatever the fleet says of it: it is changed, and never destroyed."""
-    kept = {a for a, record in records.items() if record.ownership is Ownership.ADOPT}
+    kept = {a for a, record in records.items() if _adopted(record)}
     return tuple(replace(item, ownership=Ownership.ADOPT) if item.address in kept else item for item in items)
 
 
@@ -243,7 +247,7 @@ def observe_for(
         context.loaded.fleet,
         context.targets,
         regions=regions_of(context.loaded.fleet, scope),
-        also=[*also, *(a for a in records if a.kind is not Kind.KUBERNETES_OBJECT)],
+        also=[*also, *(a for a, r in records.items() if a.kind is not Kind.KUBERNETES_OBJECT or _adopted(r))],
         foreign=foreign,
         timeout_s=context.timeout_s,
         cancelled=context.cancelled,

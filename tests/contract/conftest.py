@@ -23,6 +23,7 @@ from sandbox.threaded import Running, shared
 from tests.contract.clouds import CLOUDS, KINDS
 from tests.contract.in_memory import fake_site as in_memory_site
 from tests.contract.site import Site
+from tests.contract.theirs import make as make_theirs
 from tools.conformance.called import Sent, in_table, recording
 
 SMALL = Path(__file__).parents[1] / "e2e" / "small"
@@ -55,6 +56,12 @@ def _least_privilege(sent: Sent) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def sites(running: Running) -> Mapping[str, Site]:
     return {cloud.name: Site(cloud, running, "contract", count(1)) for cloud in CLOUDS}
+
+
+@pytest.fixture(scope="session")
+def theirs(sites: Mapping[str, Site]) -> None:
+    """Other people's objects in one cluster: theirs.make."""
+    make_theirs(sites["aws"])
 
 
 @pytest.fixture(scope="session")

@@ -121,16 +121,14 @@ def test_what_a_state_or_another_fleet_has_is_refused_and_then_none_is_adopted(
     state.write_text(json.dumps({"format_version": "1.0", "values": values}), encoding="utf-8")
     contracts = at(sites["alibaba"], sites["alibaba"].base(Kind.NETWORK))  # carries another fleet's tag
     missing, nowhere = at(site, "never-was"), Address("aws", "999999999999", "us-east-1", Kind.NETWORK, "x")
-    inside = at(sites["aws"], "main/shop/Deployment/web", Kind.KUBERNETES_OBJECT)
-    asked = (networks["azure"], contracts, missing, nowhere, inside, networks["aws"])
+    asked = (networks["azure"], contracts, missing, nowhere, networks["aws"])
     assert adopt(files, *asked, "--terraform-state", state) == ExitCode.INVALID_INPUT
     told = {d["what"].split()[0].rstrip(":"): d for d in said(capsys)["diagnostics"]}
     assert f"{TYPES['azure']}.main" in told[str(networks["azure"])]["what"]
     assert "fleet contract" in told[str(contracts)]["what"]
     assert "not there" in told[str(missing)]["what"]
     assert "no such account" in told[str(nowhere)]["what"]
-    assert "field by field" in told[str(inside)]["what"]
-    assert len(told) == 5
+    assert len(told) == 4
     assert all(d["mend"] for d in told.values())
     with context() as now:
         assert not now.store.inventory.list(now.scope)
