@@ -39,7 +39,8 @@ def adopt(
     """Record that resources are this application's from now on. Nothing of them is touched, no tag is written.
 
     Drift then compares them with how they are now, deploy brings them to what the files want, and destroy leaves them.
-    What a Terraform state that you name manages, or another fleet or application, is refused; then none is adopted.
+    What a Terraform state that you or the fleet name manages, or another fleet or application, is refused; then none is
+    adopted.
 
     duoyun adopt aws-cn/222222222222/cn-north-1/network/main --app examples/miniprogram --terraform-state network.json
     """
@@ -47,16 +48,15 @@ def adopt(
     from orchestrator.adopt import addresses
     from orchestrator.adopt import adopt as adopt_now
     from orchestrator.adopt import release as release_now
-    from orchestrator.terraform_state import read_states
 
     out: Output = ctx.obj
     wanted = addresses(address)
     wait_s = seconds_of("--lock-timeout", lock_timeout)
-    with context_for(application, fleet, store, local_state) as context:
+    with context_for(application, fleet, store, local_state, terraform_state=terraform_state) as context:
         if undo:
             rows = release_now(context, wanted, lock_timeout_s=wait_s)
         else:
-            rows = adopt_now(context, wanted, read_states(terraform_state or ()), lock_timeout_s=wait_s)
+            rows = adopt_now(context, wanted, lock_timeout_s=wait_s)
     out.result({"adopted": [row.to_dict() for row in rows]})
     if not out.is_json:
         words = {"adopted": "[green]adopted[/]", "known": "adopted before", "released": "[yellow]given back[/]"}

@@ -17,6 +17,7 @@ from cli.options import (
     IdentityOption,
     LocalStateOption,
     LockTimeoutOption,
+    StatesOption,
     StoreOption,
     TimeoutOption,
     seconds_of,
@@ -67,6 +68,7 @@ def scan(
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "60s",
     identity: IdentityOption = None,
+    terraform_state: StatesOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -79,7 +81,7 @@ def scan(
     out: Output = ctx.obj
     interval_s = _interval_s(every)
     limit = timeout if interval_s is None else "36500d"
-    with context_for(application, fleet, store, local_state, limit, identity) as context:
+    with context_for(application, fleet, store, local_state, limit, identity, terraform_state) as context:
         if interval_s is None:
             raise typer.Exit(int(_once(context, out, remediate=remediate, foreign=foreign, lock_timeout=lock_timeout)))
         _forever(context, out, interval_s, remediate=remediate, foreign=foreign, lock_timeout=lock_timeout)

@@ -17,6 +17,7 @@ from cli.options import (
     IdentityOption,
     LocalStateOption,
     LockTimeoutOption,
+    StatesOption,
     StoreOption,
     TimeoutOption,
     WorkOption,
@@ -70,6 +71,7 @@ def context_for(
     local_state: bool,
     timeout: str = "45m",
     identity: Path | None = None,
+    terraform_state: list[Path] | None = None,
 ) -> Iterator[Context]:
     """Files, store and accounts of a command; Ctrl-C is turned into a clean stop while it runs."""
     from cli.interrupt import Stop
@@ -79,7 +81,13 @@ def context_for(
     limit_s = seconds_of("--timeout", timeout)
     # Accounts are asked first, clusters after them; what does not answer is given up in time to say so.
     who = identity or from_environment("DUOYUN_IDENTITY_TOKEN")
-    options = Options(store, local_state, timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s), identity=who)
+    options = Options(
+        store,
+        local_state,
+        timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s),
+        identity=who,
+        terraform_states=tuple(terraform_state or ()),
+    )
     with (
         Stop(limit_s) as stop,
         opened(*files(application, fleet), options, cancelled=stop.asked) as context,
@@ -107,6 +115,7 @@ def plan(
     work_limit: WorkOption = None,
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "5m",
+    terraform_state: StatesOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -122,7 +131,7 @@ def plan(
     from orchestrator.planning import make_plan
 
     out: Output = ctx.obj
-    with context_for(application, fleet, store, local_state, timeout) as context:
+    with context_for(application, fleet, store, local_state, timeout, None, terraform_state) as context:
         with out.working("observing and placing"):
             planned = make_plan(context, replan=replan, work_limit=work_limit)
         code = plan_exit_code(planned, detailed=detailed_exitcode)
@@ -173,6 +182,7 @@ def deploy(
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "0s",
     identity: IdentityOption = None,
+    terraform_state: StatesOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -187,7 +197,7 @@ def deploy(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout, identity) as context,
+        context_for(application, fleet, store, local_state, timeout, identity, terraform_state) as context,
         executing(context, out, lock_timeout, bake) as (runner, view),
     ):
         with out.working("observing and placing"):
@@ -289,6 +299,7 @@ def rollback(
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "0s",
     identity: IdentityOption = None,
+    terraform_state: StatesOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -305,7 +316,7 @@ def rollback(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout, identity) as context,
+        context_for(application, fleet, store, local_state, timeout, identity, terraform_state) as context,
         executing(context, out, lock_timeout) as (runner, view),
     ):
         number = to if to is not None else previous_number(context)
@@ -325,6 +336,7 @@ def resume(
     fleet: FleetOption = None,
     timeout: TimeoutOption = "45m",
     lock_timeout: LockTimeoutOption = "0s",
+    terraform_state: StatesOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -336,7 +348,7 @@ def resume(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout) as context,
+        context_for(application, fleet, store, local_state, timeout, None, terraform_state) as context,
         executing(context, out, lock_timeout) as (runner, view),
     ):
         with view:
@@ -352,6 +364,7 @@ def destroy(
     timeout: TimeoutOption = "60m",
     lock_timeout: LockTimeoutOption = "0s",
     identity: IdentityOption = None,
+    terraform_state: StatesOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
@@ -365,7 +378,7 @@ def destroy(
 
     out: Output = ctx.obj
     with (
-        context_for(application, fleet, store, local_state, timeout, identity) as context,
+        context_for(application, fleet, store, local_state, timeout, identity, terraform_state) as context,
         executing(context, out, lock_timeout) as (runner, view),
     ):
         planned = plan_destroy(context)

@@ -39,7 +39,7 @@ def survey(
     store: StoreOption = None,
 ) -> None:
     """Everything in the fleet's accounts and regions, clusters included, and who manages it: a Terraform state that you
-    name, a Helm release, duoyun, or nobody. Changes nothing.
+    or the fleet name, a Helm release, duoyun, or nobody. Changes nothing.
 
     Exit 0 where all could be seen, 75 where something is unknown.
 
@@ -50,11 +50,13 @@ def survey(
     from orchestrator.survey import adopted_in, store_for_reading
     from orchestrator.survey import survey as survey_now
     from orchestrator.targets import Targets
-    from orchestrator.terraform_state import read_states
+    from orchestrator.terraform_state import read_states, state_files
 
     out: Output = ctx.obj
     limit_s = seconds_of("--timeout", timeout)
-    known, states = load_fleet(fleet), read_states(terraform_state or ())
+    known = load_fleet(fleet)
+    folder = fleet if fleet.is_dir() else fleet.parent
+    states = read_states(state_files(known, folder, terraform_state or ()))
     kept = store_for_reading(known, store)
     with (
         Stop(10 * limit_s) as stop,

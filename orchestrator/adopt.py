@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model.errors import Diagnostic, InvalidInput, NotFound, UsageError
+from model.errors import Diagnostic, InvalidInput, InvalidRequest, NotFound, UsageError
 from model.resources import Address, Kind, Observed, Ownership, State
+from orchestrator import adopt_objects
 from orchestrator.leasing import leased
 from orchestrator.planning import Context
 from orchestrator.registry import terraform_prefix
@@ -51,15 +52,13 @@ def _leased(context: Context, wait_s: float) -> AbstractContextManager[LeaseKeep
     return leased(context.store, context.scope, context.store.db.clock, ttl_s=ttl_s, wait_s=wait_s)
 
 
-def adopt(
-    context: Context, wanted: Iterable[Address], states: States, *, lock_timeout_s: float = 0.0
-) -> tuple[Adoption, ...]:
+def adopt(context: Context, wanted: Iterable[Address], *, lock_timeout_s: float = 0.0) -> tuple[Adoption, ...]:
     """Records each as adopted, all or none.
 
     Raises InvalidInput with every address that is refused and why, LeaseHeld, and what a cloud answers that cannot be
     reached: unknown is not absent.
     """
-    scope, store = context.scope, context.store
+    scope, store, states = context.scope, context.store, context.states()
     with _leased(context, lock_timeout_s) as keeper:
         records = {r.address: r for r in store.inventory.list(scope)}
         refused: list[Diagnostic] = []
@@ -80,7 +79,8 @@ def adopt(
             raise InvalidInput(refused, summary=f"{len(refused)} of these cannot be adopted, so none was")
         revision = store.revisions.latest_number(scope)
         for address, seen in fresh:
-            record = Record.live(address, seen, seen.resource, revision=revision, ownership=Ownership.ADOPT)
+            kept = adopt_objects.as_it_is(seen) if address.kind is Kind.KUBERNETES_OBJECT else seen.resource
+            record = Record.live(address, seen, kept, revision=revision, ownership=Ownership.ADOPT)
             keeper.guard()
             store.inventory.put(scope, keeper.token, record)
     return tuple(told)
@@ -121,13 +121,12 @@ def _look(
     )
     if account is None:
         return None, Diagnostic("", f"{address}: the fleet has no such account", "add it to the fleet's accounts")
-    if address.kind is Kind.KUBERNETES_OBJECT:
-        what = f"{address}: objects in clusters are owned field by field, and are not adopted as a whole"
-        return None, Diagnostic("", what, "name it in the application: its deploy applies the fields that it sets")
     try:
         seen = _find(context, address)
     except NotFound:
         return None, Diagnostic("", f"{address} is not there", "take the address from `duoyun survey`")
+    except InvalidRequest as exc:  # no name of an object, or one of a kind that is never read
+        return None, Diagnostic("", f"{address}: {exc.summary}", exc.mend)
     return seen, _refusal(context, address, seen, records, states, terraform_prefix(account.cloud))
 
 
@@ -160,6 +159,8 @@ def _refusal(
         return Diagnostic("", f"{address} belongs to the fleet {seen.owner}", "destroy or release it there first")
     if address in records:
         return Diagnostic("", f"{address} is ours already: duoyun made it", "there is nothing to adopt")
+    if address.kind is Kind.KUBERNETES_OBJECT and (why := adopt_objects.refusal(address, seen)) is not None:
+        return why
     others = [owner for owner in context.store.inventory.owners(address) if owner != context.scope]
     if others:
         return Diagnostic("", f"{address} is in the inventory of {others[0]}", "use it with `ownership: reference`")

@@ -85,7 +85,7 @@ def observe(
     credential is raised, because nothing else that follows could be right; so is Interrupted.
     """
     world = World()
-    scope = tuple(fleet.spec.regions if regions is None else regions)
+    scope, also = tuple(fleet.spec.regions if regions is None else regions), tuple(also)
     tag = None if foreign else fleet.name
 
     def call() -> Call:
@@ -124,7 +124,8 @@ def observe(
         except (Unauthenticated, Interrupted):
             raise
         except CloudError as exc:
-            world.unobserved.setdefault(Plane(address.partition, address.account, address.region), exc)
+            cluster = address.name.split("/", 1)[0] if address.kind is Kind.KUBERNETES_OBJECT else ""
+            world.unobserved.setdefault(Plane(address.partition, address.account, address.region, cluster), exc)
 
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="observe") as pool:
         list(pool.map(read_cloud, [(r, k) for r in scope for k in CLOUD_KINDS]))
@@ -137,6 +138,8 @@ def observe(
         ]
         ours = [o for o in clusters if o.owner == fleet.name or _in_fleet(fleet, o.address)]
         list(pool.map(read_cluster, ours))
+        missed = [a for a in dict.fromkeys(also) if a not in world.resources and not world.unknown(a)]
+        list(pool.map(read_one, [a for a in missed if a.kind is Kind.KUBERNETES_OBJECT]))
     return world
 
 

@@ -25,6 +25,7 @@ from model.resources import (
 from orchestrator.abilities import lacking
 from orchestrator.approvals.flow import Asking
 from orchestrator.approvals.prove import Proof
+from orchestrator.beside import require_free
 from orchestrator.compare import diff_resource
 from orchestrator.desired import desired_items
 from orchestrator.gating import above_the_line, gate_plan
@@ -36,6 +37,7 @@ from orchestrator.reconcile import Reconciled, Recorded, reconcile
 from orchestrator.stability import kept_placement
 from orchestrator.store import Record, RecordState, Scope, Store
 from orchestrator.targets import Targets
+from orchestrator.terraform_state import States
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every command on an application works with. identity: proves who asks, where an approval is asked for."""
+    """What every command on an application works with. identity: proves who asks, where an approval is asked for.
+
+    states: reads the Terraform states whose resources are not to be touched, as they are now.
+    """
 
     loaded: Loaded
     store: Store
@@ -71,6 +76,7 @@ class Context:
     cancelled: Callable[[], bool] = lambda: False
     timeout_s: float = 120.0
     identity: Path | Proof | None = None
+    states: Callable[[], States] = States
 
     @property
     def asking(self) -> Asking:
@@ -87,8 +93,8 @@ def make_plan(context: Context, *, replan: bool = False, work_limit: int | None 
 
     work_limit: how far to search for a placement.
 
-    Raises Infeasible, InvalidInput (missing references, bad manifests, what an adapter cannot do), Unauthenticated; an
-    account that cannot be reached is in Planned.world.unobserved.
+    Raises Infeasible, InvalidInput (missing references, bad manifests, what an adapter cannot do, what a Terraform
+    state manages), Unauthenticated; an account that cannot be reached is in Planned.world.unobserved.
     """
     loaded = context.loaded
     current = current_plan(context)
@@ -192,6 +198,7 @@ def plan_for(
     impossible = lacking(found.actions, context.targets)
     if impossible:
         raise InvalidInput(impossible, summary="the plan asks for what an adapter cannot do")
+    require_free(context, found.actions, world, {})
     revision = store.revisions.latest_number(context.scope)
     plan = Plan(
         application=loaded.app.name,
@@ -211,9 +218,13 @@ def plan_for(
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
 
 
+def _adopted(record: Record) -> bool:
+    return record.ownership is Ownership.ADOPT
+
+
 def _as_adopted(items: Iterable[Item], records: Mapping[Address, Record]) -> tuple[Item, ...]:
     """What `duoyun adopt` recorded stays adopted, whatever the fleet says of it: it is changed, and never destroyed."""
-    kept = {a for a, record in records.items() if record.ownership is Ownership.ADOPT}
+    kept = {a for a, record in records.items() if _adopted(record)}
     return tuple(replace(item, ownership=Ownership.ADOPT) if item.address in kept else item for item in items)
 
 
@@ -236,7 +247,7 @@ def observe_for(
         context.loaded.fleet,
         context.targets,
         regions=regions_of(context.loaded.fleet, scope),
-        also=[*also, *(a for a in records if a.kind is not Kind.KUBERNETES_OBJECT)],
+        also=[*also, *(a for a, r in records.items() if a.kind is not Kind.KUBERNETES_OBJECT or _adopted(r))],
         foreign=foreign,
         timeout_s=context.timeout_s,
         cancelled=context.cancelled,

@@ -30,9 +30,11 @@ from model.ports import Clock, Event, EventSink
 from model.resources import Kind
 from orchestrator.approvals.flow import require, settle
 from orchestrator.bake import watch, watched
+from orchestrator.beside import require_free
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.engine.outcome import ActionState, Outcome
+from orchestrator.observe import World
 from orchestrator.planning import Context, Planned, current_plan, plan_for, plan_of_revision
 from orchestrator.rollback import backwards, kept_cost, one_way_passed
 from orchestrator.store import LeaseKeeper, Scope, Store
@@ -99,9 +101,9 @@ def require_gate(report: GateReport | None) -> None:
 def release(runner: Runner, planned: Planned, *, message: str = "", auto_rollback: bool = True) -> Released:
     """Executes a plan that a person has seen.
 
-    Raises PlanStale, DeniedByPolicy, ApprovalPending, ApprovalRefused, Unreachable before anything is touched;
-    ReleaseRolledBack, ReleaseFailed or
-    Interrupted afterwards, with the evidence.
+    Raises PlanStale, DeniedByPolicy, ApprovalPending, ApprovalRefused, InvalidInput (what a Terraform state manages)
+    and Unreachable before anything is touched; ReleaseRolledBack, ReleaseFailed or Interrupted afterwards, with the
+    evidence.
     """
     plan = planned.plan
     if runner.store.revisions.latest_number(runner.scope) != plan.base_revision:
@@ -116,12 +118,14 @@ def release(runner: Runner, planned: Planned, *, message: str = "", auto_rollbac
     asking = runner.context.asking
     runner = replace(runner, actor=require(asking, plan, actor=runner.actor, identity=runner.context.identity))
     settle(asking, plan, actor=runner.actor)
+    _require_free(runner, plan, planned.world)  # a state may have been written since the plan was made
+    planned.require_observed()
     revision = _start(runner, plan, message)
     return _finish(runner, plan, revision, auto_rollback=auto_rollback)
 
 
 def resume(runner: Runner) -> Released:
-    """Goes on with the release that was interrupted. Raises InvalidInput where there is none."""
+    """Goes on with the release that was interrupted. Raises InvalidInput where there is none, and as `release` does."""
     revision = runner.store.revisions.unfinished(runner.scope)
     if revision is None:
         raise InvalidInput(
@@ -130,8 +134,18 @@ def resume(runner: Runner) -> Released:
             mend="`duoyun status` shows how the last one ended",
         )
     plan = runner.store.plans.load(revision.plan_sha256)
+    world = World()
+    _require_free(runner, plan, world)
+    Planned(plan, world).require_observed()
     _set(runner, revision, RevisionState.RUNNING)
     return _finish(runner, plan, revision, auto_rollback=revision.rollback_of is None)
+
+
+def _require_free(runner: Runner, plan: Plan, world: World) -> None:
+    """Raises InvalidInput where a Terraform state manages what the plan touches; see beside."""
+    records = runner.store.inventory.list(runner.scope)
+    known = {r.address: r.provider_id for r in records if r.provider_id}
+    require_free(runner.context, plan.actions, world, known)
 
 
 def nothing_to_do(context: Context, planned: Planned) -> bool:

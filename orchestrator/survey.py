@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -205,7 +205,8 @@ class _Looking:
         account = next(
             a for a in self._fleet.spec.accounts if (a.partition, a.account_id) == (at.partition, at.account)
         )
-        provider = self._targets.cluster(account, at.region, at.name, self._call())
+        # Another fleet's cluster is looked into as well: a call that names our fleet would not find it.
+        provider = self._targets.cluster(account, at.region, at.name, replace(self._call(), fleet=""))
         if isinstance(provider, KubernetesProvider):
             yield from provider.everything(self._call())
 

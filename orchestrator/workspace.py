@@ -17,6 +17,7 @@ from orchestrator.load import Loaded, load
 from orchestrator.planning import Context
 from orchestrator.store import Scope, Store, SystemClock, open_store
 from orchestrator.targets import Targets
+from orchestrator.terraform_state import read_states, state_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Options:
     """store_url: --store or DUOYUN_STORE. local_state: consent to SQLite for real accounts.
 
     timeout_s: for each question while observing; what has not answered by then is unknown. clock: of everything that
-    is recorded, and of the lease. identity: a key or a proof of who asks, for approvals.
+    is recorded, and of the lease. identity: a key or a proof of who asks, for approvals. terraform_states: beside those
+    that the fleet names.
     """
 
     store_url: str | None = None
@@ -32,6 +34,7 @@ class Options:
     timeout_s: float = 60.0
     clock: Clock = field(default_factory=SystemClock)
     identity: Path | Proof | None = None
+    terraform_states: tuple[Path, ...] = ()
 
 
 def default_store_url(environ: Mapping[str, str] | None = None) -> str:
@@ -81,6 +84,7 @@ def opened_for(loaded: Loaded, options: Options, *, cancelled: Callable[[], bool
             cancelled=cancelled,
             timeout_s=options.timeout_s,
             identity=options.identity,
+            states=lambda: read_states(state_files(loaded.fleet, loaded.fleet_path.parent, options.terraform_states)),
         )
 
 

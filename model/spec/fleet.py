@@ -232,6 +232,9 @@ class FleetSpec(Strict):
     approvers: tuple[ApproverSpec, ...] = ()
     approvals: ApprovalsSpec = ApprovalsSpec()
     assumptions: Annotated[str | None, Field(description="file of assumed prices, RTT and egress")] = None
+    terraform_states: Annotated[
+        tuple[str, ...], Field(description="outputs of `terraform show -json`: nothing that they hold is touched")
+    ] = ()
     currency: str = "USD"
     exchange_rates: Annotated[dict[str, float], Field(description="1 unit of that currency in `currency`")] = {}
     tags: dict[str, str] = {}

@@ -32,6 +32,7 @@ from providers.kubernetes.paths import (
 )
 
 LABEL_FLEET: Final = "duoyun.dev/fleet"
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _MISSING: Final = object()
 _IDENTITY: Final = frozenset({("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")})
 _FLEET_PATH: Final[Path] = ("metadata", "labels", LABEL_FLEET)
@@ -111,8 +112,18 @@ def applied_by_us(live: Mapping[str, Any]) -> bool:
 
 def owned_manifest(live: Mapping[str, Any]) -> dict[str, Any]:
     """The live object reduced to what our manager owns, without the fleet label: as we would apply it."""
-    ours = merged([m.tree for m in managers(live) if m.ours])
-    reduced = without(_project(ours, live), _FLEET_PATH)
+    return _reduced(live, [m.tree for m in managers(live) if m.ours])
+
+
+def set_manifest(live: Mapping[str, Any]) -> dict[str, Any]:
+    """The live object reduced to what anybody has set, but not by a subresource (an autoscaler's scale, a controller's
+    status): defaults, status and what a server writes are not in it, nor kubectl's copy of what it applied."""
+    reduced = _reduced(live, [m.tree for m in managers(live) if not m.subresource])
+    return dict(without(reduced, ("metadata", "annotations", _LAST_APPLIED)))
+
+
+def _reduced(live: Mapping[str, Any], trees: list[Tree]) -> dict[str, Any]:
+    reduced = without(_project(merged(trees), live), _FLEET_PATH)
     metadata = live.get("metadata") or {}
     names = {k: metadata[k] for k in ("name", "namespace") if k in metadata}
     return {

@@ -126,6 +126,12 @@ def of_the_cluster(live: Mapping[str, Any]) -> bool:
     return (kind, name) in made or (kind in ("Service", "EndpointSlice") and (space, name) == ("default", "kubernetes"))
 
 
+def controller_of(live: Mapping[str, Any]) -> str:
+    """`Kind/name` of the object that made this one and keeps it so; "" where none does."""
+    owners = live["metadata"].get("ownerReferences") or ()
+    return next((f"{o.get('kind')}/{o.get('name')}" for o in owners), "")
+
+
 def manager_of(live: Mapping[str, Any]) -> tuple[str, str]:
     """(`helm`, NAMESPACE/RELEASE) as Helm writes it on what it installs, (its name, "") for another tool, or ("", "").
 

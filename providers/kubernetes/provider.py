@@ -178,7 +178,7 @@ class KubernetesProvider:
             raise AlreadyExists(
                 f"{address.name} exists already and is not ours" + (f" (fleet {owner})" if owner else ""),
                 call=self._client.where,
-                mend="rename the application or its namespace, remove the object, or adopt it",
+                mend=f"rename the application or its namespace, remove the object, or `duoyun adopt {address}`",
                 address=str(address),
             )
         return self._update_live(target, live, wanted, call)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-from model.resources import Address, FirewallGroup, FirewallRule, Kind, Network, NodePool, Observed
+from model.resources import Address, FirewallGroup, Kind, Network, NodePool, Observed
 from providers.base import Account, Call
 from providers.fake import FakeCloud
 from providers.fake.cloud import ENDPOINT
+from tests.contract.clouds import Cloud, Stranger
+from tests.contract.site import Site, rule
 
 CLOUD = FakeCloud(seed=1, keys={"writer": ("secret-of-the-writer", True), "reader": ("secret-of-the-reader", False)})
 ROW = {
@@ -25,13 +26,10 @@ def _network(account: Account, region: str, name: str) -> None:
     CLOUD.make(at, Network(name=name, cidr="10.77.0.0/16"), "", "mallory")
 
 
-def _open_port(rule: Callable[[int], FirewallRule]) -> Callable[[Account, str, str, int], None]:
-    def opened(_account: Account, _region: str, group: str, port: int) -> None:
-        (row,) = [r for r in CLOUD.rows() if r.id == group]
-        assert isinstance(row.resource, FirewallGroup)
-        CLOUD.change(group, replace(row.resource, rules=tuple(sorted([*row.resource.rules, rule(port)]))), "mallory")
-
-    return opened
+def _open_port(_account: Account, _region: str, group: str, port: int) -> None:
+    (row,) = [r for r in CLOUD.rows() if r.id == group]
+    assert isinstance(row.resource, FirewallGroup)
+    CLOUD.change(group, replace(row.resource, rules=tuple(sorted([*row.resource.rules, rule(port)]))), "mallory")
 
 
 @dataclass
@@ -45,31 +43,32 @@ class FakeRunning:
         return ROW
 
 
-def site(kit: Any) -> Any:
-    """A site of the conftest's own class. kit: its module, which has Site, Cloud, Stranger and rule."""
-    where = kit.Cloud(
-        "fake", "fake", "nowhere-1", ("nowhere-1a", "nowhere-1b"), "small", "large",
-        creates={kind: f"create {kind}" for kind in Kind},
-        throttled=(429, "Throttled"), stumbles=(500, "Stumbled"), quota=(403, "QuotaExceeded"),
-        stranger=kit.Stranger(_network, _open_port(kit.rule), lambda _account: "mallory"),
-    )  # fmt: skip
+class FakeSite(Site):
+    def inventory(self) -> list[dict[str, Any]]:
+        return [{"kind": str(r.address.kind), "id": r.id, "name": r.address.name} for r in CLOUD.rows()]
 
-    class FakeSite(kit.Site):  # type: ignore[misc,name-defined]
-        def inventory(self) -> list[dict[str, Any]]:
-            return [{"kind": str(r.address.kind), "id": r.id, "name": r.address.name} for r in CLOUD.rows()]
+    def nodes(self, cluster: Observed) -> list[dict[str, Any]]:
+        """What the cluster's pools stand for; there is no API to ask."""
+        access = self.provider.cluster_access(cluster, self.call())
+        assert access.token is not None
+        pools = [r.resource for r in CLOUD.rows() if isinstance(r.resource, NodePool)]
+        pools = [p for p in pools if p.cluster == cluster.address.name]
+        labels = [{**p.labels, "topology.kubernetes.io/zone": p.zone} for p in pools for _ in range(p.count)]
+        return [{"metadata": {"labels": row}} for row in labels]
 
-        def nodes(self, cluster: Observed) -> list[dict[str, Any]]:
-            """What the cluster's pools stand for; there is no API to ask."""
-            access = self.provider.cluster_access(cluster, self.call())
-            assert access.token is not None
-            pools = [r.resource for r in CLOUD.rows() if isinstance(r.resource, NodePool)]
-            pools = [p for p in pools if p.cluster == cluster.address.name]
-            labels = [{**p.labels, "topology.kubernetes.io/zone": p.zone} for p in pools for _ in range(p.count)]
-            return [{"metadata": {"labels": row}} for row in labels]
+    def http_status(self, url: str) -> int:
+        """Of machines that are there by address; what they run is not played."""
+        machines = self.provider.list(Kind.INSTANCE, self.cloud.region, Call())
+        return 200 if any(f"//{o.private_ip}:" in url for o in machines) else 503
 
-        def http_status(self, url: str) -> int:
-            """Of machines that are there by address; what they run is not played."""
-            machines = self.provider.list(Kind.INSTANCE, self.cloud.region, Call())
-            return 200 if any(f"//{o.private_ip}:" in url for o in machines) else 503
 
-    return FakeSite(where, FakeRunning(), "contract", count(1), opener=CLOUD.open)
+WHERE = Cloud(
+    "fake", "fake", "nowhere-1", ("nowhere-1a", "nowhere-1b"), "small", "large",
+    creates={kind: f"create {kind}" for kind in Kind},
+    throttled=(429, "Throttled"), stumbles=(500, "Stumbled"), quota=(403, "QuotaExceeded"),
+    stranger=Stranger(_network, _open_port, lambda _account: "mallory"),
+)  # fmt: skip
+
+
+def fake_site() -> Site:
+    return FakeSite(WHERE, FakeRunning(), "contract", count(1), opener=CLOUD.open)

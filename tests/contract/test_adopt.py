@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,11 @@ from model.exit_codes import ExitCode
 from model.plan import Op
 from model.resources import Address, Kind, Ownership
 from orchestrator.drift import DriftKind, scan
-from orchestrator.planning import Context, make_plan, plan_destroy
+from orchestrator.planning import make_plan, plan_destroy
 from orchestrator.store import RecordState
-from orchestrator.workspace import Options, opened
+from tests.contract.conftest import ADOPTEE, Opened
 
-SMALL = Path(__file__).parents[1] / "e2e" / "small"
-NAME = "adoptee"
 TYPES = {"aws": "aws_vpc", "azure": "azurerm_virtual_network", "alibaba": "alicloud_vpc"}
-Opened = Callable[[], AbstractContextManager[Context]]
 
 
 @pytest.fixture(scope="module")
@@ -31,38 +25,14 @@ def networks(sites: Any) -> dict[str, Address]:
     """Made by somebody else in each cloud: the fleet's own network's name, and another beside it."""
     found = {}
     for cloud, site in sites.items():
-        for name in (NAME, "somebody"):
+        for name in (ADOPTEE, "somebody"):
             site.cloud.stranger.network(site.account, site.cloud.region, name)
-        found[cloud] = at(site, NAME)
+        found[cloud] = at(site, ADOPTEE)
     return found
 
 
 def at(site: Any, name: str, kind: Kind = Kind.NETWORK) -> Address:
     return Address(site.cloud.partition, site.account.account_id, site.cloud.region, kind, name)
-
-
-@pytest.fixture
-def files(sites: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The small application, with a store of its own; its network on AWS is called like the stranger's."""
-    folder = tmp_path / "files"
-    shutil.copytree(SMALL, folder)
-    text = (folder / "fleet.yaml").read_text(encoding="utf-8")
-    text = text.replace("10.11.0.0/16", "10.77.0.0/16").replace("subnet_cidr: 10.11.", "subnet_cidr: 10.77.")
-    text = text.replace("name: main, cidr: 10.77.", f"name: {NAME}, cidr: 10.77.")
-    text = text.replace("resource_group: small", "resource_group: theirs").replace("name: small", "name: adopting")
-    (folder / "fleet.yaml").write_text(text, encoding="utf-8")
-    endpoints = tmp_path / "endpoints.json"
-    endpoints.write_text(json.dumps(sites["aws"].running.endpoints), encoding="utf-8")
-    monkeypatch.setenv("DUOYUN_SANDBOX", str(endpoints))
-    monkeypatch.setenv("DUOYUN_STORE", f"sqlite:///{tmp_path / 'state.db'}")
-    yield folder
-    sites["aws"].running.sandbox.faults.clear()
-
-
-@pytest.fixture
-def context(files: Path, tmp_path: Path) -> Opened:
-    options = Options(f"sqlite:///{tmp_path / 'state.db'}")
-    return lambda: opened(files / "app.yaml", files / "fleet.yaml", options)
 
 
 def adopt(files: Path, *args: Any) -> int:
@@ -146,21 +116,19 @@ def test_what_a_state_or_another_fleet_has_is_refused_and_then_none_is_adopted(
     site = sites["azure"]
     provider_id = site.provider.get(networks["azure"], site.call()).provider_id
     row = {"address": f"{TYPES['azure']}.main", "mode": "managed", "type": TYPES["azure"], "name": "main"}
-    values = {"root_module": {"resources": [{**row, "values": {"id": provider_id, "name": NAME}}]}}
+    values = {"root_module": {"resources": [{**row, "values": {"id": provider_id, "name": ADOPTEE}}]}}
     state = files / "state.json"
     state.write_text(json.dumps({"format_version": "1.0", "values": values}), encoding="utf-8")
     contracts = at(sites["alibaba"], sites["alibaba"].base(Kind.NETWORK))  # carries another fleet's tag
     missing, nowhere = at(site, "never-was"), Address("aws", "999999999999", "us-east-1", Kind.NETWORK, "x")
-    inside = at(sites["aws"], "main/shop/Deployment/web", Kind.KUBERNETES_OBJECT)
-    asked = (networks["azure"], contracts, missing, nowhere, inside, networks["aws"])
+    asked = (networks["azure"], contracts, missing, nowhere, networks["aws"])
     assert adopt(files, *asked, "--terraform-state", state) == ExitCode.INVALID_INPUT
     told = {d["what"].split()[0].rstrip(":"): d for d in said(capsys)["diagnostics"]}
     assert f"{TYPES['azure']}.main" in told[str(networks["azure"])]["what"]
     assert "fleet contract" in told[str(contracts)]["what"]
     assert "not there" in told[str(missing)]["what"]
     assert "no such account" in told[str(nowhere)]["what"]
-    assert "field by field" in told[str(inside)]["what"]
-    assert len(told) == 5
+    assert len(told) == 4
     assert all(d["mend"] for d in told.values())
     with context() as now:
         assert not now.store.inventory.list(now.scope)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client as k8s
 
 from cli.main import run
 from model.errors import InvalidInput
@@ -43,31 +41,8 @@ def listed(site: Any, kind: Kind) -> dict[str, Observed]:
     return {o.provider_id: o for o in site.provider.list(kind, site.cloud.region, site.call())}
 
 
-def objects(site: Any) -> None:
-    """A release as Helm leaves it, something that kubectl made, and what Argo CD put there; by the Kubernetes SDK."""
-    access = site.provider.cluster_access(site.stands(Kind.CLUSTER)[1], site.call())
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as ca:
-        ca.write(access.ca_pem)
-        ca.flush()
-        options = k8s.Configuration(host=access.server, api_key={"authorization": f"Bearer {access.token()}"})
-        options.ssl_ca_cert = ca.name
-        api = k8s.ApiClient(options)
-        core = k8s.CoreV1Api(api)
-        core.create_namespace({"metadata": {"name": "theirs"}})
-        helm = {"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "theirs"}
-        for name, labels, notes in (
-            ("by-helm", {"app.kubernetes.io/managed-by": "Helm"}, helm),
-            ("by-old-helm", {"heritage": "Tiller", "release": "old"}, {}),
-            ("by-argo", {"app.kubernetes.io/managed-by": "argocd"}, {}),
-            ("by-hand", {}, {}),
-        ):
-            meta = {"name": name, "namespace": "theirs", "labels": labels, "annotations": notes}
-            core.create_namespaced_config_map("theirs", {"metadata": meta, "data": {"a": "b"}})
-        api.close()
-
-
 @pytest.fixture(scope="module")
-def filled(sites: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(sites: Any, theirs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with a fleet, the endpoints, and each cloud's state."""
     folder = tmp_path_factory.mktemp("survey")
     for cloud, site in sites.items():
@@ -86,7 +61,6 @@ def filled(sites: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
             (VPCS[cloud], "gone", {"id": gone, "secret": "never-print-this-91ab"}),
         )
         (folder / f"{cloud}.json").write_text(state_of(*rows), encoding="utf-8")
-    objects(sites["aws"])
     accounts, regions = [], []
     for site in sites.values():
         account = {"name": site.account.name, "partition": site.cloud.partition}
@@ -177,6 +151,22 @@ def test_what_cannot_be_listed_is_unknown_and_exits_75(
     unknown = [(row["where"], row["kind"]) for row in data["unknown"]]
     assert (f"alibaba-cn/{site.account.account_id}/cn-hangzhou", "network") in unknown
     assert any(r["partition"] == "aws-cn" and r["kind"] == "network" for r in data["resources"])
+
+
+def test_another_fleets_cluster_is_looked_into(
+    at: Path, sites: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fleet = json.loads((at / "fleet.yaml").read_text(encoding="utf-8"))
+    fleet["metadata"]["name"] = "another"
+    for keep in ("accounts", "regions"):
+        fleet["spec"][keep] = fleet["spec"][keep][:1]
+    (tmp_path / "fleet.yaml").write_text(json.dumps(fleet), encoding="utf-8")
+    code, data = asked(capsys, "--fleet", str(tmp_path))
+    assert code == ExitCode.OK, data["unknown"]
+    cluster = sites["aws"].base(Kind.CLUSTER)
+    who = {r["name"]: [m["what"] for m in r["managed_by"]] for r in data["resources"]}
+    assert who[cluster] == ["contract"]
+    assert f"{cluster}/theirs/ConfigMap/by-hand" in who
 
 
 def test_a_wrong_secret_leaves_the_other_accounts_listed(

@@ -153,6 +153,8 @@ MEANINGS: dict[str, str] = {
     "OpaServerSpec.upload": "`false`: the bundle is there already",
     "OpaServerSpec.when_down": "`embedded`: evaluate inside duoyun then, instead of denying",
     "FleetSpec.assumptions": "file of assumed prices, round trips and egress, beside this one",
+    "FleetSpec.terraform_states": "outputs of `terraform show -json`, beside this file: a plan that would touch what "
+    "stands in one is refused ([drift.md](drift.md#what-terraform-manages))",
     "FleetSpec.currency": "of costs that are shown and compared",
     "FleetSpec.exchange_rates": "what one unit of each other currency is worth in `currency`",
     "FleetSpec.tags": "on everything that duoyun creates in a cloud",
