@@ -6,8 +6,7 @@ import time
 from typing import Any
 
 from tests.conformance.aws_probes import image
-from tests.conformance.shown import PROBES as PROBES
-from tests.conformance.shown import ROLES, said, shows
+from tests.conformance.shown import PROBES, ROLES, said, shows
 
 # -- disks, balancers, groups, names -----------------------------------------------------------------------------------
 
@@ -141,3 +140,6 @@ def request_ids(side: Any) -> str:
 @shows("unknown actions", plain="HTML", here="InvalidAction")
 def what_moto_has_not(side: Any) -> str:
     return said(side.client("ec2").describe_verified_access_groups)
+
+
+__all__ = ["PROBES"]  # with those of this module, and of the one before it
