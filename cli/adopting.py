@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.context import context_for
 from cli.options import (
     DEFAULT_APP,
     AppOption,
@@ -44,7 +45,6 @@ def adopt(
 
     duoyun adopt aws-cn/222222222222/cn-north-1/network/main --app examples/miniprogram --terraform-state network.json
     """
-    from cli.releases import context_for
     from orchestrator.adopt import addresses
     from orchestrator.adopt import adopt as adopt_now
     from orchestrator.adopt import release as release_now

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.context import context_for
 from cli.options import DEFAULT_APP, AppOption, FleetOption, LocalStateOption, StoreOption
 from cli.output import Output, escaped
 from model.errors import UsageError
@@ -95,7 +96,6 @@ def _decide(
     *,
     approved: bool,
 ) -> None:
-    from cli.releases import context_for
     from orchestrator.approvals.flow import give
 
     out: Output = ctx.obj
@@ -149,7 +149,6 @@ def approvals(
 
     duoyun approvals examples/miniprogram
     """
-    from cli.releases import context_for
 
     out: Output = ctx.obj
     with context_for(application, fleet, store, local_state) as context:

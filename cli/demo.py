@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.context import regions_of
 from cli.output import Output
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ class _Show:
 
     def planned(self, context: Context, planned: Planned) -> None:
         from cli.plan_view import show_plan
-        from cli.releases import regions_of
 
         show_plan(self._console, planned.plan, regions_of(context))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.context import context_for
 from cli.options import (
     DEFAULT_APP,
     AppArgument,
@@ -76,7 +77,6 @@ def scan(
 
     duoyun drift scan examples/miniprogram --remediate
     """
-    from cli.releases import context_for
 
     out: Output = ctx.obj
     interval_s = _interval_s(every)

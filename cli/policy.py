@@ -151,8 +151,8 @@ def _write_reports(verdict: Verdict, wanted: list[tuple[str, Path | None]]) -> N
 def _show(out: Output, verdict: Verdict, code: ExitCode, noted: str, stream: TextIO | None) -> None:
     from policies.reports import Context, json_format, render
 
-    out.result({"command": "policy check", **json_format.data(verdict)}, code)
     if out.is_json:
+        out.result({"command": "policy check", **json_format.data(verdict)}, code)
         return
     lines = [*render("text", verdict, Context()).splitlines(), *([noted] if noted else [])]
     plain = out.lines_of_text(stream)

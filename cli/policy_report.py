@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.context import context_for
 from cli.options import DEFAULT_APP, AppArgument, FleetOption, LocalStateOption, StoreOption
 from cli.output import Output, escaped
 from model.errors import UsageError
@@ -41,7 +42,6 @@ def report(
     import datetime
     import json
 
-    from cli.releases import context_for
     from orchestrator.compliance import STANDARDS, compliance
 
     out: Output = ctx.obj

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.context import context_for
 from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, LocalStateOption, StoreOption, YesOption
 from cli.output import Output
 from model.errors import UsageError
@@ -41,7 +42,6 @@ def status(
     """
     from rich.table import Table
 
-    from cli.releases import context_for
     from orchestrator.records import endpoints, status_rows
 
     out: Output = ctx.obj
@@ -102,7 +102,6 @@ def history(
     """
     from rich.table import Table
 
-    from cli.releases import context_for
     from model.codec import to_data
 
     out: Output = ctx.obj
@@ -153,7 +152,6 @@ def diff(
     duoyun diff examples/miniprogram --from 1 --to 2
     """
     from cli.plan_view import diff_line
-    from cli.releases import context_for
     from model.codec import to_data
     from orchestrator.planning import bound_now, current_plan, desired_now
     from orchestrator.records import diff_items
@@ -201,7 +199,6 @@ def unlock(
     """
     import sys
 
-    from cli.releases import context_for
     from orchestrator.leasing import whoami
 
     out: Output = ctx.obj

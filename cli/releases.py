@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.context import context_for, regions_of
 from cli.options import (
     DEFAULT_APP,
     AppArgument,
@@ -22,7 +23,6 @@ from cli.options import (
     TimeoutOption,
     WorkOption,
     YesOption,
-    files,
     seconds_of,
 )
 from cli.output import Output
@@ -58,45 +58,6 @@ def register(app: typer.Typer) -> None:
     app.command()(rollback)
     app.command()(resume)
     app.command()(destroy)
-
-
-OBSERVE_TIMEOUT_S = 60.0
-
-
-@contextmanager
-def context_for(
-    application: Path,
-    fleet: Path | None,
-    store: str | None,
-    local_state: bool,
-    timeout: str = "45m",
-    identity: Path | None = None,
-    terraform_state: list[Path] | None = None,
-) -> Iterator[Context]:
-    """Files, store and accounts of a command; Ctrl-C is turned into a clean stop while it runs."""
-    from cli.interrupt import Stop
-    from orchestrator.approvals.prove import from_environment
-    from orchestrator.workspace import Options, opened
-
-    limit_s = seconds_of("--timeout", timeout)
-    # Accounts are asked first, clusters after them; what does not answer is given up in time to say so.
-    who = identity or from_environment("DUOYUN_IDENTITY_TOKEN")
-    options = Options(
-        store,
-        local_state,
-        timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s),
-        identity=who,
-        terraform_states=tuple(terraform_state or ()),
-    )
-    with (
-        Stop(limit_s) as stop,
-        opened(*files(application, fleet), options, cancelled=stop.asked) as context,
-    ):
-        yield context
-
-
-def regions_of(context: Context) -> dict[str, str]:
-    return {site.id: site.region_id for site in context.loaded.fleet.sites()}
 
 
 def plan(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.plan import GateReport, Severity
-from orchestrator.formatting import unformatted
+from orchestrator import formatting
 from orchestrator.gating import evaluator_of, modules_in, read_text, read_waivers
 from orchestrator.inputs import Inputs, read_inputs
 from orchestrator.registry import terraform_sources
@@ -62,6 +62,7 @@ def check(paths: Sequence[str], options: Options, *, stdin: bytes | None = None)
 def _check(paths: Sequence[str], options: Options, stdin: bytes | None) -> Verdict:
     fleet = _fleet(options.fleet) if options.fleet else None
     found = read_inputs(paths, stdin, fleet)
+    unformatted = formatting.begun(found.texts)
     policies, folder = _policies(fleet, options, found)
     bundle = _bundle(policies, folder, options.bundles, found)
     waivers = _waivers(policies, folder, options.waivers, found)
@@ -79,7 +80,7 @@ def _check(paths: Sequence[str], options: Options, stdin: bytes | None) -> Verdi
         waivers,
         unassessed=found.unassessed,
         mistakes=found.mistakes,
-        notes=[*found.notes, *unformatted(found.texts)],
+        notes=[*found.notes, *unformatted()],
         mender=Mender(
             found.documents, bundle.rules, found.texts, terraform_sources(), policies.parameters if policies else None
         ),

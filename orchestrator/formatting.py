@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 
 _PROGRAMS = ("terraform", "tofu")
 _LIMIT_S = 30
 _AT_ONCE = 200  # files in one call, so that no command line grows too long
+
+
+def begun(paths: Iterable[str]) -> Callable[[], list[str]]:
+    """Asks in the background, since it is another program's work; the function returned waits for what it says."""
+    found: list[str] = []
+    asking = threading.Thread(target=lambda: found.extend(unformatted(paths)), daemon=True)
+    asking.start()
+
+    def answer() -> list[str]:
+        asking.join()
+        return found
+
+    return answer
 
 
 def unformatted(paths: Iterable[str]) -> list[str]:
@@ -25,7 +39,10 @@ def unformatted(paths: Iterable[str]) -> list[str]:
         command = [program, "fmt", "-check", "-list=true", "--", *files[start : start + _AT_ONCE]]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)  # noqa: S603
-        except (OSError, subprocess.TimeoutExpired) as exc:
+        except subprocess.TimeoutExpired:
+            name = f"{program.rsplit('/', 1)[-1]} fmt"
+            return [*notes, f"the format of Terraform files was not checked: {name} took longer than {_LIMIT_S} s"]
+        except OSError as exc:
             return [*notes, f"the format of Terraform files was not checked: {exc}"]
         listed = [name for name in done.stdout.splitlines() if name.strip()]
         notes += [f"{name}: not in canonical format; `{program.rsplit('/', 1)[-1]} fmt` mends it" for name in listed]

@@ -23,6 +23,7 @@ from policies.waivers import Waiver
 SYNTAX, APPROVAL = "syntax", "approval"
 STAGES = (SYNTAX, NETWORK, POLICIES, APPROVAL)
 _GATE = "DY-GATE"  # prefix of what the gate itself finds
+_PLAIN = frozenset({str, bool, int, float})
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class _Index:
     def of(cls, documents: Sequence[Document]) -> _Index:
         unsettled: dict[str, list[Document]] = {}
         for document in documents:
-            if _holds_unknown(_read_by_rules(document)):
+            if any(_holds_unknown(value) for name, value in document.items() if name != "sources"):
                 unsettled.setdefault(group_of(document) or "", []).append(document)
         return cls({_address(d): d for d in documents}, unsettled)
 
@@ -194,6 +195,9 @@ def _is_unknown(value: Any) -> bool:
 
 
 def _holds_unknown(value: Any) -> bool:
+    """Asked of every value of every document, so that plain ones are told apart first."""
+    if value is None or type(value) in _PLAIN:
+        return False
     if isinstance(value, Mapping):
         return _is_unknown(value) or any(_holds_unknown(v) for v in value.values())
     return isinstance(value, list | tuple) and any(_holds_unknown(v) for v in value)

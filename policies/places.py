@@ -15,8 +15,8 @@ def source_of(document: Mapping[str, Any], field: str) -> tuple[str, str]:
     Else the document's own.
     """
     sources = document.get("sources")
-    path = field
-    while path and isinstance(sources, Mapping):
+    path = field if isinstance(sources, Mapping) else ""
+    while path and sources:
         found = sources.get(path)
         if isinstance(found, Mapping):
             return str(found.get("address", "")), str(found.get("position", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from posixpath import normpath
 
 _PLACE = re.compile(r"^(?P<path>.+?):(?P<line>\d+)(?::(?P<column>\d+))?$", re.DOTALL)
@@ -20,7 +21,13 @@ class Position:
     @classmethod
     def parse(cls, text: str) -> Position | None:
         """None where it names no line of a file: a cloud's id, say."""
-        found = _PLACE.fullmatch(text)
-        if found is None or int(found["line"]) < 1:
-            return None
-        return cls(normpath(found["path"]), int(found["line"]), int(found["column"] or 0))
+        return _parsed(text)
+
+
+@lru_cache(maxsize=2**16)
+def _parsed(text: str) -> Position | None:
+    """Many findings stand at the same place, and each is asked for it several times."""
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found["line"]) < 1:
+        return None
+    return Position(normpath(found["path"]), int(found["line"]), int(found["column"] or 0))

@@ -34,11 +34,12 @@ def draw(target: Path, runs: list[dict[str, Any]]) -> None:
 
     figure, (cpu, memory) = pyplot.subplots(1, 2, figsize=(8, 3))
     services = [run["services"] for run in runs]
-    cpu.plot(services, [1000 * run["engine_cpu_s"] / run["services"] for run in runs], "o-")
-    cpu.set(xlabel="services", ylabel="CPU per service, ms", title="engine", xscale="log", ylim=(0, None))
-    memory.plot(services, [run["peak_mib"] for run in runs], "o-")
-    memory.set(xlabel="services", ylabel="MiB", title="peak memory", xscale="log", ylim=(0, None))
-    for axes in (cpu, memory):
+    cpu_ms, peak_mib = [1000 * run["engine_cpu_s"] / run["services"] for run in runs], [run["peak_mib"] for run in runs]
+    cpu.set(xlabel="services", ylabel="CPU per service, ms", title="engine")
+    memory.set(xlabel="services", ylabel="MiB", title="peak memory")
+    for axes, values in ((cpu, cpu_ms), (memory, peak_mib)):
+        axes.plot(services, values, "o-")
+        axes.set(xscale="log", ylim=(0, 1.1 * max(values)))
         axes.grid(alpha=0.3)
         axes.set_xticks(sorted(set(services)), [str(s) for s in sorted(set(services))])
         axes.minorticks_off()

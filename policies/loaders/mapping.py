@@ -7,26 +7,18 @@ becomes a managed service with its settings below `native`, and is counted.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields
-from functools import cache
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from model.native import JsonText, Known, Native, Pending, Values, unknown
+from model.native import Native, Pending, unknown
 from model.resource_base import Kind
-from model.resources import KINDS
 from model.terraform import CloudTable, Converter, Join, Row, TableSource, Type
 from policies.loaders.converters import CONVERTERS, at, plain
+from policies.loaders.draft import LISTS, Document, first_of, name_and_tags
+from policies.loaders.index import Natives
 from policies.loaders.links import link
 from policies.loaders.report import UNKNOWN_VALUE, UNMAPPED_FIELD, UNMAPPED_TYPE, Unassessed
 
-_LISTS: Final = frozenset(
-    {
-        *("rules", "grants", "trust", "listeners", "targets", "subnets", "zones", "public_ips", "answers", "domains"),
-        *("load_balancers", "public_access_cidrs", "delegated", "replicas", "sends_to"),
-    }
-)
 _ODD: Final = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError)
 _GROWING: Final = frozenset({"allowed_cidrs", "cidrs", "contacts", "replica_regions"})
 """Lists that parts add to, and which may read None before."""
@@ -50,63 +42,6 @@ _STICKY: Final = frozenset(
     }
 )
 """What one part of a resource has opened, another does not close."""
-_ENVELOPE: Final = {"country": None, "icp": None, "site": "", "ownership": "own"}
-
-
-@cache
-def _template(kind: Kind) -> Mapping[str, Any]:
-    """A kind's fields where nobody has said anything yet: None, and empty texts and lists where rules walk them."""
-    found: dict[str, Any] = {}
-    for item in fields(KINDS[kind]):
-        kind_of = str(item.type)
-        if item.name == "tags" or kind_of.startswith("Mapping"):
-            found[item.name] = {}
-        elif item.name in _LISTS:
-            found[item.name] = []
-        elif kind_of == "str":
-            found[item.name] = item.default if item.default is not MISSING else ""
-        else:
-            found[item.name] = None
-    if "machine_image" in found:
-        found["machine_image"] = ""
-    return found
-
-
-class Document:
-    """A document in the making."""
-
-    __slots__ = ("data", "joined", "native", "sources", "type")
-
-    def __init__(self, native: Native, row: Type, place: tuple[str, str]) -> None:
-        template = _template(row.kind)
-        self.native, self.type = native, row
-        self.joined: set[str] = set()
-        self.sources: dict[str, dict[str, str]] = {}
-        self.data: dict[str, Any] = {
-            "kind": str(row.kind),
-            **{k: v.copy() if isinstance(v, list | dict) else v for k, v in template.items()},
-            **_ENVELOPE,
-            "address": native.address,
-            "partition": place[0],
-            "region": place[1],
-            "position": native.position,
-            "sources": self.sources,
-        }
-        self.data.pop("settings", None)  # a managed service's words stand beside its other fields
-        self.data["service"] = ""
-        if row.kind is Kind.MANAGED_SERVICE:
-            self.data["class"] = row.service or "other"
-        else:
-            self.data.setdefault("public", False)
-        self.data["native_type"] = native.type
-        if native.change:
-            self.data["change"] = native.change
-
-    def put(self, field: str, value: Any) -> None:
-        self.data[field] = value
-
-    def get(self, field: str) -> Any:
-        return self.data.get(field)
 
 
 class Mapper:
@@ -114,62 +49,9 @@ class Mapper:
 
     def __init__(self, natives: Iterable[Native], tables: Iterable[CloudTable | TableSource]) -> None:
         self.tables = sorted(tables, key=lambda t: -len(t.prefix))
-        self.natives = list(natives)
+        self.natives = Natives(list(natives))
         self.unassessed: list[Unassessed] = []
-        self.by_address: dict[str, Native] = {}
-        self._names: dict[str, dict[str, Native]] | None = None
-        self._parts: dict[str, list[Native]] | None = None
-        self._types: dict[str, list[Native]] | None = None
         self._tables: dict[str, CloudTable | None] = {}
-        for native in self.natives:
-            self.by_address[native.address] = native
-            if native.address.endswith("[0]"):
-                self.by_address.setdefault(native.address[:-3], native)
-
-    # -- what converters ask -----------------------------------------------------------------------------------
-
-    def find(self, reference: Any, types: tuple[str, ...]) -> Native | None:
-        ref = getattr(reference, "ref", "")
-        if ref:
-            found = self.by_address.get(ref)
-            return found if found is not None and (not types or found.type in types) else None
-        if not isinstance(reference, str) or not reference:
-            return None
-        for kind in types:
-            found = self._named(kind).get(reference)
-            if found is not None:
-                return found
-        return None
-
-    def _named(self, native_type: str) -> dict[str, Native]:
-        if self._names is None:
-            self._names = defaultdict(dict)
-            for native in self.natives:
-                table = self._names[native.type]
-                for key in ("id", "arn", "name", "bucket", "identifier", "cluster_identifier", "function_name"):
-                    value = native.values.get(key)
-                    if isinstance(value, str):
-                        table.setdefault(value, native)
-        return self._names[native_type]
-
-    def parts(self, native: Native, types: tuple[str, ...]) -> Iterator[Native]:
-        """Resources of these types that refer to that one by any attribute."""
-        if self._parts is None:
-            self._parts = defaultdict(list)
-            for other in self.natives:
-                for address in _references(other.values):
-                    self._parts[address].append(other)
-        base = native.address
-        for other in self._parts.get(base, ()):
-            if other.type in types:
-                yield other
-
-    def of_types(self, types: tuple[str, ...]) -> list[Native]:
-        if self._types is None:
-            self._types = defaultdict(list)
-            for native in self.natives:
-                self._types[native.type].append(native)
-        return [n for t in types for n in self._types.get(t, ())]
 
     # -- mapping -----------------------------------------------------------------------------------------------
 
@@ -204,7 +86,7 @@ class Mapper:
 
     def _document(self, native: Native, row: Type, table: CloudTable, *, alone: bool = False) -> Document:
         document = Document(native, row, table.place(native))
-        _name_and_tags(document, table)
+        name_and_tags(document, table)
         for field, value in row.fixed.items():
             document.put(field, value)
         self._apply(document, native, row.rows, table, defaults=True)
@@ -217,7 +99,7 @@ class Mapper:
 
     def _before(self, native: Native, row: Type, table: CloudTable) -> dict[str, Any]:
         document = Document(native, row, table.place(native))
-        _name_and_tags(document, table)
+        name_and_tags(document, table)
         for field, value in row.fixed.items():
             document.put(field, value)
         self._apply(document, native, row.rows, table, defaults=True, quiet=True)
@@ -226,8 +108,8 @@ class Mapper:
     def _join(self, native: Native, row: Type, table: CloudTable, made: Mapping[str, Document]) -> bool:
         joined = False
         for join in row.joins:
-            for reference in _listed(_first(native.values, join.by)[0]):
-                parent = self.find(reference, join.parents)
+            for reference in _listed(first_of(native.values, join.by)[0]):
+                parent = self.natives.find(reference, join.parents)
                 document = made.get(parent.address) if parent is not None else None
                 if document is None or not self._joins_once(native, row, join, document):
                     continue
@@ -244,7 +126,7 @@ class Mapper:
     def _joins_once(self, native: Native, row: Type, join: Join, document: Document) -> bool:
         """A bucket has one policy: a second one that claims to be it is a document of its own, and judged as such."""
         rows = row.rows if join.rows is None else join.rows
-        if join.keep or join.many or not rows or all(r.field in _LISTS for r in rows):
+        if join.keep or join.many or not rows or all(r.field in LISTS for r in rows):
             return True
         if native.type in document.joined:
             return False
@@ -264,7 +146,7 @@ class Mapper:
         context = _Context(self, native, document)
         for row in rows:
             if row.path:
-                value, holder, key = _first(native.values, row.path)
+                value, holder, key = first_of(native.values, row.path)
             else:
                 value = holder = native.values
                 key = ""
@@ -304,7 +186,7 @@ class Mapper:
 
     def _put(self, document: Document, native: Native, row: Row, result: Any, where: str, quiet: bool) -> None:
         if isinstance(result, list) and (
-            row.field in _LISTS or (row.field in _GROWING and native is not document.native)
+            row.field in LISTS or (row.field in _GROWING and native is not document.native)
         ):
             self._extend(document, native, row.field, result, where)
         else:
@@ -312,7 +194,7 @@ class Mapper:
             if where:
                 document.sources[row.field] = {"address": native.address, "position": where}
         if not quiet and _is_unknown(result) and row.field not in _UNJUDGED:
-            value = _first(native.values, row.path)[0] if row.path else None
+            value = first_of(native.values, row.path)[0] if row.path else None
             why = value.why if isinstance(value, Pending) else ""
             why = why or "a part of it is not known, or not as the provider documents it"
             self.unassessed.append(
@@ -344,7 +226,7 @@ class Mapper:
     def _unmapped(self, native: Native, table: CloudTable | None) -> Document:
         place = table.place(native) if table else ("", "")
         document = Document(native, Type(native.type, Kind.MANAGED_SERVICE), place)
-        _name_and_tags(document, table)
+        name_and_tags(document, table)
         document.data["native"] = plain({k: v for k, v in native.values.items() if k not in ("tags", "lifecycle")})
         for key in native.values:
             document.sources[key] = {"address": native.address, "position": native.values.where(key)}
@@ -373,16 +255,16 @@ class _Context:
         self.mapper, self.native, self.document, self.why = mapper, native, document, ""
 
     def find(self, reference: Any, *types: str) -> Native | None:
-        return self.mapper.find(reference, types)
+        return self.mapper.natives.find(reference, types)
 
     def parts(self, *types: str) -> Iterable[Native]:
-        return self.mapper.parts(self.native, types)
+        return self.mapper.natives.parts(self.native, types)
 
     def parts_of(self, native: Native, *types: str) -> Iterable[Native]:
-        return self.mapper.parts(native, types)
+        return self.mapper.natives.parts(native, types)
 
     def mates(self, *types: str) -> Iterable[Native]:
-        return self.mapper.of_types(types)
+        return self.mapper.natives.of_types(types)
 
 
 _heads_cache: dict[int, tuple[Type, frozenset[str]]] = {}
@@ -401,68 +283,8 @@ def _reads(row: Type) -> frozenset[str]:
     return found[1]
 
 
-def _name_and_tags(document: Document, table: CloudTable | None) -> None:
-    native = document.native
-    name = _first(native.values, document.type.name)[0]
-    document.data["name"] = str(name) if isinstance(name, str) else native.name
-    tags = native.values.get("tags")
-    if tags is None:
-        tags = native.values.get("tags_all")
-    given = table.default_tags(native) if table else {}
-    if isinstance(tags, Pending):
-        document.data["tags"] = unknown()
-    elif isinstance(tags, dict):
-        document.data["tags"] = {k: plain(v) for k, v in {**given, **tags}.items()}
-    elif given:
-        document.data["tags"] = {k: plain(v) for k, v in given.items()}
-    if "tags" in native.values:
-        document.sources["tags"] = {"address": native.address, "position": native.values.where("tags")}
-
-
-def _first(values: Values, path: str) -> tuple[Any, Values, str]:
-    """The value at the first of `a.b|c` that is written, the block that holds it, and its name there."""
-    if "." not in path and "|" not in path:
-        return values.get(path), values, path
-    for one in path.split("|"):
-        holder: Any = values
-        *before, last = one.split(".")
-        for step in before:
-            value = holder.get(step)
-            inner = value[0] if isinstance(value, list) and value else value
-            if isinstance(inner, Pending):
-                return inner, holder, step
-            if not isinstance(inner, dict):
-                holder = None
-                break
-            if not isinstance(inner, Values):
-                inner = Values(inner, file=holder.file, line=holder.lines.get(step, holder.line))
-            holder = inner
-        if holder is not None and holder.get(last) is not None:
-            return holder[last], holder, last
-    return None, values, ""
-
-
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _references(values: Mapping[str, Any]) -> set[str]:
-    """Addresses that any of the values, however deep, refers to."""
-    found: set[str] = set()
-    waiting: list[Any] = list(values.values())
-    while waiting:
-        value = waiting.pop()
-        kind = type(value)
-        if kind is Pending or kind is Known:
-            if value.ref:
-                found.add(value.ref)
-        elif kind is list:
-            waiting += value
-        elif kind is Values or kind is dict:
-            waiting += value.values()
-        elif kind is JsonText:
-            waiting.append(value.data)
-    return found
 
 
 def _is_unknown(value: Any) -> bool:

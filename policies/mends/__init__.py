@@ -14,7 +14,7 @@ from typing import Any
 from model.plan import Finding
 from model.terraform import CloudTable, Row, TableSource
 from policies.loaders.converters import CONVERTERS
-from policies.mends.edits import Edit, NoEdit
+from policies.mends.edits import Edit, NoEdit, lines_of
 from policies.positions import Position
 from policies.rules import Rule
 
@@ -40,6 +40,7 @@ class Mender:
         self._tables = tuple(tables)
         self._parameters = parameters or {}
         self._parsed: dict[str, Any] = {}
+        self._lines: dict[str, list[str]] = {}
 
     def mend(self, finding: Finding) -> Edit | NoEdit | None:
         """None where the rule's mend is not mechanical, or the finding is none of the rule itself."""
@@ -51,6 +52,12 @@ class Mender:
         if document.get("kind") == "kubernetes_object":
             return self._in_manifest(finding, field, value)
         return self._in_terraform(document, field, value)
+
+    def lines(self, path: str) -> list[str]:
+        """Lines of one of the texts, without their ends."""
+        if path not in self._lines:
+            self._lines[path] = lines_of(self.texts[path])
+        return self._lines[path]
 
     def _value(self, rule: Rule, wanted: Any) -> Any:
         """A text names a parameter of the rule."""

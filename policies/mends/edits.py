@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _ROW = re.compile(r"[^\n]*\n|[^\n]+")
@@ -34,6 +34,11 @@ class NoEdit:
 def rows_of(text: str) -> list[str]:
     """Lines with their ends. (`splitlines` also splits at what editors and Terraform count as no line.)"""
     return _ROW.findall(text)
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines without their ends."""
+    return [row.rstrip("\r\n") for row in rows_of(text)]
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:
@@ -73,9 +78,8 @@ def patch(edits: Iterable[Edit], texts: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def hunk(edit: Edit, text: str) -> str:
-    """The diff of one edit, with the lines around it, without the names of the files."""
-    lines = [row.rstrip("\r\n") for row in rows_of(text)]
+def hunk(edit: Edit, lines: Sequence[str]) -> str:
+    """The diff of one edit, with the lines around it, without the names of the files. lines: lines_of its file."""
     at, gone = edit.line - 1, 0 if edit.old is None else 1
     first, last = max(at - 3, 0), min(at + gone + 3, len(lines))
     new = edit.new.split("\n")

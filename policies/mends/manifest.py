@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from policies.mends.edits import Edit, NoEdit, rows_of
+from policies.mends.edits import Edit, NoEdit, lines_of
 
 
 class YamlText:
@@ -19,7 +19,7 @@ class YamlText:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
-        self.lines = [row.rstrip("\r\n") for row in rows_of(text)]
+        self.lines = lines_of(text)
         self._items: dict[int, yaml.MappingNode] = {}
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         stack: list[yaml.Node] = [node for node in yaml.compose_all(text, Loader=loader) if node is not None]

@@ -79,7 +79,7 @@ def _diff(result: Result, verdict: Verdict) -> Iterator[str]:
     if isinstance(edit, NoEdit):
         yield f"        no diff: {edit.why}"
     elif edit is not None and verdict.mender is not None:
-        yield from (f"        {row}" for row in hunk(edit, verdict.mender.texts[edit.path]).split("\n"))
+        yield from (f"        {row}" for row in hunk(edit, verdict.mender.lines(edit.path)).split("\n"))
 
 
 def _excuse(result: Result) -> str:

@@ -223,7 +223,7 @@ class Instances(Adapter):
             return
 
     def after_delete(self, address: Address, call: Call) -> None:
-        """deleteOption works after the machine is gone: wait for interface and address too."""
+        """deleteOption works after the machine is gone: wait for its parts, and take away what it forgot."""
         if not call.fleet:
             return
         place = self.place(address, call)
@@ -231,10 +231,15 @@ class Instances(Adapter):
         def gone() -> bool | None:
             nic = self.parts.interface(place, call)
             public = self.parts.public_ip(place, call)
-            ours = [r for r in (nic, public) if r is not None and owner_of(r.tags) == call.fleet]
-            if any(state_of(r.provisioning_state) is not State.DELETING for r in ours):
+            disk = self.parts.os_disk(place, call)
+            edges = [r for r in (nic, public) if r is not None and owner_of(r.tags) == call.fleet]
+            if any(state_of(r.provisioning_state) is not State.DELETING for r in edges):
                 self.parts.delete_leftovers(place, call)
-            return None if ours else True
+            if disk is None or owner_of(disk.tags) != call.fleet:
+                return None if edges else True
+            if not disk.managed_by and state_of(disk.provisioning_state) is not State.DELETING:
+                self.parts.delete_os_disk(place, call)
+            return None
 
         self.session.calls.poll("azure.instance.parts_gone", gone, call)
 

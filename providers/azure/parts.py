@@ -1,6 +1,6 @@
-"""The parts of an instance: public address, network interface, and the machine's request body.
+"""The parts of an instance: public address, network interface, OS disk, and the machine's request body.
 
-Callers: instances.py. Names: `<machine>-ip`, `<machine>-nic`, so that a part is found again without a look-up.
+Callers: instances.py. Names: `<machine>-ip`, `-nic`, `-disk`, so that a part is found again without a look-up.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class Parts:
 
     def public_ip(self, place: ArmId, call: Call) -> Any | None:
         return self._get("network.public_ips.get", self.session.network.public_ip_addresses, place, "-ip", call)
+
+    def os_disk(self, place: ArmId, call: Call) -> Any | None:
+        """The disk that the machine was made with, or None."""
+        disk = self._get("compute.disks.get", self.session.compute.disks, place, "-disk", call)
+        return disk if disk is not None and disk.os_type else None
 
     def interface_by_id(self, nic_id: str, call: Call) -> Any | None:
         return self._get("network.interfaces.get", self.session.network.network_interfaces, parse_id(nic_id), "", call)
@@ -147,6 +152,14 @@ class Parts:
                 self.session.begin(operation, method, place.group, place.name + suffix, call=call)
             except (NotFound, DependencyInUse):
                 continue
+
+    def delete_os_disk(self, place: ArmId, call: Call) -> None:
+        """Left for the next time while a dying machine still holds it."""
+        method = self.session.compute.disks.begin_delete
+        try:
+            self.session.begin("compute.disks.delete", method, place.group, f"{place.name}-disk", call=call)
+        except (NotFound, DependencyInUse):
+            return
 
     def delete_public_ip(self, place: ArmId, call: Call) -> None:
         """Left for the next time while something that is being deleted still holds it."""

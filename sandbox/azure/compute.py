@@ -108,9 +108,10 @@ class VirtualMachines(ResourceKind):
         storage = dict(required(properties, "storageProfile"))
         old = put.before.properties if put.before else {}
         old_disk = (old.get("storageProfile") or {}).get("osDisk") or {}
-        storage["osDisk"] = {"name": old_disk["name"]} | dict(storage.get("osDisk") or {}) if old_disk else storage.get(
-            "osDisk"
-        )  # fmt: skip
+        if old_disk:  # what the request leaves out stays as it is: above all, which disk it is
+            disk = dict(storage.get("osDisk") or {})
+            managed = old_disk["managedDisk"] | (disk.get("managedDisk") or {})
+            storage["osDisk"] = {"name": old_disk["name"]} | disk | {"managedDisk": managed}
         storage["osDisk"] = check_os_disk(storage, put.path.name, self.store.new_guid())
         storage.setdefault("dataDisks", [])
         properties["storageProfile"] = storage

@@ -190,6 +190,18 @@ def test_an_interrupted_instance_is_seen_and_finished_or_removed(rig: Any, make:
     assert rig.names(Kind.INSTANCE) == ["ledger-1"]
 
 
+def test_an_instance_takes_the_disk_along_that_azure_would_leave_behind(rig: Any, make: Any) -> None:
+    rig.network(subnets=1)
+    rig.make(make.instance())
+    machines = rig.provider._adapters[Kind.INSTANCE].session.compute.virtual_machines
+    machine = next(m for m in machines.list_all() if (m.tags or {}).get("duoyun-fleet") == rig.fleet)
+    machine.storage_profile.os_disk.delete_option = "Detach"  # somebody wanted to keep it, or a template said so
+    group = machine.id.split("/")[4]
+    machines.begin_create_or_update(group, machine.name, machine).result()
+    rig.drop(rig.provider.get(rig.address(Kind.INSTANCE, "ledger-1"), rig.call()))
+    assert "disks" not in rig.inventory()
+
+
 @pytest.mark.parametrize(
     "change",
     [{"machine_image": "plan9"}, {"disk_encrypted": False}, {"zone": "eastus-1"}, {"instance_type": "Standard_X1"}],

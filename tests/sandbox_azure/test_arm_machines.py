@@ -96,6 +96,16 @@ def test_a_machine_serves_its_image_until_it_is_deleted(sdk: Any, group: str, az
     assert left == {"virtualNetworks", "subnets"}
 
 
+def test_a_machine_that_is_put_twice_keeps_its_disk_and_takes_it_along(sdk: Any, group: str, azure: Any) -> None:
+    """A proxy may deliver a request twice. Found by a soak: the disk stayed behind for good."""
+    nic = make_nic(sdk, group)
+    first = sdk.compute.virtual_machines.begin_create_or_update(group, "vm1", machine(nic.id)).result()
+    again = sdk.compute.virtual_machines.begin_create_or_update(group, "vm1", machine(nic.id)).result()
+    assert again.storage_profile.os_disk.managed_disk.id == first.storage_profile.os_disk.managed_disk.id is not None
+    sdk.compute.virtual_machines.begin_delete(group, "vm1").result()
+    assert not [r["id"] for r in azure.server.inventory() if f"/{group}/" in r["id"] and r["kind"].endswith("/disks")]
+
+
 def test_a_machine_whose_image_is_missing_is_up_and_refuses(sdk: Any, group: str) -> None:
     nic = make_nic(sdk, group)
     made = sdk.compute.virtual_machines.begin_create_or_update(group, "vm1", machine(nic.id, "missing:1")).result()

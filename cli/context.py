@@ -1,0 +1,54 @@
+"""What a command about a release works with: files, store and accounts, opened and closed again.
+
+Callers: the commands that read or change a fleet. In a module of its own, so that none of them has to import another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.options import files, seconds_of
+
+if TYPE_CHECKING:
+    from orchestrator.planning import Context
+
+OBSERVE_TIMEOUT_S = 60.0
+
+
+@contextmanager
+def context_for(
+    application: Path,
+    fleet: Path | None,
+    store: str | None,
+    local_state: bool,
+    timeout: str = "45m",
+    identity: Path | None = None,
+    terraform_state: list[Path] | None = None,
+) -> Iterator[Context]:
+    """Files, store and accounts of a command; Ctrl-C is turned into a clean stop while it runs."""
+    from cli.interrupt import Stop
+    from orchestrator.approvals.prove import from_environment
+    from orchestrator.workspace import Options, opened
+
+    limit_s = seconds_of("--timeout", timeout)
+    # Accounts are asked first, clusters after them; what does not answer is given up in time to say so.
+    who = identity or from_environment("DUOYUN_IDENTITY_TOKEN")
+    options = Options(
+        store,
+        local_state,
+        timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s),
+        identity=who,
+        terraform_states=tuple(terraform_state or ()),
+    )
+    with (
+        Stop(limit_s) as stop,
+        opened(*files(application, fleet), options, cancelled=stop.asked) as context,
+    ):
+        yield context
+
+
+def regions_of(context: Context) -> dict[str, str]:
+    return {site.id: site.region_id for site in context.loaded.fleet.sites()}
