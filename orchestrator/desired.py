@@ -7,7 +7,6 @@ that they call, wherever those run, so that a release follows the call graph acr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from model.plan import Item, Placement, Terms
 from model.resources import (
@@ -15,20 +14,17 @@ from model.resources import (
     LABEL_SITE,
     Address,
     Cluster,
-    Direction,
-    FirewallGroup,
-    FirewallRule,
     Instance,
     Kind,
     KubernetesObject,
-    Network,
     NodePool,
     Ownership,
-    Subnet,
 )
 from model.spec.app import Application, Runtime, Service
-from model.spec.fleet import ClusterSpec, FirewallSpec, Fleet, RegionSpec, RuleSpec, Site
+from model.spec.fleet import Fleet, Site
 from model.spec.graph import waves
+from orchestrator.desired_networks import instance_firewall, network_items, subnet_name
+from orchestrator.desired_parts import Builder, Region
 from orchestrator.late import PENDING_IP
 from orchestrator.render import (
     load_manifests,
@@ -40,180 +36,39 @@ from orchestrator.render import (
     zone_suffix,
 )
 
-_ALL_PORTS = (0, 65535)
 _ANYWHERE = "0.0.0.0/0"
-
-
-@dataclass(slots=True)
-class _Builder:
-    app: Application
-    fleet: Fleet
-    placement: Placement
-    manifests: Mapping[str, str]
-    items: dict[Address, Item] = field(default_factory=dict)
-
-    def add(self, item: Item) -> Address:
-        self.items[item.address] = item
-        return item.address
 
 
 def desired_items(
     app: Application, fleet: Fleet, placement: Placement, manifests: Mapping[str, str] | None = None
 ) -> tuple[Item, ...]:
     """All items, infrastructure first, callees before callers. manifests: file name -> text, for `manifests:`."""
-    build = _Builder(app, fleet, placement, manifests or {})
+    build = Builder(app, fleet, placement, manifests or {})
     used = _used_regions(fleet, placement)
-    network_ready = {r.region_id: _network_items(build, r) for r in used}
+    network_ready = {r.region_id: network_items(build, r) for r in used}
     for region in used:
         _cluster_items(build, region, network_ready[region.region_id])
     _workload_items(build, used)
     return tuple(sorted(build.items.values(), key=lambda i: (i.wave, i.address)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A region in use. sites: those of its zones that hold something; all_sites: every zone of it."""
-
-    spec: RegionSpec
-    all_sites: tuple[Site, ...]
-    sites: tuple[Site, ...]
-
-    @property
-    def region_id(self) -> str:
-        return self.all_sites[0].region_id
-
-    def address(self, kind: Kind, name: str) -> Address:
-        account = self.all_sites[0].account
-        return Address(account.partition, account.account_id, self.spec.region, kind, name)
-
-    @property
-    def cluster(self) -> ClusterSpec:
-        return self.spec.cluster or ClusterSpec()
-
-
-def _used_regions(fleet: Fleet, placement: Placement) -> tuple[_Region, ...]:
+def _used_regions(fleet: Fleet, placement: Placement) -> tuple[Region, ...]:
     used = {pool.site for pool in placement.pools if pool.count}
     used |= {site for s in placement.services for site, count in s.replicas.items() if count}
     by_region: dict[str, list[Site]] = {}
     for site in fleet.sites():
         by_region.setdefault(site.region_id, []).append(site)
     return tuple(
-        _Region(sites[0].region, tuple(sites), tuple(s for s in sites if s.id in used))
+        Region(sites[0].region, tuple(sites), tuple(s for s in sites if s.id in used))
         for sites in by_region.values()
         if any(s.id in used for s in sites)
-    )
-
-
-# -- networks --------------------------------------------------------------------------------------------------
-
-
-def subnet_name(network: str, zone: str) -> str:
-    """Logical name of a zone's subnet."""
-    return f"{network}-{zone.lower()}"
-
-
-def _network_items(build: _Builder, region: _Region) -> tuple[Address, ...]:
-    """Network, a subnet a zone, the fleet's firewall groups, and one for the instances of this application."""
-    net = region.spec.network
-    tags = dict(build.fleet.spec.tags)
-    network = build.add(
-        Item(
-            address=region.address(Kind.NETWORK, net.name),
-            resource=Network(name=net.name, cidr=net.cidr, tags=tags),
-            ownership=net.ownership,
-        )
-    )
-    made = [network]
-    for zone in region.spec.zones:
-        if zone.subnet_cidr is None:
-            continue
-        name = subnet_name(net.name, zone.zone)
-        subnet = Subnet(name=name, network=net.name, cidr=zone.subnet_cidr, zone=zone.zone, tags=tags)
-        made.append(
-            build.add(
-                Item(
-                    address=region.address(Kind.SUBNET, name),
-                    resource=subnet,
-                    ownership=net.ownership,
-                    depends_on=(network,),
-                )
-            )
-        )
-    for spec in region.spec.firewalls:
-        made.append(_firewall(build, region, network, spec))
-    return tuple(made)
-
-
-def _firewall(build: _Builder, region: _Region, network: Address, spec: FirewallSpec) -> Address:
-    group = FirewallGroup(
-        name=spec.name,
-        network=region.spec.network.name,
-        rules=tuple(sorted({rule for r in spec.rules for rule in parse_rule(r)})),
-        description=spec.description,
-        tags=dict(build.fleet.spec.tags),
-    )
-    return build.add(
-        Item(
-            address=region.address(Kind.FIREWALL_GROUP, spec.name),
-            resource=group,
-            ownership=spec.ownership,
-            depends_on=(network,),
-        )
-    )
-
-
-def parse_rule(spec: RuleSpec) -> Iterator[FirewallRule]:
-    """`ports: 80,443,8000-8100` -> one rule each; no ports means all of them."""
-    for part in (p.strip() for p in spec.ports.split(",")) if spec.ports else [""]:
-        low, _, high = part.partition("-")
-        ports = (int(low), int(high or low)) if part else _ALL_PORTS
-        yield FirewallRule(
-            direction=Direction(spec.direction),
-            protocol=spec.protocol,
-            port_from=ports[0],
-            port_to=ports[1],
-            cidr=spec.cidr,
-            description=spec.description,
-        )
-
-
-def _instance_firewall(build: _Builder, region: _Region, services: Iterable[Service]) -> Address:
-    """Instances are reachable on their services' ports from the fleet's own networks, and from nowhere else."""
-    cidrs = sorted({r.network.cidr for r in build.fleet.spec.regions})
-    ports = sorted({(p.protocol, p.port) for s in services for p in s.ports})
-    name = f"{build.app.name}-instances"
-    rules = (
-        FirewallRule(
-            direction=Direction.INGRESS,
-            protocol=protocol,
-            port_from=port,
-            port_to=port,
-            cidr=cidr,
-            description=f"{build.app.name} services",
-        )
-        for protocol, port in ports
-        for cidr in cidrs
-    )
-    group = FirewallGroup(
-        name=name,
-        network=region.spec.network.name,
-        rules=tuple(sorted(rules)),
-        description=f"instances of {build.app.name}",
-        tags=dict(build.fleet.spec.tags),
-    )
-    return build.add(
-        Item(
-            address=region.address(Kind.FIREWALL_GROUP, name),
-            resource=group,
-            depends_on=(region.address(Kind.NETWORK, region.spec.network.name),),
-        )
     )
 
 
 # -- clusters --------------------------------------------------------------------------------------------------
 
 
-def _cluster_items(build: _Builder, region: _Region, network: tuple[Address, ...]) -> None:
+def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...]) -> None:
     pools = _node_pools(build.placement, _ids(region.sites))
     kubernetes = {s.name for s in build.app.spec.services if s.runtime is Runtime.KUBERNETES}
     placed = {
@@ -287,7 +142,7 @@ def _ids(sites: Iterable[Site]) -> set[str]:
 # -- workloads -------------------------------------------------------------------------------------------------
 
 
-def _workload_items(build: _Builder, used: tuple[_Region, ...]) -> None:
+def _workload_items(build: Builder, used: tuple[Region, ...]) -> None:
     """Callees first. ready[service]: addresses that must be ready before a caller of it is released."""
     ready: dict[str, tuple[Address, ...]] = {}
     replicas = {s.service: s.replicas for s in build.placement.services}
@@ -307,8 +162,8 @@ def _workload_items(build: _Builder, used: tuple[_Region, ...]) -> None:
 
 
 def _dependency_items(
-    build: _Builder,
-    region: _Region,
+    build: Builder,
+    region: Region,
     replicas: Mapping[str, Mapping[str, int]],
     ready: Mapping[str, tuple[Address, ...]],
 ) -> None:
@@ -333,7 +188,7 @@ def _dependency_items(
         )
 
 
-def _put_namespace(build: _Builder, region: _Region) -> Address:
+def _put_namespace(build: Builder, region: Region) -> Address:
     resource = render_namespace(build.app, region.cluster.name)
     cluster = region.address(Kind.CLUSTER, region.cluster.name)
     address = region.address(Kind.KUBERNETES_OBJECT, resource.name)
@@ -341,15 +196,15 @@ def _put_namespace(build: _Builder, region: _Region) -> Address:
 
 
 def _instances(
-    build: _Builder,
-    region: _Region,
+    build: Builder,
+    region: Region,
     service: Service,
     here: Mapping[str, int],
     needs: tuple[Address, ...],
     depth: int,
 ) -> Iterator[Address]:
     vm_services = [s for s in build.app.spec.services if s.runtime is Runtime.VM]
-    firewall = _instance_firewall(build, region, vm_services)
+    firewall = instance_firewall(build, region, vm_services)
     net = region.spec.network.name
     types = {(p.dedicated_to, p.site): p.instance_type for p in build.placement.pools if p.dedicated_to}
     for site in region.sites:
@@ -377,8 +232,8 @@ def _instances(
 
 
 def _kubernetes(
-    build: _Builder,
-    region: _Region,
+    build: Builder,
+    region: Region,
     service: Service,
     here: Mapping[str, int],
     needs: tuple[Address, ...],
@@ -422,4 +277,4 @@ def _kubernetes(
         yield put(resource, (*base, *needs))
 
 
-__all__ = ["desired_items", "parse_rule", "subnet_name"]
+__all__ = ["desired_items"]

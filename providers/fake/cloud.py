@@ -67,6 +67,11 @@ class Row:
     gone_s: float = 0.0
     updating: bool = False
 
+    @property
+    def number(self) -> int:
+        """In the order in which rows were made, over all kinds."""
+        return int(self.id.rpartition("-")[2], 16)
+
 
 @dataclass
 class Fault:
@@ -125,7 +130,7 @@ class Event:
 @dataclass
 class FakeCloud:
     """keys: key id -> (secret, whether it may write). now_s: virtual seconds, moved by `pass_s` only. wall_s: what the
-    audit log writes. Thread-safe."""
+    audit log writes. dns_zones: whose names can be set. page_size: rows of an answer. Thread-safe."""
 
     seed: int = 0
     keys: Mapping[str, tuple[str, bool]] = field(default_factory=lambda: {"fake": ("fake-secret", True)})
@@ -133,6 +138,8 @@ class FakeCloud:
     faults: Faults = field(default_factory=Faults)
     now_s: float = 0.0
     events: list[Event] = field(default_factory=list)
+    dns_zones: set[str] = field(default_factory=set)
+    page_size: int = 1000
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _rows: dict[str, Row] = field(default_factory=dict, repr=False)
     _made: int = 0

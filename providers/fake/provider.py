@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from model.errors import (
@@ -21,7 +22,20 @@ from model.errors import (
     UnknownCloudError,
     Unreachable,
 )
-from model.resources import Address, AnyResource, Change, Instance, InstanceGroup, Kind, Observed, State
+from model.resources import (
+    Address,
+    AnyResource,
+    Change,
+    Disk,
+    DnsRecord,
+    Instance,
+    InstanceGroup,
+    Kind,
+    LoadBalancer,
+    Observed,
+    Registry,
+    State,
+)
 from providers.base import OPTIONAL_FIELDS, Account, Call, Capability, ClusterAccess, Identity
 from providers.calls import Calls
 from providers.fake.cloud import ENDPOINT, USES, FakeCloud, Row, names_in
@@ -145,6 +159,9 @@ class FakeProvider:
                 row = next((r for r in self._cloud.rows() if r.id == observed.provider_id), None)
                 if row is None or row.gone_s:
                     return
+                if isinstance(row.resource, Disk) and row.resource.attached_to:
+                    used = f"{row.address} is attached to {row.resource.attached_to}"
+                    raise DependencyInUse(used, address=str(row.address))
                 if users := self._cloud.users(row):
                     names = ", ".join(str(u.address) for u in users)
                     raise DependencyInUse(f"{row.address} is used by {names}", address=str(row.address))
@@ -234,11 +251,17 @@ class FakeProvider:
     def _rows(self, kind: Kind, region: str, call: Call, verb: str) -> Sequence[Row]:
         plane = (self._account.partition, self._account.account_id, region, kind)
 
-        def rows() -> Sequence[Row]:
-            found = [(r, r.address) for r in self._cloud.rows()]
-            return [r for r, at in found if (at.partition, at.account, at.region, at.kind) == plane]
+        def page(after: int) -> Sequence[Row]:
+            """Rows are numbered as they are made: whatever comes or goes meanwhile, none is left out or told twice."""
+            found = [(r, r.address) for r in self._cloud.rows() if r.number > after]
+            return [r for r, at in found if (at.partition, at.account, at.region, at.kind) == plane][:size]
 
-        return self._send(f"{verb} {kind}", call, rows)
+        size, rows = self._cloud.page_size, list[Row]()
+        while True:
+            got = self._send(f"{verb} {kind}", call, partial(page, rows[-1].number if rows else 0))
+            rows += got
+            if len(got) < size:
+                return rows
 
     def _find(self, address: Address, call: Call) -> Row:
         """Ours, else what is nobody's; the living before what goes. NotFound, or Conflict where several would do."""
@@ -263,6 +286,11 @@ class FakeProvider:
 
     def _refer(self, address: Address, desired: AnyResource, call: Call) -> None:
         """Raises InvalidRequest for what is named and not there."""
+        if isinstance(desired, DnsRecord) and desired.zone not in self._cloud.dns_zones:
+            raise InvalidRequest(
+                f"{address} lies in the zone {desired.zone!r}, which does not exist",
+                call=CallSite(), mend="create the zone first, or correct its name", address=str(address),
+            )  # fmt: skip
         for field_name, kind in USES.get(desired.KIND, {}).items():
             for name in names_in(desired, field_name):
                 try:
@@ -281,12 +309,21 @@ class FakeProvider:
             state = State.DELETING
         elif now_s < row.ready_s:
             state = State.UPDATING if row.updating else State.PENDING
-        number = int(row.id.rpartition("-")[2], 16)
+        number, resource = row.number, row.resource
         ip = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}" if row.address.kind is Kind.INSTANCE else ""
-        resource: Any = row.resource
+        endpoints: tuple[str, ...] = ()
+        raw: dict[str, Any] = {}
+        if isinstance(resource, LoadBalancer):
+            endpoints = tuple(f"tcp://{row.id}.fake.invalid:{listener.port}" for listener in resource.listeners)
+        elif isinstance(resource, InstanceGroup):
+            raw = {"members": [f"{row.id}-{member}" for member in range(resource.size)]}
+        elif isinstance(resource, Registry):
+            url = f"{self._account.account_id}.registry.fake.invalid/{resource.name}"
+            resource = replace(resource, url=url, pull_identity="fake-puller")
         return Observed(
-            address=row.address, resource=resource, provider_id=row.id, state=state, owner=row.owner, private_ip=ip
-        )
+            address=row.address, resource=resource, provider_id=row.id, state=state, owner=row.owner, private_ip=ip,
+            endpoints=endpoints, raw=raw,
+        )  # fmt: skip
 
 
 def _order(value: Any) -> tuple[int, ...]:

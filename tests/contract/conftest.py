@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from orchestrator.planning import Context
 from orchestrator.workspace import Options, opened
 from sandbox.threaded import Running, shared
 from tests.contract.clouds import CLOUDS, KINDS
+from tests.contract.further import ROWS, Here
 from tests.contract.in_memory import fake_site as in_memory_site
 from tests.contract.site import Site
 from tests.contract.theirs import make as make_theirs
@@ -29,6 +31,7 @@ from tools.conformance.called import Sent, in_table, recording
 SMALL = Path(__file__).parents[1] / "e2e" / "small"
 ADOPTEE = "adoptee"
 Opened = Callable[[], AbstractContextManager[Context]]
+SiteOf = Callable[[str], Site]
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +84,31 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     yield found
     found.running.sandbox.faults.clear()
     found.tidy()
+
+
+@pytest.fixture(scope="session")
+def site_of(request: pytest.FixtureRequest) -> SiteOf:
+    """By a cloud's name, or "fake"; the sandbox starts for a cloud only."""
+
+    def found(name: str) -> Site:
+        site: Site = request.getfixturevalue("fake_site") if name == "fake" else request.getfixturevalue("sites")[name]
+        return site
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def every(site_of: SiteOf) -> Callable[[str], Here]:
+    return cache(lambda name: Here(site_of(name), ROWS[name]))
+
+
+@pytest.fixture
+def here(cloud: str, every: Callable[[str], Here]) -> Iterator[Here]:
+    """The cloud of a case of further.py. Faults that a test puts in are taken out."""
+    found = every(cloud)
+    found.site.progress.clear()
+    yield found
+    found.site.running.sandbox.faults.clear()
 
 
 @pytest.fixture(params=KINDS)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-from model.resources import Address, FirewallGroup, Kind, Network, NodePool, Observed
+from model.resources import (
+    Address,
+    AnyResource,
+    AuditTrail,
+    Bucket,
+    Cache,
+    Certificate,
+    Database,
+    FirewallGroup,
+    Identity,
+    Key,
+    Kind,
+    ManagedService,
+    NatGateway,
+    Network,
+    NodePool,
+    Observed,
+    PublicIp,
+    Queue,
+)
 from providers.base import Account, Call
 from providers.fake import FakeCloud
 from providers.fake.cloud import ENDPOINT
 from tests.contract.clouds import Cloud, Stranger
 from tests.contract.site import Site, rule
+from tools.conformance.more import MADE, Foreign, More
 
 CLOUD = FakeCloud(seed=1, keys={"writer": ("secret-of-the-writer", True), "reader": ("secret-of-the-reader", False)})
 ROW = {
@@ -72,3 +93,42 @@ WHERE = Cloud(
 
 def fake_site() -> Site:
     return FakeSite(WHERE, FakeRunning(), "contract", count(1), opener=CLOUD.open)
+
+
+# -- further kinds -----------------------------------------------------------------------------------------------------
+
+
+def _theirs(make: Callable[[str], AnyResource]) -> Foreign:
+    """Somebody else's resource; what of it must be seen are the fields that were set."""
+
+    def made(account: Account, region: str, name: str) -> Mapping[str, Any]:
+        resource = make(name)
+        CLOUD.make(Address("fake", account.account_id, region, resource.KIND, name), resource, "", "mallory")
+        return {f.name: value for f in fields(resource) if (value := getattr(resource, f.name)) != f.default and value}
+
+    return made
+
+
+def _page_size(_running: Any, rows: int) -> int:
+    before, CLOUD.page_size = CLOUD.page_size, rows
+    return before
+
+
+MORE = More(
+    creates={kind: f"create {kind}" for kind in MADE},
+    dns_zone=lambda _account, _region, name: CLOUD.dns_zones.add(name),
+    strangers={
+        Kind.BUCKET: _theirs(lambda name: Bucket(name=name, versioning=True)),
+        Kind.KEY: _theirs(lambda name: Key(name=name, rotation_days=90)),
+        Kind.CERTIFICATE: _theirs(lambda name: Certificate(name=name, domains=("a.example",))),
+        Kind.NAT_GATEWAY: _theirs(lambda name: NatGateway(name=name, network="theirs")),
+        Kind.PUBLIC_IP: _theirs(lambda name: PublicIp(name=name, address="192.0.2.9")),
+        Kind.DATABASE: _theirs(lambda name: Database(name=name, engine="mysql")),
+        Kind.CACHE: _theirs(lambda name: Cache(name=name, engine="redis")),
+        Kind.QUEUE: _theirs(lambda name: Queue(name=name, encrypted=True)),
+        Kind.AUDIT_TRAIL: _theirs(lambda name: AuditTrail(name=name, all_regions=True)),
+        Kind.IDENTITY: _theirs(lambda name: Identity(name=name, mfa=True)),
+        Kind.MANAGED_SERVICE: _theirs(lambda name: ManagedService(name=name, service="file_system")),
+    },
+    page_size=_page_size,
+)

@@ -53,6 +53,12 @@ def test_every_region_sells_enough_to_choose_from() -> None:
     assert catalogue.instance_types("aws", "atlantis-1") == ()
 
 
+def test_an_account_is_priced_in_the_currency_that_it_is_billed_in() -> None:
+    """The mainland's partitions in CNY, all others in USD: also where one company sells in both."""
+    found = {(r.partition, t.currency) for r, t in ALL_TYPES}
+    assert found == {(p, "CNY" if p.endswith("-cn") else "USD") for p, _ in found}
+
+
 def test_instance_types_are_plausible() -> None:
     for r, t in ALL_TYPES:
         assert 0.5 * 1000 * t.vcpu < t.allocatable_cpu_millicores < 1000 * t.vcpu

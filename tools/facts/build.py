@@ -157,8 +157,9 @@ def alibaba_prices(data: Path) -> Iterator[dict[str, Any]]:
         if name in ALIBABA_TYPES and region in mainland:
             yield price("alibaba-cn", region, name, value, "CNY", ALIBABA_PRICES, "2024-10-01")
         elif name in ALIBABA_TYPES and region in abroad:
-            formula = "the mainland site's CNY list price; the international site bills USD"
-            yield price("alibaba-intl", region, name, value, "CNY", ALIBABA_PRICES, "2024-10-01", formula)
+            formula = f"the mainland site's CNY list price / {CNY_PER_USD} CNY per USD"
+            usd = value / CNY_PER_USD
+            yield price("alibaba-intl", region, name, usd, "USD", ALIBABA_PRICES, "2024-10-01", formula)
 
 
 def round_trips(data: Path) -> Iterator[dict[str, Any]]:
