@@ -3,7 +3,8 @@
 A wheel of spokes TICK_S apart: each tick reads what has come and writes the requests of one spoke; a timeout is noticed
 when the target's turn comes again, so that no probe costs a timer. The kernel says when an answer came (stamps.py), so
 that nothing is gained by reading it at once, and a loop that is late measures the network all the same. Where it says
-nothing, answers are read as they come, and how late we were goes with each of them. Callers: the benchmark; whoever
+nothing, answers are read as they come, and how late we were goes with each of them. Ticks that a late loop missed are
+made up for together: it may be a while before it gets the interpreter's lock again. Callers: the benchmark; whoever
 watches more targets than tasks are good for. Non-goals: verdicts, fresh connections, TLS (prober.py).
 """
 
@@ -13,18 +14,21 @@ import asyncio
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from probes import stamps
+from probes import calls, stamps
 from probes.http1 import Exchange, NotHttpError
 from probes.policy import Outcome
 
-TICK_S: Final = 0.002
+TICK_S: Final = 0.010
 CONNECT_AT_ONCE: Final = 200
 CONNECT_TIMEOUT_S: Final = 10.0
+ASK_AT_ONCE: Final = 512  # questions of ticks that were missed, before others in the loop get their turn
 READ_AT_ONCE: Final = 512  # answers between two turns: the rest waits for the next, and the kernel knows when it came
-READ_BYTES: Final = 16 * 1024
+LATE_S: Final = 0.003
+LAGS_KEPT: Final = 20_000
 MISSES_MOST: Final = 1_000  # answers in a row without a stamp that was asked for; the first ones may well lack it
 EARLY_S: Final = 0.000_1  # by which a stamp may seem to lie before the question, or after now: two clocks, read in turn
 
@@ -56,7 +60,7 @@ class Spoke:
             raise RuntimeError("there is no connection")
         self.pending_s = sent_s = time.monotonic()
         try:
-            whole = self.sock.send(request) == len(request)
+            whole = self.wheel.calls.send(self.sock, request) == len(request)
         except BlockingIOError:
             whole = False
         except OSError:
@@ -145,6 +149,10 @@ class Wheel:
         ]
         self._spokes = [spoke(self, i) for i in range(len(targets))]
         self._ticks = max(1, round(period_s / TICK_S))
+        self._at_once = max(1, min(self._ticks, ASK_AT_ONCE * self._ticks // max(1, len(targets))))
+        self._plain = calls.Plain()
+        self._held = calls.held_or(self._plain)
+        self.calls = self._plain
         self._connecting: set[asyncio.Task[None]] = set()
         self._opening: set[int] = set()
         self._gate = asyncio.Semaphore(CONNECT_AT_ONCE)
@@ -154,12 +162,11 @@ class Wheel:
         self._prompt = False  # whether the loop tells us of each answer
         self._wall = stamps.Wall()
         self._ahead_s: float | None = None
-        self._ancillary: stamps.Ancillary = []
         self._misses = 0
         self._due_s = float("inf")  # the next tick, or the one under way
         self._lag_s = 0.0
         self._lag_before_s = 0.0
-        self.lags_s: list[float] = []  # of each tick, for whoever measures; emptied by them
+        self.lags_s: deque[float] = deque(maxlen=LAGS_KEPT)  # of the last ticks, for whoever measures
 
     async def connect(self) -> None:
         """Opens a connection to each target; who cannot be reached is tried again at its turn."""
@@ -177,14 +184,17 @@ class Wheel:
                     now_s = time.monotonic()
                 lag_s = max(0.0, now_s - due_s)
                 self._lag_before_s, self._lag_s = self._lag_s, lag_s
-                self.lags_s.append(lag_s)
+                self.calls = self._held if lag_s > LATE_S else self._plain  # somebody else may have kept us waiting
                 self._read()
-                self._turn(tick % self._ticks)
-                tick += 1
+                missed = min(int(lag_s / TICK_S), self._at_once - 1)
+                for _ in range(1 + missed):
+                    self.lags_s.append(max(0.0, now_s - began_s - tick * TICK_S))
+                    self._turn(tick % self._ticks)
+                    tick += 1
                 if lag_s > self._period_s:  # we stood still for a whole round: nobody is asked twice for it
                     began_s, tick = now_s, tick % self._ticks
                     began_s -= tick * TICK_S
-                elif lag_s > 0:
+                elif lag_s > TICK_S:
                     await asyncio.sleep(0)  # late: others get their turn all the same
         finally:
             for task in self._connecting:
@@ -279,25 +289,26 @@ class Wheel:
         if spoke.sock is None:
             return
         try:
-            data, self._ancillary, _, _ = spoke.sock.recvmsg(READ_BYTES, stamps.ROOM_BYTES)
+            data = self.calls.read(spoke.sock)
         except BlockingIOError:
             return
         except OSError:
-            data, self._ancillary = b"", []
+            data = b""
         if not data:
+            self.calls.stamp_s = None
             spoke.lost()
             return
         if self._stamped:
-            self._misses = 0 if self._ancillary else self._misses + 1
+            self._misses = 0 if self.calls.stamp_s is not None else self._misses + 1
             if self._misses > MISSES_MOST:
                 self._be_prompt()
         spoke.data_received(data)
-        self._ancillary = []
+        self.calls.stamp_s = None
 
     def answered(self, index: int, sent_s: float, doubt_s: float, outcome: Outcome) -> None:
         """A spoke's answer, on its way to whoever wants it."""
         now_s = time.monotonic()
-        stamp_s = stamps.wall_s(self._ancillary) if self._ahead_s is not None else None
+        stamp_s = self.calls.stamp_s
         if stamp_s is not None and self._ahead_s is not None:
             came_s = stamp_s - self._ahead_s
             if sent_s - EARLY_S <= came_s <= now_s + EARLY_S:
