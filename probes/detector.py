@@ -19,7 +19,7 @@ from math import isfinite
 
 from model.rng import stream
 from probes.budget import Budget
-from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
+from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict, eased_s
 from probes.samples import MAX_IN_FLIGHT, Samples
 
 _EVER = float("-inf")
@@ -321,7 +321,9 @@ class Detector:
             reporting_s = self._reporting_s(vantage)
             target.samples[vantage].sent(now_s, target.round, fresh=not calm, reporting_s=reporting_s)
             sends.append(Send(now_s, target.name, vantage, fresh=not calm, timeout_s=self._policy.hard_timeout_s))
-        target.due_s = now_s + (self._stable_interval_s(target) if calm else self._policy.suspect_interval_s)
+        interval_s = self._stable_interval_s(target) if calm else self._policy.suspect_interval_s
+        hanging = max(len(target.samples[vantage].in_flight) for vantage in wanted[:room])
+        target.due_s = now_s + eased_s(interval_s, hanging, self._policy)
         return sends
 
     def _stable_interval_s(self, target: _Target) -> float:
