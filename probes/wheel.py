@@ -29,6 +29,9 @@ ASK_AT_ONCE: Final = 512  # questions of ticks that were missed, before others i
 READ_AT_ONCE: Final = 512  # answers between two turns: the rest waits for the next, and the kernel knows when it came
 LATE_S: Final = 0.003
 LAGS_KEPT: Final = 20_000
+# Python 3.11 looks an enumeration's member up by a function of Python's: too dear for each answer.
+_OK: Final = Outcome.OK
+_UNHEALTHY: Final = Outcome.UNHEALTHY
 MISSES_MOST: Final = 1_000  # answers in a row without a stamp that was asked for; the first ones may well lack it
 EARLY_S: Final = 0.000_1  # by which a stamp may seem to lie before the question, or after now: two clocks, read in turn
 
@@ -86,7 +89,7 @@ class Spoke:
             end = data.find(b"\r\n\r\n")
             if end > 0 and len(data) - end - 4 == self._tail and self._mark in data and b"onnection:" not in data:
                 good = data[9:10] in (b"2", b"3")
-                self._done(Outcome.OK if good else Outcome.UNHEALTHY)
+                self._done(_OK if good else _UNHEALTHY)
                 return
         self._slowly(data)
 
@@ -105,7 +108,7 @@ class Spoke:
         if first and reusable and head.length is not None and head.length >= 0:
             start = data.lower().find(b"content-length:")
             self._mark, self._tail = data[start : data.find(b"\r\n", start) + 2], head.length
-        self._done(Outcome.OK if 200 <= head.status < 400 else Outcome.UNHEALTHY)
+        self._done(_OK if 200 <= head.status < 400 else _UNHEALTHY)
         if not reusable:
             self.drop()
 
