@@ -98,6 +98,8 @@ async def dial(
     server_name: str = "",
 ) -> P:
     """A connection to the first address that takes one. Raises OSError (ssl.SSLError is one)."""
+    if context is not None:
+        _check_name(server_name)
     loop = asyncio.get_running_loop()
     sock = await _connected(loop, addresses, timings)
     began_s = time.monotonic()
@@ -111,6 +113,17 @@ async def dial(
         sock.close()
         raise
     return protocol
+
+
+def _check_name(server_name: str) -> None:
+    """Before there is a connection: uvloop leaves one half open whose TLS cannot begin, and its socket's number is then
+    closed under whoever has it next."""
+    try:
+        fits = bool(server_name.encode("idna")) and not server_name.startswith(".")
+    except UnicodeError:
+        fits = False
+    if not fits:
+        raise OSError(f"{server_name[:80]!r} is no name that TLS can ask for")
 
 
 async def _connected(loop: asyncio.AbstractEventLoop, addresses: list[Address], timings: Timings) -> socket.socket:

@@ -19,13 +19,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from probes import calls, stamps
-from probes.http1 import Exchange, NotHttpError
+from probes.http1 import Exchange, NotHttpError, elsewhere
 from probes.policy import Outcome
 
 TICK_S: Final = 0.010
 CONNECT_AT_ONCE: Final = 200
 CONNECT_TIMEOUT_S: Final = 10.0
 ASK_AT_ONCE: Final = 512  # questions of ticks that were missed, before others in the loop get their turn
+ASK_IN_A_ROW: Final = 16  # before answers are read, where we have to be there when they come
 READ_AT_ONCE: Final = 512  # answers between two turns: the rest waits for the next, and the kernel knows when it came
 LATE_S: Final = 0.003
 LAGS_KEPT: Final = 20_000
@@ -85,11 +86,10 @@ class Spoke:
         if not self.pending_s:
             self.drop()  # nobody asked
             return
-        if self._exchange is None and self._tail >= 0 and data.startswith(b"HTTP/1.1 "):
+        if self._exchange is None and self._tail >= 0 and data.startswith(b"HTTP/1.1 2"):
             end = data.find(b"\r\n\r\n")
             if end > 0 and len(data) - end - 4 == self._tail and self._mark in data and b"onnection:" not in data:
-                good = data[9:10] in (b"2", b"3")
-                self._done(_OK if good else _UNHEALTHY)
+                self._done(_OK)
                 return
         self._slowly(data)
 
@@ -108,7 +108,8 @@ class Spoke:
         if first and reusable and head.length is not None and head.length >= 0:
             start = data.lower().find(b"content-length:")
             self._mark, self._tail = data[start : data.find(b"\r\n", start) + 2], head.length
-        self._done(_OK if 200 <= head.status < 400 else _UNHEALTHY)
+        well = 200 <= head.status < 400 and not elsewhere(head, self.wheel.host(self.index))
+        self._done(_OK if well else _UNHEALTHY)
         if not reusable:
             self.drop()
 
@@ -169,7 +170,13 @@ class Wheel:
         self._due_s = float("inf")  # the next tick, or the one under way
         self._lag_s = 0.0
         self._lag_before_s = 0.0
+        self._busy_s = 0.0  # since when we have read nothing, having had other things to do; 0 where we waited
+        self._since_s = 0.0  # since when what is being read may have lain there
         self.lags_s: deque[float] = deque(maxlen=LAGS_KEPT)  # of the last ticks, for whoever measures
+
+    def host(self, index: int) -> str:
+        """Whom the target's redirects may name."""
+        return self._targets[index][0]
 
     async def connect(self) -> None:
         """Opens a connection to each target; who cannot be reached is tried again at its turn."""
@@ -197,7 +204,7 @@ class Wheel:
                 if lag_s > self._period_s:  # we stood still for a whole round: nobody is asked twice for it
                     began_s, tick = now_s, tick % self._ticks
                     began_s -= tick * TICK_S
-                elif lag_s > TICK_S:
+                if lag_s > 0:
                     await asyncio.sleep(0)  # late: others get their turn all the same
         finally:
             for task in self._connecting:
@@ -212,7 +219,11 @@ class Wheel:
 
     def _turn(self, number: int) -> None:
         count = len(self._targets)
+        self._busy_s = time.monotonic()
         for index in range(number * count // self._ticks, (number + 1) * count // self._ticks):
+            if self._prompt and not index % ASK_IN_A_ROW:
+                self._read()
+                self._busy_s = time.monotonic()
             spoke = self._spokes[index]
             if spoke.pending_s:
                 now_s = time.monotonic()
@@ -283,10 +294,13 @@ class Wheel:
     def _read(self) -> None:
         """What has come, as much as is good at once."""
         self._ahead_s = self._wall.ahead_s() if self._stamped else None
-        for fd, _ in self._epoll.poll(0, READ_AT_ONCE):
+        self._since_s = self._busy_s or time.monotonic()
+        came = self._epoll.poll(0, READ_AT_ONCE)
+        for fd, _ in came:
             spoke = self._by_fd.get(fd)
             if spoke is not None:
                 self._take(spoke)
+        self._busy_s = self._since_s if len(came) == READ_AT_ONCE else 0.0
 
     def _take(self, spoke: Spoke) -> None:
         if spoke.sock is None:
@@ -318,5 +332,5 @@ class Wheel:
                 self._on_answer(index, sent_s, max(0.0, came_s - sent_s), outcome, doubt_s)
                 return
         # An answer may be read before the tick that notices how late it is, or behind many others.
-        lag_s = max(self._lag_s, self._lag_before_s, now_s - self._due_s)
+        lag_s = max(self._lag_s, self._lag_before_s, now_s - self._due_s, now_s - self._since_s)
         self._on_answer(index, sent_s, now_s - sent_s, outcome, lag_s + doubt_s)

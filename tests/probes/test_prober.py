@@ -16,6 +16,7 @@ from probes.dial import LOOKUPS_AT_ONCE
 from probes.loop import run
 from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
 from probes.prober import Prober, ProbeTarget, probe_once, watch
+from probes.targets import Kind
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -95,6 +96,7 @@ def free_port() -> int:
         (answering("302 Found", b"", "location: /elsewhere\r\n"), Outcome.OK),
         (answering("302 Found", b"", "location: http://127.0.0.1/login\r\n"), Outcome.OK),
         (answering("302 Found", b"", "location: http://192.0.2.1/\r\n"), Outcome.UNHEALTHY),
+        (answering("302 Found", b"", "location: http://[\r\n"), Outcome.UNHEALTHY),
         (answering("404 Not Found"), Outcome.UNHEALTHY),
         (answering("503 Service Unavailable"), Outcome.UNHEALTHY),
         (garbage, Outcome.UNHEALTHY),
@@ -172,6 +174,21 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_that_is_none() -> None:
     for path in ("/healthz", ""):
         assert asyncio.run(ask(80, host="x" * 70, path=path, timeout_s=60)).outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize("name", ["a..b", ".example", "x" * 70])
+def test_a_name_that_tls_cannot_ask_for_is_a_reason_and_harms_no_other_probe(name: str) -> None:
+    async def scene() -> None:
+        async with server(answering("200 OK")) as port, Prober("here") as prober:
+            send = Send(1.0, "t", "here", True, 5.0)
+            for kind in (Kind.HTTP, Kind.TLS, Kind.GRPC):
+                odd = ProbeTarget("t", "127.0.0.1", port, tls=True, host_header=name, kind=kind)
+                look = await prober.look(odd, send)
+                assert (look.result.outcome, "no name that TLS" in look.reason) == (Outcome.ERROR, True)
+            well = await prober.look(ProbeTarget("t", "127.0.0.1", port), send)
+            assert well.result.outcome is Outcome.OK
+
+    run(scene())
 
 
 def test_tcp() -> None:

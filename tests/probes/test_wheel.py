@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -69,6 +70,11 @@ def test_each_kind_of_answer() -> None:
                 "/unwell": b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
                 "/nonsense": b"hello\r\n\r\n",
                 "/mute": None,
+                "/moved": b"HTTP/1.1 302 Found\r\nlocation: /well\r\nContent-Length: 0\r\n\r\n",
+                "/elsewhere": b"HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n",
+                "/nowhere": b"HTTP/1.1 302 Found\r\nlocation: http://[\r\nContent-Length: 0\r\n\r\n",
+                "/endless": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 300_000,
+                "/drips": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
             },
             1.6,
         )
@@ -81,6 +87,11 @@ def test_each_kind_of_answer() -> None:
         "/unwell": {"unhealthy"},
         "/nonsense": {"unhealthy"},
         "/mute": {"timeout"},
+        "/moved": {"ok"},
+        "/elsewhere": {"unhealthy"},
+        "/nowhere": {"unhealthy"},
+        "/endless": {"ok"},
+        "/drips": {"timeout"},
     }
     assert found["/well", "ok"] >= 5
     assert found["/mute", "timeout"] >= 1
@@ -123,7 +134,7 @@ def answering() -> Iterator[Answering]:
 
     def serve() -> None:
         client, _ = listener.accept()
-        with client:
+        with client, contextlib.suppress(ConnectionResetError):  # the wheel may end with an answer unread
             while client.recv(4096):
                 client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 found.wrote_s.append(time.monotonic())
