@@ -19,7 +19,7 @@ from math import isfinite
 
 from model.rng import stream
 from probes.budget import Budget
-from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict, eased_s
+from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
 from probes.samples import MAX_IN_FLIGHT, Samples
 
 _EVER = float("-inf")
@@ -309,7 +309,11 @@ class Detector:
         silent = target.status is Status.UNREACHABLE and not any(s.refused for s in target.samples.values())
         turn = target.round % len(self._vantages)
         order = self._vantages[turn:] + self._vantages[:turn]
-        wanted = order[:1] if calm or silent else order
+        free = [vantage for vantage in order if target.samples[vantage].free_at_s(now_s) <= now_s]
+        if not free:
+            target.due_s = min(samples.free_at_s(now_s) for samples in target.samples.values())
+            return []
+        wanted = free[:1] if calm or silent else free
         room = min(self._budget.left(now_s), target.budget.left(now_s))
         if room <= 0:
             return []
@@ -321,9 +325,7 @@ class Detector:
             reporting_s = self._reporting_s(vantage)
             target.samples[vantage].sent(now_s, target.round, fresh=not calm, reporting_s=reporting_s)
             sends.append(Send(now_s, target.name, vantage, fresh=not calm, timeout_s=self._policy.hard_timeout_s))
-        interval_s = self._stable_interval_s(target) if calm else self._policy.suspect_interval_s
-        hanging = max(len(target.samples[vantage].in_flight) for vantage in wanted[:room])
-        target.due_s = now_s + eased_s(interval_s, hanging, self._policy)
+        target.due_s = now_s + (self._stable_interval_s(target) if calm else self._policy.suspect_interval_s)
         return sends
 
     def _stable_interval_s(self, target: _Target) -> float:
