@@ -14,6 +14,7 @@ from cli.probe_targets import parse_targets
 from model.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
+    from probes.export import Export, Wanted
     from probes.policy import Result
     from probes.targets import ProbeTarget
 
@@ -43,27 +44,36 @@ def export(
     """
     from orchestrator.probe_limits import known
     from probes.export import export as fit
-    from probes.export import wanted
 
     out: Output = ctx.obj
     systems = known()
     if to not in systems:
         raise UsageError(f"{to[:60]} is nothing known", mend=f"there are {', '.join(sorted(systems))}")
     (asked,) = parse_targets([target], ca_file)
+    learned = _learn(asked, target, samples, store, out)
+    _tell(out, target, to, learned, fit(learned, systems[to]))
+
+
+def _learn(asked: ProbeTarget, target: str, samples: int, store: str, out: Output) -> Wanted:
+    """Measures, and says what a health check of it should be like. Raises Unreachable where it hardly answers."""
+    from probes.export import wanted
+
     with history_at(store, out) as remembered:
         kept = remembered.learned([asked.name], [_HERE]) if remembered is not None else {}
         before_s = list(kept.get((asked.name, _HERE), ()))
         measured_s, reason = _measure(asked, samples, remembered.add if remembered is not None else None)
     times_s = [*before_s, *measured_s] if measured_s else []  # who does not answer now is not exported from memory
     try:
-        learned = wanted(times_s)
+        return wanted(times_s)
     except ValueError as exc:
         raise Unreachable(
             f"{target} answered {len(measured_s)} of {samples} times",
             detail=reason or str(exc),
             mend="export from a target that answers, or ask more often with --samples",
         ) from exc
-    found = fit(learned, systems[to])
+
+
+def _tell(out: Output, target: str, to: str, learned: Wanted, found: Export) -> None:
     if not out.is_json:
         import yaml
 
@@ -73,6 +83,7 @@ def export(
         console.print(yaml.safe_dump(found.settings, sort_keys=False).rstrip(), markup=False)
     for warning in found.warnings:
         out.warning(warning)
+    asked = {"interval_s": round(learned.interval_s, 3), "timeout_s": round(learned.timeout_s, 3)}
     out.result(
         {
             "target": target,
@@ -80,12 +91,7 @@ def export(
             "settings": found.settings,
             "warnings": found.warnings,
             "source": found.source,
-            "wanted": {
-                "interval_s": round(learned.interval_s, 3),
-                "timeout_s": round(learned.timeout_s, 3),
-                "failures": learned.failures,
-                "samples": learned.samples,
-            },
+            "wanted": {**asked, "failures": learned.failures, "samples": learned.samples},
         }
     )
 

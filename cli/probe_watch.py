@@ -19,6 +19,8 @@ from model.errors import Unreachable, UsageError
 from model.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from rich.table import Table
 
     from orchestrator.remembering import Remembered
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from probes.detector import Detector
     from probes.hub import Hub
     from probes.metrics import ProbeMetrics
-    from probes.policy import ProbePolicy, Verdict
+    from probes.policy import ProbePolicy, Vantage, Verdict
+    from probes.prober import Looks
     from probes.targets import Look, ProbeTarget
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -107,7 +110,7 @@ def watch(
     rows = {t.name: _Row(seen={name: _Seen() for name in names}) for t in found}
     try:
         with metrics_at(metrics) as counted, history_at(store, out) as remembered:
-            _run(found, policy, rows, out, for_s, counted, remembered)
+            _Watching(found, policy, rows, out, for_s, counted, remembered).run()
     except KeyboardInterrupt:
         _summary(out, rows)
         raise
@@ -118,75 +121,98 @@ def watch(
     raise typer.Exit(int(code))
 
 
-def _run(
-    found: list[ProbeTarget],
-    policy: ProbePolicy,
-    rows: dict[str, _Row],
-    out: Output,
-    for_s: float,
-    metrics: ProbeMetrics | None,
-    remembered: Remembered | None,
-) -> None:
-    import asyncio
-    from contextlib import AsyncExitStack, nullcontext
+@dataclass(slots=True)
+class _Watching:
+    """One run of the command: what is watched, and who is told of it."""
 
-    from rich.live import Live
+    found: list[ProbeTarget]
+    policy: ProbePolicy
+    rows: dict[str, _Row]
+    out: Output
+    for_s: float
+    metrics: ProbeMetrics | None
+    remembered: Remembered | None
+    began_s: float = field(default_factory=time.monotonic)
 
-    from probes.detector import Detector
-    from probes.loop import run
-    from probes.policy import Vantage
-    from probes.prober import Looks, Prober
-    from probes.prober import watch as drive
+    def run(self) -> None:
+        """Until the time is over or somebody interrupts."""
+        from probes.loop import run
 
-    names = list(next(iter(rows.values())).seen)
-    settings = _hub_settings(names[1:])
+        run(self._scene(_hub_settings(self._names[1:])))
 
-    console = out.console()
-    drawing = console.is_terminal and not console.is_dumb_terminal and not out.is_json
-    began_s = time.monotonic()
+    @property
+    def _names(self) -> list[str]:
+        """Of the vantages, ours first."""
+        return list(next(iter(self.rows.values())).seen)
 
-    def on_verdict(verdict: Verdict) -> None:
-        row = rows[verdict.target]
-        if metrics is not None:
-            metrics.on_verdict(verdict)
-        row.status, row.why, row.since_s = verdict.status.value, verdict.evidence, time.monotonic()
-        if not drawing:
-            because = f" ({row.reason})" if row.reason and verdict.status.value != "up" else ""
-            at_s = row.since_s - began_s
-            console.print(f"{at_s:8.1f} s  {verdict.target}  {row.status}: {row.why}{because}", markup=False)
+    @property
+    def _drawing(self) -> bool:
+        console = self.out.console()
+        return console.is_terminal and not console.is_dumb_terminal and not self.out.is_json
 
-    def on_look(look: Look) -> None:
-        rows[look.result.target].add(look)
-        if metrics is not None:
-            metrics.on_look(look)
-        if remembered is not None:
-            remembered.add(look.result)
+    async def _scene(self, settings: HubSettings | None) -> None:
+        import asyncio
+        from contextlib import AsyncExitStack, nullcontext
 
-    async def scene() -> None:
+        from rich.live import Live
+
+        from probes.detector import Detector
+        from probes.prober import watch as drive
+
         stop = asyncio.Event()
-        live = Live(get_renderable=lambda: table(rows), console=console, refresh_per_second=4) if drawing else None
+        rows, console = self.rows, self.out.console()
+        live = (
+            Live(get_renderable=lambda: table(rows), console=console, refresh_per_second=4) if self._drawing else None
+        )
         async with AsyncExitStack() as stack:
-            probers: dict[str, Looks] = {HERE: await stack.enter_async_context(Prober(HERE))}
-            vantages = [Vantage(HERE)]
-            if settings is not None:
-                hub = await stack.enter_async_context(_hub(settings, lambda line: console.print(line, markup=False)))
-                missing = await hub.wait_for(frozenset(names[1:]), _AGENTS_WITHIN_S)
-                if missing:
-                    raise Unreachable(
-                        f"{', '.join(sorted(missing))} did not come within {_AGENTS_WITHIN_S:g} s",
-                        mend="start `duoyun probe agent` there, with our address as its --hub",
-                    )
-                vantages += [v for v in hub.vantages if v.name in names]
-                probers |= {name: hub.prober(name) for name in names[1:]}
-            detector = Detector(policy, vantages, seed=0)
-            if remembered is not None:
-                _begin(detector, remembered, found, names)
-            if for_s > 0:
-                asyncio.get_running_loop().call_later(for_s, stop.set)
+            vantages, probers = await self._vantages(settings, stack)
+            detector = Detector(self.policy, vantages, seed=0)
+            if self.remembered is not None:
+                _begin(detector, self.remembered, self.found, self._names)
+            if self.for_s > 0:
+                asyncio.get_running_loop().call_later(self.for_s, stop.set)
             with live or nullcontext():
-                await drive(detector, found, probers, on_verdict, stop, on_look)
+                await drive(detector, self.found, probers, self._on_verdict, stop, self._on_look)
 
-    run(scene())
+    async def _vantages(
+        self, settings: HubSettings | None, stack: AsyncExitStack
+    ) -> tuple[list[Vantage], dict[str, Looks]]:
+        """From where we look, and who looks there: we ourselves, and the agents that were asked for."""
+        from probes.policy import Vantage
+        from probes.prober import Prober
+
+        vantages = [Vantage(HERE)]
+        probers: dict[str, Looks] = {HERE: await stack.enter_async_context(Prober(HERE))}
+        if settings is None:
+            return vantages, probers
+        console, agents = self.out.console(), self._names[1:]
+        hub = await stack.enter_async_context(_hub(settings, lambda line: console.print(line, markup=False)))
+        missing = await hub.wait_for(frozenset(agents), _AGENTS_WITHIN_S)
+        if missing:
+            raise Unreachable(
+                f"{', '.join(sorted(missing))} did not come within {_AGENTS_WITHIN_S:g} s",
+                mend="start `duoyun probe agent` there, with our address as its --hub",
+            )
+        vantages += [v for v in hub.vantages if v.name in agents]
+        return vantages, probers | {name: hub.prober(name) for name in agents}
+
+    def _on_verdict(self, verdict: Verdict) -> None:
+        row = self.rows[verdict.target]
+        if self.metrics is not None:
+            self.metrics.on_verdict(verdict)
+        row.status, row.why, row.since_s = verdict.status.value, verdict.evidence, time.monotonic()
+        if not self._drawing:
+            because = f" ({row.reason})" if row.reason and verdict.status.value != "up" else ""
+            at_s = row.since_s - self.began_s
+            line = f"{at_s:8.1f} s  {verdict.target}  {row.status}: {row.why}{because}"
+            self.out.console().print(line, markup=False)
+
+    def _on_look(self, look: Look) -> None:
+        self.rows[look.result.target].add(look)
+        if self.metrics is not None:
+            self.metrics.on_look(look)
+        if self.remembered is not None:
+            self.remembered.add(look.result)
 
 
 def _begin(detector: Detector, remembered: Remembered, found: list[ProbeTarget], names: list[str]) -> None:

@@ -28,8 +28,9 @@ Asked = Callable[[float], tuple[Outcome, T] | None]
 HERE = "here"
 AGREEING = 2  # failure domains that must find a target refusing, where there is more than ours
 # A release asks for seconds, not for months: again at once while all is well, and from the one place where it runs.
+# A question that hangs is a thread for 30 s: a vantage with four of them is asked less often (probes.policy.eased_s).
 GATE_PROBES = ProbePolicy(
-    stable_interval_s=0.1, jitter=0.0, suspect_interval_s=1.0, down_vantages=1, target_budget_per_min=600
+    stable_interval_s=0.1, jitter=0.0, suspect_interval_s=1.0, down_vantages=1, target_budget_per_min=600, ease_from=4
 )
 GATE = GatePolicy()
 _TICK_S = 0.2

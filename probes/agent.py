@@ -19,6 +19,7 @@ from typing import Final
 
 from model.rng import stream
 from probes.detector import Detector
+from probes.dial import NoAddressError, Resolver
 from probes.messages import (
     MAX_LINE_BYTES,
     MAX_NAME,
@@ -78,6 +79,7 @@ class Agent:
         self._policy = policy or AgentPolicy()
         self._own = {t.name: t for t in targets}
         self._ordered: OrderedDict[str, ProbeTarget] = OrderedDict()
+        self._resolver = Resolver()
         self._why_not = ""  # the last attempt's failure: it is told when it changes
         self._kept: deque[tuple[float, Verdict]] = deque(maxlen=KEPT_MOST)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -107,16 +109,14 @@ class Agent:
         host, port = self._hub
         stopping = asyncio.create_task(stop.wait())
         try:
-            opening = asyncio.create_task(
-                asyncio.open_connection(host, port, ssl=self._tls.client(), limit=MAX_LINE_BYTES)
-            )
+            opening = asyncio.create_task(self._open())
             waiting = {opening, stopping}
             await asyncio.wait(waiting, timeout=CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if opening.done():
                 return opening.result()
             await _ended(opening)
             why = "no connection in time"
-        except (OSError, UnicodeError) as exc:
+        except (OSError, UnicodeError, NoAddressError) as exc:
             why = str(exc)
         finally:
             await _ended(stopping)
@@ -124,6 +124,20 @@ class Agent:
             self._tell(f"{host}:{port} cannot be reached: {why}; judging by myself")
         self._why_not = why
         return None
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The first address of the hub's that takes us. Raises OSError, UnicodeError, NoAddressError."""
+        host, port = self._hub
+        addresses, _ = await self._resolver.addresses(host, port)
+        tls, failed = self._tls.client(), OSError("no address")
+        for _, address in addresses:
+            try:
+                return await asyncio.open_connection(
+                    str(address[0]), port, ssl=tls, server_hostname=host, limit=MAX_LINE_BYTES
+                )
+            except OSError as exc:
+                failed = exc
+        raise failed
 
     async def _serve(
         self, prober: Prober, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stop: asyncio.Event

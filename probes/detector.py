@@ -309,7 +309,11 @@ class Detector:
         silent = target.status is Status.UNREACHABLE and not any(s.refused for s in target.samples.values())
         turn = target.round % len(self._vantages)
         order = self._vantages[turn:] + self._vantages[:turn]
-        wanted = order[:1] if calm or silent else order
+        free = [vantage for vantage in order if target.samples[vantage].free_at_s(now_s) <= now_s]
+        if not free:
+            target.due_s = min(samples.free_at_s(now_s) for samples in target.samples.values())
+            return []
+        wanted = free[:1] if calm or silent else free
         room = min(self._budget.left(now_s), target.budget.left(now_s))
         if room <= 0:
             return []

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -59,6 +60,17 @@ def parse_head(data: bytes) -> Head:
     if status in (204, 304):
         length = 0
     return Head(status, length, not closing and length != -1, location)
+
+
+def elsewhere(head: Head, *ours: str) -> str:
+    """The other host that an answer sends us to; "" where it sends us to nobody or to one of ours."""
+    if not (300 <= head.status < 400 and head.location):
+        return ""
+    try:
+        host = urlsplit(head.location).hostname or ""
+    except ValueError:  # as of `http://[`
+        host = head.location
+    return "" if host in (name.lower() for name in ours) else host[:80]
 
 
 class _State(Enum):

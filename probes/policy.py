@@ -40,6 +40,7 @@ class ProbePolicy:
     lag_limit_s: float = 0.05  # a prober that is late by more distrusts its own times
     distrust_s: float = 5.0
     stall_s: float = 5.0  # nobody polled for so long: what passed meanwhile is no silence of the target's
+    ease_from: int = 1_000  # questions that hang at one vantage, from which on it is asked less often: eased_s
     target_budget_per_min: int = 90
     global_budget_per_min: int = 6_000
 
@@ -49,6 +50,21 @@ class ProbePolicy:
             raise ValueError(f"must be above zero: {', '.join(bad)}")
         if not 0 <= self.jitter < 1 or self.soft_quantile > 1 or self.soft_min_s > self.soft_max_s:
             raise ValueError("jitter within 0 to 1, quantile at most 1, soft_min_s at most soft_max_s")
+
+
+EASED_MOST = 8.0  # suspect intervals
+
+
+def eased_s(hanging: int, policy: ProbePolicy) -> float:
+    """How long after its last question a vantage is asked again while so many hang; 0 where that is as always.
+
+    From `ease_from` on twice as long with each more, up to EASED_MOST suspect intervals: three unanswered ones are the
+    evidence, the rest only has to notice that the target is back. Thus of a hard timeout of 30 suspect intervals and
+    ease_from 4 no more than 8 hang at once.
+    """
+    if hanging < policy.ease_from:
+        return 0.0
+    return policy.suspect_interval_s * min(EASED_MOST, 2.0 ** min(10, hanging - policy.ease_from + 1))
 
 
 @dataclass(frozen=True, slots=True, order=True)

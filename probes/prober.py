@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from probes.detector import Detector
 from probes.dial import Address, NoAddressError, Resolver, dial
 from probes.grpc_health import HealthReader, NotGrpcError, check_request
-from probes.http1 import Connection, NotHttpError
+from probes.http1 import Connection, NotHttpError, elsewhere
 from probes.policy import Outcome, Result, Send, Verdict
 from probes.targets import Kind, Look, ProbeTarget, Timings
 
@@ -209,9 +209,8 @@ class Prober:
             self._idle[target] = kept
         if not 200 <= head.status < 400:
             raise _Unwell(f"HTTP {head.status}")
-        elsewhere = urlsplit(head.location).hostname if head.status >= 300 and head.location else None
-        if elsewhere and elsewhere not in (target.host.lower(), _name(target.host_header).lower()):
-            raise _Unwell(f"HTTP {head.status}: it sends us to {elsewhere}, which is another host; not followed")
+        if other := elsewhere(head, target.host, _name(target.host_header)):
+            raise _Unwell(f"HTTP {head.status}: it sends us to {other}, which is another host; not followed")
 
     async def _tls(self, target: ProbeTarget, look: Look, limit: asyncio.Timeout) -> None:
         connection = await self._open(target, look.timings, limit, encrypted=True)

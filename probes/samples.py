@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import ceil, isfinite
 from statistics import median
 
-from probes.policy import Outcome, ProbePolicy, Result
+from probes.policy import Outcome, ProbePolicy, Result, eased_s
 
 MAD_TO_SIGMA = 1.4826  # a normal distribution's sigma over its median absolute deviation
 MAX_IN_FLIGHT = 64
@@ -120,6 +120,16 @@ class Samples:
             (late_s for s, (late_s, _) in self.in_flight.items() if s > alive_s and late_s > now_s),
             default=float("inf"),
         )
+
+    def free_at_s(self, now_s: float) -> float:
+        """When this vantage may be asked next, for all the questions that hang there; in the past where it may now.
+
+        Those that nobody reports within the hard timeout (an agent went away) hang no more.
+        """
+        if len(self.in_flight) < self.policy.ease_from:
+            return float("-inf")
+        hanging = [s for s in self.in_flight if s > now_s - self.policy.hard_timeout_s]
+        return max(hanging, default=float("-inf")) + eased_s(len(hanging), self.policy)
 
     def restart(self, now_s: float) -> None:
         """We ourselves stood still: what is in flight tells nothing, and silence counts from now."""

@@ -15,9 +15,9 @@ import time
 from typing import Final
 
 # SO_TIMESTAMPNS_NEW of asm-generic/socket.h (Linux 5.1): 64 bits of seconds on every machine. Python names it nowhere.
-_TIMESTAMPNS: Final = 64
-_TIMESPEC: Final = struct.Struct("qq")
-ROOM_BYTES: Final = socket.CMSG_SPACE(_TIMESPEC.size)
+TIMESTAMPNS: Final = 64
+TIMESPEC: Final = struct.Struct("qq")
+ROOM_BYTES: Final = socket.CMSG_SPACE(TIMESPEC.size)
 _STEP_S: Final = 0.001  # the clock is slewed by 500 ppm at most; more between two ticks means that somebody set it
 _SURE_S: Final = 0.000_05  # between the two looks at the monotonic clock
 _TRIES: Final = 4
@@ -30,7 +30,7 @@ def wanted(sock: socket.socket) -> bool:
     if sys.platform != "linux":
         return False
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, TIMESTAMPNS, 1)
     except OSError:
         return False
     return True
@@ -39,8 +39,8 @@ def wanted(sock: socket.socket) -> bool:
 def wall_s(ancillary: Ancillary) -> float | None:
     """The stamp among what recvmsg brought, in seconds since the epoch; None where there is none."""
     for level, kind, data in ancillary:
-        if kind == _TIMESTAMPNS and level == socket.SOL_SOCKET and len(data) == _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack(data)
+        if kind == TIMESTAMPNS and level == socket.SOL_SOCKET and len(data) == TIMESPEC.size:
+            seconds, nanoseconds = TIMESPEC.unpack(data)
             return float(seconds + nanoseconds / 1e9)
     return None
 

@@ -3,7 +3,8 @@
 A wheel of spokes TICK_S apart: each tick reads what has come and writes the requests of one spoke; a timeout is noticed
 when the target's turn comes again, so that no probe costs a timer. The kernel says when an answer came (stamps.py), so
 that nothing is gained by reading it at once, and a loop that is late measures the network all the same. Where it says
-nothing, answers are read as they come, and how late we were goes with each of them. Callers: the benchmark; whoever
+nothing, answers are read as they come, and how late we were goes with each of them. Ticks that a late loop missed are
+made up for together: it may be a while before it gets the interpreter's lock again. Callers: the benchmark; whoever
 watches more targets than tasks are good for. Non-goals: verdicts, fresh connections, TLS (prober.py).
 """
 
@@ -13,18 +14,25 @@ import asyncio
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from probes import stamps
-from probes.http1 import Exchange, NotHttpError
+from probes import calls, stamps
+from probes.http1 import Exchange, NotHttpError, elsewhere
 from probes.policy import Outcome
 
-TICK_S: Final = 0.002
+TICK_S: Final = 0.010
 CONNECT_AT_ONCE: Final = 200
 CONNECT_TIMEOUT_S: Final = 10.0
+ASK_AT_ONCE: Final = 512  # questions of ticks that were missed, before others in the loop get their turn
+ASK_IN_A_ROW: Final = 16  # before answers are read, where we have to be there when they come
 READ_AT_ONCE: Final = 512  # answers between two turns: the rest waits for the next, and the kernel knows when it came
-READ_BYTES: Final = 16 * 1024
+LATE_S: Final = 0.003
+LAGS_KEPT: Final = 20_000
+# Python 3.11 looks an enumeration's member up by a function of Python's: too dear for each answer.
+_OK: Final = Outcome.OK
+_UNHEALTHY: Final = Outcome.UNHEALTHY
 MISSES_MOST: Final = 1_000  # answers in a row without a stamp that was asked for; the first ones may well lack it
 EARLY_S: Final = 0.000_1  # by which a stamp may seem to lie before the question, or after now: two clocks, read in turn
 
@@ -56,7 +64,7 @@ class Spoke:
             raise RuntimeError("there is no connection")
         self.pending_s = sent_s = time.monotonic()
         try:
-            whole = self.sock.send(request) == len(request)
+            whole = self.wheel.calls.send(self.sock, request) == len(request)
         except BlockingIOError:
             whole = False
         except OSError:
@@ -78,11 +86,10 @@ class Spoke:
         if not self.pending_s:
             self.drop()  # nobody asked
             return
-        if self._exchange is None and self._tail >= 0 and data.startswith(b"HTTP/1.1 "):
+        if self._exchange is None and self._tail >= 0 and data.startswith(b"HTTP/1.1 2"):
             end = data.find(b"\r\n\r\n")
             if end > 0 and len(data) - end - 4 == self._tail and self._mark in data and b"onnection:" not in data:
-                good = data[9:10] in (b"2", b"3")
-                self._done(Outcome.OK if good else Outcome.UNHEALTHY)
+                self._done(_OK)
                 return
         self._slowly(data)
 
@@ -101,7 +108,8 @@ class Spoke:
         if first and reusable and head.length is not None and head.length >= 0:
             start = data.lower().find(b"content-length:")
             self._mark, self._tail = data[start : data.find(b"\r\n", start) + 2], head.length
-        self._done(Outcome.OK if 200 <= head.status < 400 else Outcome.UNHEALTHY)
+        well = 200 <= head.status < 400 and not elsewhere(head, self.wheel.host(self.index))
+        self._done(_OK if well else _UNHEALTHY)
         if not reusable:
             self.drop()
 
@@ -145,6 +153,10 @@ class Wheel:
         ]
         self._spokes = [spoke(self, i) for i in range(len(targets))]
         self._ticks = max(1, round(period_s / TICK_S))
+        self._at_once = max(1, min(self._ticks, ASK_AT_ONCE * self._ticks // max(1, len(targets))))
+        self._plain = calls.Plain()
+        self._held = calls.held_or(self._plain)
+        self.calls = self._plain
         self._connecting: set[asyncio.Task[None]] = set()
         self._opening: set[int] = set()
         self._gate = asyncio.Semaphore(CONNECT_AT_ONCE)
@@ -154,12 +166,17 @@ class Wheel:
         self._prompt = False  # whether the loop tells us of each answer
         self._wall = stamps.Wall()
         self._ahead_s: float | None = None
-        self._ancillary: stamps.Ancillary = []
         self._misses = 0
         self._due_s = float("inf")  # the next tick, or the one under way
         self._lag_s = 0.0
         self._lag_before_s = 0.0
-        self.lags_s: list[float] = []  # of each tick, for whoever measures; emptied by them
+        self._busy_s = 0.0  # since when we have read nothing, having had other things to do; 0 where we waited
+        self._since_s = 0.0  # since when what is being read may have lain there
+        self.lags_s: deque[float] = deque(maxlen=LAGS_KEPT)  # of the last ticks, for whoever measures
+
+    def host(self, index: int) -> str:
+        """Whom the target's redirects may name."""
+        return self._targets[index][0]
 
     async def connect(self) -> None:
         """Opens a connection to each target; who cannot be reached is tried again at its turn."""
@@ -177,14 +194,17 @@ class Wheel:
                     now_s = time.monotonic()
                 lag_s = max(0.0, now_s - due_s)
                 self._lag_before_s, self._lag_s = self._lag_s, lag_s
-                self.lags_s.append(lag_s)
+                self.calls = self._held if lag_s > LATE_S else self._plain  # somebody else may have kept us waiting
                 self._read()
-                self._turn(tick % self._ticks)
-                tick += 1
+                missed = min(int(lag_s / TICK_S), self._at_once - 1)
+                for _ in range(1 + missed):
+                    self.lags_s.append(max(0.0, now_s - began_s - tick * TICK_S))
+                    self._turn(tick % self._ticks)
+                    tick += 1
                 if lag_s > self._period_s:  # we stood still for a whole round: nobody is asked twice for it
                     began_s, tick = now_s, tick % self._ticks
                     began_s -= tick * TICK_S
-                elif lag_s > 0:
+                if lag_s > 0:
                     await asyncio.sleep(0)  # late: others get their turn all the same
         finally:
             for task in self._connecting:
@@ -199,7 +219,11 @@ class Wheel:
 
     def _turn(self, number: int) -> None:
         count = len(self._targets)
+        self._busy_s = time.monotonic()
         for index in range(number * count // self._ticks, (number + 1) * count // self._ticks):
+            if self._prompt and not index % ASK_IN_A_ROW:
+                self._read()
+                self._busy_s = time.monotonic()
             spoke = self._spokes[index]
             if spoke.pending_s:
                 now_s = time.monotonic()
@@ -270,39 +294,43 @@ class Wheel:
     def _read(self) -> None:
         """What has come, as much as is good at once."""
         self._ahead_s = self._wall.ahead_s() if self._stamped else None
-        for fd, _ in self._epoll.poll(0, READ_AT_ONCE):
+        self._since_s = self._busy_s or time.monotonic()
+        came = self._epoll.poll(0, READ_AT_ONCE)
+        for fd, _ in came:
             spoke = self._by_fd.get(fd)
             if spoke is not None:
                 self._take(spoke)
+        self._busy_s = self._since_s if len(came) == READ_AT_ONCE else 0.0
 
     def _take(self, spoke: Spoke) -> None:
         if spoke.sock is None:
             return
         try:
-            data, self._ancillary, _, _ = spoke.sock.recvmsg(READ_BYTES, stamps.ROOM_BYTES)
+            data = self.calls.read(spoke.sock)
         except BlockingIOError:
             return
         except OSError:
-            data, self._ancillary = b"", []
+            data = b""
         if not data:
+            self.calls.stamp_s = None
             spoke.lost()
             return
         if self._stamped:
-            self._misses = 0 if self._ancillary else self._misses + 1
+            self._misses = 0 if self.calls.stamp_s is not None else self._misses + 1
             if self._misses > MISSES_MOST:
                 self._be_prompt()
         spoke.data_received(data)
-        self._ancillary = []
+        self.calls.stamp_s = None
 
     def answered(self, index: int, sent_s: float, doubt_s: float, outcome: Outcome) -> None:
         """A spoke's answer, on its way to whoever wants it."""
         now_s = time.monotonic()
-        stamp_s = stamps.wall_s(self._ancillary) if self._ahead_s is not None else None
+        stamp_s = self.calls.stamp_s
         if stamp_s is not None and self._ahead_s is not None:
             came_s = stamp_s - self._ahead_s
             if sent_s - EARLY_S <= came_s <= now_s + EARLY_S:
                 self._on_answer(index, sent_s, max(0.0, came_s - sent_s), outcome, doubt_s)
                 return
         # An answer may be read before the tick that notices how late it is, or behind many others.
-        lag_s = max(self._lag_s, self._lag_before_s, now_s - self._due_s)
+        lag_s = max(self._lag_s, self._lag_before_s, now_s - self._due_s, now_s - self._since_s)
         self._on_answer(index, sent_s, now_s - sent_s, outcome, lag_s + doubt_s)

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from probes.agent import Agent, AgentPolicy
 from probes.detector import Detector
 from probes.hub import Hub
+from probes.loop import run
 from probes.mutual_tls import MutualTls
 from probes.policy import Outcome, ProbePolicy, Send, Status, Vantage, Verdict
 from probes.prober import Looks, Prober, VantageGoneError, watch
@@ -73,6 +76,37 @@ def free_port() -> int:
 
 def agent_of(port: int, tls: MutualTls, name: str = "probe-a", **more: object) -> Agent:
     return Agent(Vantage(name, f"site-of-{name}"), ("127.0.0.1", port), tls, policy=SOON, **more)  # type: ignore[arg-type]
+
+
+def test_an_agent_whose_hubs_name_hangs_ends_when_it_is_told_to(
+    certificates: dict[str, MutualTls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked, over = socket.getaddrinfo, [], threading.Event()
+
+    def hangs(host: str, *args: object, **kwargs: int) -> object:
+        if kwargs.get("flags"):
+            return real(host, *args, **kwargs)
+        asked.append(host)
+        over.wait(20)
+        return []
+
+    async def scene() -> None:
+        stop = asyncio.Event()
+        agent = Agent(Vantage("probe-a"), ("hub.example", 7443), certificates["probe-a"], policy=SOON)
+        task = asyncio.create_task(agent.run(stop))
+        async with asyncio.timeout(WITHIN_S):
+            while not asked:
+                await asyncio.sleep(0)
+        stop.set()
+        await task
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    began_s = time.monotonic()
+    run(scene())
+    took_s = time.monotonic() - began_s
+    over.set()
+    assert asked == ["hub.example"]
+    assert took_s < 15
 
 
 def order(target: ProbeTarget, timeout_s: float = 5.0) -> Send:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from probes.detector import Detector
+from probes.dial import LOOKUPS_AT_ONCE
+from probes.loop import run
 from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
 from probes.prober import Prober, ProbeTarget, probe_once, watch
+from probes.targets import Kind
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -92,6 +96,7 @@ def free_port() -> int:
         (answering("302 Found", b"", "location: /elsewhere\r\n"), Outcome.OK),
         (answering("302 Found", b"", "location: http://127.0.0.1/login\r\n"), Outcome.OK),
         (answering("302 Found", b"", "location: http://192.0.2.1/\r\n"), Outcome.UNHEALTHY),
+        (answering("302 Found", b"", "location: http://[\r\n"), Outcome.UNHEALTHY),
         (answering("404 Not Found"), Outcome.UNHEALTHY),
         (answering("503 Service Unavailable"), Outcome.UNHEALTHY),
         (garbage, Outcome.UNHEALTHY),
@@ -121,21 +126,34 @@ def test_a_server_that_says_nothing_times_out() -> None:
     asyncio.run(scene())
 
 
-def test_a_resolver_that_hangs_is_nothing_against_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_hangs_is_nothing_against_the_target_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the loop wait for it when it closes, however many names stand in line."""
+    real, asked, over = socket.getaddrinfo, [], threading.Event()
+
+    def hangs(host: str, *args: object, **kwargs: int) -> object:
+        if kwargs.get("flags"):
+            return real(host, *args, **kwargs)
+        asked.append(host)
+        over.wait(20)
+        return []
+
     async def scene() -> None:
-        async def hangs(*_: object, **__: object) -> list[object]:
-            await asyncio.Event().wait()
-            return []
-
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hangs)
+        targets = [ProbeTarget(f"t{i}", f"slow{i}.example", 80) for i in range(LOOKUPS_AT_ONCE + 8)]
         async with Prober("here") as prober:
-            look = await prober.look(ProbeTarget("t", "slow.example", 80), Send(0.0, "t", "here", timeout_s=0.1))
-        assert look.result.outcome is Outcome.ERROR
-        assert "does not resolve within 0.1 s" in look.reason
-        assert look.timings.dns_s is not None
-        assert look.timings.dns_s >= 0.1 - 1e-2
+            looks = await asyncio.gather(*(prober.look(t, Send(0.0, t.name, "here", timeout_s=0.1)) for t in targets))
+        for look in looks:
+            assert look.result.outcome is Outcome.ERROR
+            assert "does not resolve within 0.1 s" in look.reason
+            assert look.timings.dns_s is not None
+            assert look.timings.dns_s >= 0.1 - 1e-2
 
-    asyncio.run(scene())
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    began_s = time.monotonic()
+    run(scene())
+    took_s = time.monotonic() - began_s
+    over.set()
+    assert len(asked) == LOOKUPS_AT_ONCE
+    assert took_s < 15
 
 
 def test_nobody_listens() -> None:
@@ -156,6 +174,21 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_that_is_none() -> None:
     for path in ("/healthz", ""):
         assert asyncio.run(ask(80, host="x" * 70, path=path, timeout_s=60)).outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize("name", ["a..b", ".example", "x" * 70])
+def test_a_name_that_tls_cannot_ask_for_is_a_reason_and_harms_no_other_probe(name: str) -> None:
+    async def scene() -> None:
+        async with server(answering("200 OK")) as port, Prober("here") as prober:
+            send = Send(1.0, "t", "here", True, 5.0)
+            for kind in (Kind.HTTP, Kind.TLS, Kind.GRPC):
+                odd = ProbeTarget("t", "127.0.0.1", port, tls=True, host_header=name, kind=kind)
+                look = await prober.look(odd, send)
+                assert (look.result.outcome, "no name that TLS" in look.reason) == (Outcome.ERROR, True)
+            well = await prober.look(ProbeTarget("t", "127.0.0.1", port), send)
+            assert well.result.outcome is Outcome.OK
+
+    run(scene())
 
 
 def test_tcp() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from benchmarks.prober import main
-from probes import stamps
+from probes import calls, stamps
 from probes.policy import Outcome
 from probes.wheel import Wheel
 
@@ -68,6 +70,11 @@ def test_each_kind_of_answer() -> None:
                 "/unwell": b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
                 "/nonsense": b"hello\r\n\r\n",
                 "/mute": None,
+                "/moved": b"HTTP/1.1 302 Found\r\nlocation: /well\r\nContent-Length: 0\r\n\r\n",
+                "/elsewhere": b"HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n",
+                "/nowhere": b"HTTP/1.1 302 Found\r\nlocation: http://[\r\nContent-Length: 0\r\n\r\n",
+                "/endless": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 300_000,
+                "/drips": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
             },
             1.6,
         )
@@ -80,6 +87,11 @@ def test_each_kind_of_answer() -> None:
         "/unwell": {"unhealthy"},
         "/nonsense": {"unhealthy"},
         "/mute": {"timeout"},
+        "/moved": {"ok"},
+        "/elsewhere": {"unhealthy"},
+        "/nowhere": {"unhealthy"},
+        "/endless": {"ok"},
+        "/drips": {"timeout"},
     }
     assert found["/well", "ok"] >= 5
     assert found["/mute", "timeout"] >= 1
@@ -122,7 +134,7 @@ def answering() -> Iterator[Answering]:
 
     def serve() -> None:
         client, _ = listener.accept()
-        with client:
+        with client, contextlib.suppress(ConnectionResetError):  # the wheel may end with an answer unread
             while client.recv(4096):
                 client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 found.wrote_s.append(time.monotonic())
@@ -170,6 +182,88 @@ def test_without_the_kernels_stamps_the_loops_lag_is_told(answering: Answering) 
     assert outcome is Outcome.OK
     assert sent_s + elapsed_s >= answering.wrote_s[1] + 0.2
     assert lag_s >= 0.15
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A connection that asks for stamps, neither end of which blocks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    with near, far:
+        assert stamps.wanted(near)
+        near.setblocking(False)
+        yield near, far
+
+
+@pytest.mark.parametrize("kind", [calls.Plain, calls.Held])
+def test_both_ways_to_read_and_send(kind: type[calls.Plain], pair: tuple[socket.socket, socket.socket]) -> None:
+    near, far = pair
+    found = kind()
+    with pytest.raises(BlockingIOError):
+        found.read(near)
+    assert found.send(near, b"ask") == 3
+    assert far.recv(10) == b"ask"
+    before_s = time.time()
+    far.sendall(b"answer")
+    assert found.read(near) == b"answer"
+    assert found.stamp_s is not None
+    assert before_s - 0.001 <= found.stamp_s <= time.time() + 0.001
+    near.setsockopt(socket.SOL_SOCKET, stamps.TIMESTAMPNS, 0)
+    far.sendall(b"x" * (calls.READ_BYTES + 1))
+    assert len(found.read(near)) + len(found.read(near)) == calls.READ_BYTES + 1
+    assert found.stamp_s is None
+    far.close()
+    assert found.read(near) == b""
+    near.close()
+    for call in (lambda: found.read(near), lambda: found.send(near, b"ask")):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            call()
+
+
+def test_a_thread_that_never_rests_gets_nothing_of_a_held_call(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Python's own methods hand the interpreter's lock over at each call, to whoever waits for it."""
+    near, far = pair
+    far.sendall(b"answer")
+    found, halt, done = calls.Held(), threading.Event(), [0]
+
+    def restless() -> None:
+        while not halt.is_set():
+            done[0] += 1
+
+    before_s = sys.getswitchinterval()
+    thread = threading.Thread(target=restless)
+    thread.start()
+    sys.setswitchinterval(10.0)
+    try:
+        counted = done[0]
+        for _ in range(1000):
+            found.send(near, b"ask")
+        assert found.read(near) == b"answer"
+        assert done[0] == counted
+    finally:
+        halt.set()
+        sys.setswitchinterval(before_s)
+        thread.join()
+
+
+def test_ticks_that_were_missed_are_made_up_for_together() -> None:
+    """A loop that gets its turn each 0.03 s asks as often as one that rests."""
+    seen: Seen = []
+
+    async def go() -> int:
+        wheel = Wheel([("127.0.0.1", 1, "/")] * 50, lambda i, _s, e, o, lag: seen.append((i, e, o, lag)), 1.0, 0.3)
+        stop, turns = asyncio.Event(), 0
+        running = asyncio.create_task(wheel.run(stop))
+        while len({i for i, *_ in seen}) < 50:
+            threading.Event().wait(0.03)
+            await asyncio.sleep(0)
+            turns += 1
+        stop.set()
+        await running
+        return turns
+
+    assert asyncio.run(go()) < 70  # one tick a turn would take 100
 
 
 def test_stamps_are_read_and_a_wall_clock_that_was_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

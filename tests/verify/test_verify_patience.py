@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from model.errors import Forbidden, Interrupted
+from orchestrator import patience
 from orchestrator.patience import judge
 from orchestrator.verify import VerifyPolicy
 from probes.gate import GatePolicy
@@ -36,6 +37,40 @@ def script(*outcomes: Outcome) -> Callable[[float], tuple[Outcome, str]]:
     return ask
 
 
+@dataclass
+class SlowWay:
+    """Answers well, and late: the clock of the module under test is put on meanwhile, and nobody waits for it.
+
+    by_s: how late. The asking thread goes on once the judging one has looked at the clock again.
+    """
+
+    by_s: float
+    ahead_s: float = 0.0
+    looked: threading.Event = field(default_factory=threading.Event)
+
+    def monotonic(self) -> float:
+        if threading.current_thread() is threading.main_thread():
+            self.looked.set()
+        return time.monotonic() + self.ahead_s
+
+    def ask(self, _timeout_s: float) -> tuple[Outcome, str]:
+        self.ahead_s += self.by_s
+        for _ in range(2):  # the first look may have begun before
+            self.looked.clear()
+            self.looked.wait(10)
+        return Outcome.OK, "as always"
+
+
+@pytest.fixture
+def slow_way(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], SlowWay]:
+    def of(by_s: float) -> SlowWay:
+        way = SlowWay(by_s)
+        monkeypatch.setattr(patience, "time", way)
+        return way
+
+    return of
+
+
 def ask_it(ask: Callable[[float], tuple[Outcome, str]], most: int = 10, call: Call | None = None):
     return judge("web", ask, successes=3, most=most, call=call or Call(), probes=QUICK, gate=HOLD)
 
@@ -51,12 +86,8 @@ def test_what_the_way_there_does_counts_for_nothing() -> None:
     assert len(found.answers) > 10
 
 
-def test_an_answer_that_is_late_is_a_good_answer() -> None:
-    def slow(_timeout_s: float) -> tuple[Outcome, str]:
-        time.sleep(0.08)  # beyond every soft timeout here
-        return Outcome.OK, "late"
-
-    assert ask_it(slow).why == ""
+def test_an_answer_that_is_late_is_a_good_answer(slow_way: Callable[[float], SlowWay]) -> None:
+    assert ask_it(slow_way(0.08).ask).why == ""  # beyond every soft timeout here
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.UNHEALTHY])
@@ -153,17 +184,13 @@ class Memory:
         self.added.append(result)
 
 
-def test_who_knows_that_the_way_is_long_suspects_nobody() -> None:
-    def slow(_timeout_s: float) -> tuple[Outcome, str]:
-        time.sleep(0.3)
-        return Outcome.OK, "as always"
-
+def test_who_knows_that_the_way_is_long_suspects_nobody(slow_way: Callable[[float], SlowWay]) -> None:
     for times_s, suspects in (({}, True), ({"here": [4.0] * 8}, False)):
         said: list[str] = []
         memory = Memory(times_s)
-        policy = replace(QUICK, stable_interval_s=0.1, suspect_interval_s=0.1, soft_max_s=6.0, unreachable_after_s=9.0)
-        call = Call(progress=said.append)
-        assert judge("web", slow, successes=3, most=10, call=call, probes=policy, memory=memory).why == ""
+        policy = replace(QUICK, stable_interval_s=0.4, suspect_interval_s=0.4, soft_max_s=6.0, unreachable_after_s=9.0)
+        call, ask = Call(progress=said.append), slow_way(0.3).ask
+        assert judge("web", ask, successes=3, most=10, call=call, probes=policy, memory=memory).why == ""
         assert any("suspect" in line for line in said) is suspects
         assert [r.outcome for r in memory.added[:3]] == [Outcome.OK] * 3
         assert all(r.elapsed_s >= 0.3 for r in memory.added)
