@@ -1,4 +1,4 @@
-"""`duoyun survey`: everything in the fleet's accounts in one table, and whose it is. Read-only."""
+"""`duoyun survey`: everything in the fleet's accounts in one list, and whose it is. Read-only."""
 
 from __future__ import annotations
 
@@ -81,19 +81,21 @@ _COLOURS = {"duoyun": "green", "terraform": "magenta", "helm": "cyan", "nobody":
 
 
 def show(console: Console, found: Survey, by: list[str] | tuple[str, ...]) -> None:
-    """One table; then what is unknown, and what the states hold that was not seen."""
-    from rich.table import Table
+    """A resource a line, whole however narrow the terminal is: an address is there to be copied. Then what is unknown,
+    and what the states hold that was not seen."""
+    from model.resources import Kind
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("managed by", "address", "id"):
-        table.add_column(name, no_wrap=True)
-    for row in found.rows:
-        if by and not {m.by for m in row.managers} & set(by):
-            continue
+    shown = [row for row in found.rows if not by or {m.by for m in row.managers} & set(by)]
+    lines = [(", ".join(map(str, row.managers)), row) for row in shown]
+    width = max((len(managers) for managers, _ in lines), default=0)
+    for managers, row in lines:
         colour = _COLOURS.get(row.managers[0].by, "white")
-        managers = ", ".join(map(str, row.managers))
-        table.add_row(f"[{colour}]{escaped(managers)}[/]", str(row.seen.address), escaped(row.seen.provider_id))
-    console.print(table)
+        # An object of a cluster is found by its address; its uid helps nobody.
+        own_id = "" if row.seen.address.kind is Kind.KUBERNETES_OBJECT else f"  [dim]{escaped(row.seen.provider_id)}[/]"
+        text = (
+            f"[{colour}]{escaped(managers)}[/]{' ' * (width - len(managers))}  {escaped(str(row.seen.address))}{own_id}"
+        )
+        console.print(text, soft_wrap=True)
     for (plane, kind), error in sorted(found.unknown.items(), key=lambda item: item[0]):
         console.print(f"[yellow]unknown:[/] {plane} {kind}: {escaped(error.summary)}")
     for managed in found.unmatched:
