@@ -80,7 +80,10 @@ class Calls:
         except DuoyunError:
             raise
         except Exception as exc:
-            raise self._map(exc, operation) from exc
+            error = self._map(exc, operation)
+            if not isinstance(error, Throttled | Transient | Unreachable):
+                bucket.succeeded(operation)  # "there is none" is an answer, too: our rate was not too high for it
+            raise error from exc
         bucket.succeeded(operation)
         return result
 
