@@ -194,7 +194,7 @@ def test_a_place_that_breaks_a_rule_many_times_is_not_told_as_often(duoyun: Call
     every = [f for f in found if f["rule"] == "DY-NET-002"]
     assert len(every) == 12
     assert ran.out.count("data store port tcp/") == 3
-    assert "all.tf:3 aws_security_group.all: and 9 more like these (all of them: --report json)" in ran.out
+    assert "all.tf:7 aws_security_group.all: and 9 more like these (all of them: --report json)" in ran.out
 
 
 def test_the_format_is_a_warning_of_whatever_tool_is_there(
