@@ -64,8 +64,13 @@ def _short(value: Any, limit: int = 100) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
-def show_plan(console: Console, plan: Plan, regions: Mapping[str, str], *, verbose: bool = False) -> None:
-    """Placement, what will change, the price and the gate's verdict. regions: site id -> partition/region."""
+def show_plan(
+    console: Console, plan: Plan, regions: Mapping[str, str], *, verbose: bool = False, approval: str = ""
+) -> None:
+    """Placement, what will change, the price and the gate's verdict. regions: site id -> partition/region.
+
+    approval: where it stands, which the fleet's terms decide beside the rules.
+    """
     moved = plan.cost_before is None or plan.cost_before != plan.placement.cost
     if plan.placement.services and (moved or verbose):
         show_placement(console, plan.placement, regions)
@@ -74,7 +79,7 @@ def show_plan(console: Console, plan: Plan, regions: Mapping[str, str], *, verbo
         console.print("[dim]nothing moves: services and nodes stay where they are (--verbose lists them)[/]")
     show_cost(console, plan.placement, plan.cost_before)
     if plan.gate:
-        show_gate(console, plan.gate)
+        show_gate(console, plan.gate, approval)
     for row in plan.unobserved:
         console.print(f"[yellow]unknown:[/] {escape(row)}")
     for row in plan.warnings:
@@ -177,11 +182,20 @@ def show_cost(console: Console, placement: Placement, before: Cost | None) -> No
     console.print(f"  {optimal} (lower bound {placement.lower_bound_per_hour:.2f} {cost.currency}/h)")
 
 
-def show_gate(console: Console, gate: GateReport) -> None:
-    """Stages, and every finding with its mend."""
-    stages = ", ".join(
-        f"{'[green]' if ok else '[bold red]'}{name} {'ok' if ok else 'DENIED'}[/]" for name, ok in gate.stages.items()
-    )
+_STANDINGS = {"approved": "green", "pending": "yellow", "rejected": "bold red", "expired": "yellow"}
+
+
+def _stage(name: str, ok: bool, approval: str) -> str:
+    if name == "approval" and approval in _STANDINGS:
+        return f"[{_STANDINGS[approval]}]{name} {approval}[/]"
+    if name == "approval" and not ok:
+        return f"[yellow]{name} asked for[/]"
+    return f"[green]{name} ok[/]" if ok else f"[bold red]{name} DENIED[/]"
+
+
+def show_gate(console: Console, gate: GateReport, approval: str = "") -> None:
+    """Stages, and every finding with its mend. approval: where it stands, if that is known."""
+    stages = ", ".join(_stage(name, ok, approval) for name, ok in gate.stages.items())
     console.print(f"gate: {stages}  ({gate.rules_checked} rules over {gate.documents_checked} documents)")
     grouped: dict[tuple[str, str], list[Any]] = {}
     for finding in sorted(gate.findings, key=lambda f: (-f.severity, f.rule_id, f.address)):

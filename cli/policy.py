@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -80,6 +81,7 @@ def check(
     from orchestrator.checking import Options
     from orchestrator.checking import check as check_now
     from orchestrator.checking import write_baseline as write
+    from policies.loaders import no_collection
 
     out: Output = ctx.obj
     wanted = [_report(text, out) for text in report or ()]
@@ -93,15 +95,17 @@ def check(
         fail_on=Severity[fail_on.upper()],
         max_unassessed=max_unassessed if max_unassessed is not None else _limit_in_ci(),
     )
-    verdict = check_now(paths, options, stdin=sys.stdin.buffer.read() if "-" in paths else None)
-    code = verdict.exit_code
-    noted = ""
-    if write_baseline and baseline is not None:
-        noted = f"{write(verdict, baseline)} findings written to {baseline}"
-        code = ExitCode.OK if code is ExitCode.DENIED else code
-    _write_reports(verdict, wanted)
-    taken = any(path is None for _, path in wanted)
-    _show(out, verdict, code, noted, sys.stderr if taken else None)
+    with no_collection():
+        verdict = check_now(paths, options, stdin=sys.stdin.buffer.read() if "-" in paths else None)
+        code = verdict.exit_code
+        noted = ""
+        if write_baseline and baseline is not None:
+            noted = f"{write(verdict, baseline)} findings written to {baseline}"
+            code = ExitCode.OK if code is ExitCode.DENIED else code
+        _write_reports(verdict, wanted)
+        taken = any(path is None for _, path in wanted)
+        _show(out, verdict, code, noted, sys.stderr if taken else None)
+        gc.freeze()  # the process ends: nothing of this is walked for circles any more
     raise typer.Exit(int(code))
 
 

@@ -103,7 +103,8 @@ def plan(
         data = {"command": "plan", **plan_summary(planned.plan), "approval": asked}
         out.result({**data, "prices": [row.to_dict() for row in prices]}, code)
         if not out.is_json:
-            show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+            state = str(asked["state"])
+            show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose, approval=state)
             show_summary(out.console(), prices)
             show_approval(out.console(), asked)
             out.mends(planned.world.unobserved.values())
@@ -210,10 +211,12 @@ def _no_change(out: Output, planned: Planned) -> None:
 def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verbose: bool) -> None:
     """Shows the plan and asks, where nobody said --yes. The gate, and what is unknown, are no question."""
     from cli.plan_view import show_plan
+    from orchestrator.approvals.flow import standing_of
     from orchestrator.release import require_gate
 
     if not out.is_json:
-        show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose)
+        state = standing_of(context.asking, planned.plan, context.identity).state.value
+        show_plan(out.console(), planned.plan, regions_of(context), verbose=verbose, approval=state)
     planned.require_observed()
     require_gate(planned.plan.gate)
     if yes or planned.plan.empty:  # only the verdict of a release that died is missing

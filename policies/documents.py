@@ -155,7 +155,7 @@ def of_cost(application: str, cost: Cost, surroundings: Surroundings) -> dict[st
         "total_per_hour": cost.total_per_hour,
         "compute_per_hour": cost.compute_per_hour,
         "egress_per_hour": cost.egress_per_hour,
-        "assumed_share": round(cost.assumed_share, 2),
+        "assumed_share": round(cost.assumed_share, 3),
         "currency": cost.currency,
         "price_date": cost.price_date,
         "budget_per_hour": surroundings.budget_per_hour,

@@ -67,6 +67,14 @@ class Asking:
         )
 
 
+def standing_of(asking: Asking, plan: Plan, identity: Path | Proof | None) -> Standing:
+    """Where the plan's approval stands for whoever asks with that proof. Changes nothing; raises as the proof does."""
+    if not asking.reasons(plan):
+        return asking.standing(plan)
+    who = _requester(asking, asking.in_force(), approval_hash(plan), identity)
+    return asking.standing(plan, who.name if who else None)
+
+
 def require(asking: Asking, plan: Plan, *, actor: str, identity: Path | Proof | None = None) -> str:
     """Who asked (proven, or else actor), where the plan may be carried out; records the request where it may not.
 
@@ -139,7 +147,7 @@ def _held(
     if not proven:
         rows.append("one more is needed than the fleet asks for, as nobody proved who is asking (--identity KEY)")
     rows += _earlier(asking, plan, subject)
-    mend = f"somebody else runs: duoyun approve --hash {subject} --key FILE; then try again"
+    mend = f"somebody else runs: duoyun approve --hash {subject} --key FILE --app APP; then try again"
     if standing.state is State.EXPIRED:
         return ApprovalRefused(
             "the approval has expired: nothing was touched; it has been asked for anew",

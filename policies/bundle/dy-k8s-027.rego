@@ -20,7 +20,6 @@ violations contains {"address": doc.address, "field": "manifest.spec.rules", "me
 	some rule in k8s.list(doc.manifest.spec, "rules")
 	is_object(rule)
 	not k8s.unknown(rule)
-	is_string(object.get(rule, "host", ""))
 	object.get(rule, "host", "") in {"", "*"}
 	message := sprintf("%s answers for every host", [k8s.name(doc)])
 }

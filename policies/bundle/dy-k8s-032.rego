@@ -37,6 +37,7 @@ budgets contains [k8s.namespace(budget), k8s.map(k8s.map(budget.manifest.spec, "
 }
 
 # Most budgets select as their workload does: found without a look at each of them.
+# equivalent: the definition below finds these too, after a look at every budget for every workload.
 budgeted(doc) if {
 	selector := k8s.map(k8s.map(doc.manifest.spec, "selector"), "matchLabels")
 	[k8s.namespace(doc), selector] in budgets

@@ -24,5 +24,6 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	number := k8s.setting(doc, container, "runAsUser", input.parameters.otherwise)
 	number < input.parameters.least
 	not k8s.unsettled(doc, container, "runAsUser")
-	message := sprintf("container %s of %s runs with user %d", [container.name, k8s.name(doc), number])
+	least := input.parameters.least
+	message := sprintf("container %s of %s is not told to run with user %d or above", [container.name, k8s.name(doc), least])
 }

@@ -24,5 +24,6 @@ violations contains {"address": doc.address, "field": at.path, "message": messag
 	number := k8s.setting(doc, container, "runAsGroup", input.parameters.otherwise)
 	number < input.parameters.least
 	not k8s.unsettled(doc, container, "runAsGroup")
-	message := sprintf("container %s of %s runs with group %d", [container.name, k8s.name(doc), number])
+	least := input.parameters.least
+	message := sprintf("container %s of %s is not told to run with group %d or above", [container.name, k8s.name(doc), least])
 }

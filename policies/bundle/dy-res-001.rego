@@ -17,7 +17,6 @@ import rego.v1
 
 violations contains {"address": doc.address, "field": "sites", "message": message} if {
 	some doc in input.documents
-	is_array(doc.zones)
 	every zone in doc.zones { is_string(zone) }
 	not "any" in doc.zones
 	some site in doc.sites

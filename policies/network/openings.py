@@ -39,9 +39,11 @@ class _Rule:
     addresses: Addresses
 
     def covers(self, protocol: str, port: int) -> bool:
-        if self.protocol == "any":
-            return True
-        return self.protocol == protocol and self.port_from <= port <= self.port_to
+        """A rule of any protocol may have ports all the same; the tables write all of them where it has none."""
+        return self.speaks(protocol) and self.port_from <= port <= self.port_to
+
+    def speaks(self, protocol: str) -> bool:
+        return self.protocol in (protocol, "any")
 
 
 def openings(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[str, Sequence[str]]) -> list[Opening]:
@@ -91,7 +93,7 @@ def _segments(rules: Sequence[_Rule], protocol: str) -> Iterator[tuple[int, int]
     """Stretches of ports over which no rule begins or ends."""
     edges = {FIRST_PORT, LAST_PORT + 1}
     for rule in rules:
-        if rule.protocol == protocol:
+        if rule.speaks(protocol):
             edges |= {max(rule.port_from, FIRST_PORT), min(rule.port_to, LAST_PORT) + 1}
     ordered = sorted(e for e in edges if FIRST_PORT <= e <= LAST_PORT + 1)
     for low, following in itertools.pairwise(ordered):
@@ -115,6 +117,8 @@ def _known(rules: Sequence[Mapping[str, Any]], direction: str, lists: Mapping[st
             continue  # a block that nobody can read is a finding of its own
         written = rule["cidr"] or str(rule.get("prefix_list", ""))
         ports = (rule["port_from"], rule["port_to"])
+        if rule["protocol"] == "any" and ports == (FIRST_PORT, FIRST_PORT):
+            ports = (FIRST_PORT, LAST_PORT)  # nobody serves port 0: so a cloud writes that there are no ports
         found.append(_Rule(place, allows, rule["protocol"], *ports, rule.get("priority", 0), written, where))
     return sorted(found, key=lambda r: (r.priority, r.allows, r.place))
 

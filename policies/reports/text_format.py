@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -17,6 +18,7 @@ _TITLES = {
     Standing.KNOWN: "known (in the baseline)",
     Standing.WAIVED: "waived",
 }
+_MOST_AT_A_PLACE = 3  # a group that opens everything breaks a rule once for each port
 _WHOLE = (Standing.DENIES, Standing.SHOWN)
 
 
@@ -63,10 +65,17 @@ def _by_rule(results: Sequence[Result], rationales: dict[str, str], verdict: Ver
         rows = list(group)
         finding = rows[0].finding
         yield f"  {finding.severity.name} {rule_id} {finding.title}"
+        said: Counter[str] = Counter()
         for row in rows:
+            said[_where(row)] += 1
+            if said[_where(row)] > _MOST_AT_A_PLACE:
+                continue
             yield f"    {_where(row)}: {row.finding.message}"
             if row.standing is Standing.DENIES:
                 yield from _diff(row, verdict)
+        for where, times in said.items():
+            if times > _MOST_AT_A_PLACE:
+                yield f"    {where}: and {times - _MOST_AT_A_PLACE} more like these (all of them: --report json)"
         if rationales.get(rule_id):
             yield f"      why:  {rationales[rule_id]}"
         if mend:

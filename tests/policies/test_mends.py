@@ -17,6 +17,7 @@ from policies.gate import judge
 from policies.loaders import load
 from policies.mends import Edit, Mender, NoEdit
 from policies.mends.edits import applied, patch
+from policies.mends.hcl import HclText
 from policies.rules import default_bundle
 
 TABLES = terraform_tables()
@@ -144,3 +145,16 @@ def test_mechanical_mends_name_fields_of_which_the_rules_speak() -> None:
     for rule in default_bundle().rules:
         for name in rule.wants:
             assert rule.objects or name in {path.split(".")[0] for path in rule.reads}, rule.id
+
+
+def test_a_block_is_read_with_what_stands_around_it_where_it_cannot_be_alone() -> None:
+    """Only the lines from one block to the next are parsed, unless a text of several lines spans them."""
+    text = (
+        'resource "a" "first" {\n  on = false\n}\n\n'
+        'resource "a" "second" {\n  script = <<EOF\nresource "a" "none" {\n  on = false\n}\nEOF\n  on     = false\n}\n'
+    )
+    file = HclText("main.tf", text)
+    assert file.changed(2, "on", True) == Edit("main.tf", 2, "  on = true", "  on = false")
+    assert file.changed(11, "on", True) == Edit("main.tf", 11, "  on     = true", "  on     = false")
+    assert file.added(5, ["size"], 3) == Edit("main.tf", 12, "  size = 3")
+    assert isinstance(file.changed(3, "on", True), NoEdit)

@@ -44,3 +44,11 @@ def test_the_tool_breaks_what_it_says() -> None:
         'doc.kind in {"a", "b"}  ->  doc.kind in {"b"}',
         "kinds: disk left out",
     } <= found
+
+
+def test_a_definition_that_only_spares_work_says_so() -> None:
+    head = "# METADATA\n# title: t\npackage a\n\nimport rego.v1\n\nviolations contains 1 if quick\n\n"
+    text = head + "# equivalent: the other one finds it too.\nquick if input.a\n\nquick if input.b\n"
+    left_out = {m.what for m in mutants(text) if m.what.endswith("the whole of it left out")}
+    assert "quick if input.b  ->  the whole of it left out" in left_out
+    assert "quick if input.a  ->  the whole of it left out" not in left_out

@@ -14,6 +14,7 @@ from policies.network.openings import openings
 from policies.network.ranges import addresses, common, size, union, without
 
 WORLD = "0.0.0.0/0"
+ANYTHING = {"protocol": "any", "port_from": 0, "port_to": 65535}
 
 
 def rule(**fields: Any) -> dict[str, Any]:
@@ -48,7 +49,11 @@ def ways(*documents: dict[str, Any], of: str = "web") -> list[tuple[str, int, in
         pytest.param([rule(cidr=f"{n}.0.0.0/8") for n in (3, 4)], [("tcp", 22, 22)], id="together too much to be ours"),
         pytest.param([rule(cidr="3.0.0.0/8")], [], id="as large as one organisation may be"),
         pytest.param([rule(port_from=20, port_to=30)], [("tcp", 20, 30)], id="a range"),
-        pytest.param([rule(protocol="any")], [("tcp", 0, 65535), ("udp", 0, 65535)], id="any protocol"),
+        pytest.param([rule(**ANYTHING)], [("tcp", 0, 65535), ("udp", 0, 65535)], id="any protocol"),
+        pytest.param([rule(protocol="any")], [("tcp", 22, 22), ("udp", 22, 22)], id="one port of any protocol"),
+        pytest.param(
+            [rule(protocol="any", port_from=0, port_to=0)], [("tcp", 0, 65535), ("udp", 0, 65535)], id="no ports"
+        ),
         pytest.param([rule(direction="egress")], [], id="outward"),
         pytest.param([rule(cidr="", peer_group="other")], [], id="a source that is a group"),
         pytest.param([rule(cidr="not a block")], [], id="malformed"),
@@ -74,7 +79,12 @@ def ways(*documents: dict[str, Any], of: str = "web") -> list[tuple[str, int, in
             [("tcp", 22, 22)],
             id="other protocol",
         ),
-        pytest.param([rule(priority=200), rule(action="deny", priority=100, protocol="any")], [], id="any is denied"),
+        pytest.param([rule(priority=200), rule(action="deny", priority=100, **ANYTHING)], [], id="any is denied"),
+        pytest.param(
+            [rule(priority=300), rule(port_from=80, port_to=80, priority=310), rule(action="deny", protocol="any")],
+            [("tcp", 80, 80)],
+            id="one port of any protocol is denied",
+        ),
         pytest.param([rule(), rule(action={"$unknown": True})], [], id="it may be denied"),
         pytest.param([rule(), rule(cidr={"$unknown": True})], [("tcp", 22, 22)], id="an allowance that is not known"),
         pytest.param(
@@ -112,7 +122,7 @@ def test_odd_values_are_borne_and_open_nothing_more(field: str, value: Any) -> N
 
 
 def test_what_a_list_before_the_subnet_denies_is_not_reached() -> None:
-    rules = [rule(action="deny", priority=1), rule(protocol="any", priority=2)]
+    rules = [rule(action="deny", priority=1), rule(**ANYTHING, priority=2)]
     shut = group(*rules, name="n", family="acl", subnets=["s"])
     assert ways(group(rule()), machine(), shut) == []
     assert ways(group(rule()), machine(subnet="elsewhere"), shut) == [("tcp", 22, 22)]
@@ -126,7 +136,7 @@ def test_one_machine_that_is_reached_is_enough() -> None:
 
 
 def test_the_way_is_told() -> None:
-    opened = group(rule(protocol="any"), name="acl-b", family="acl", subnets=["s"])
+    opened = group(rule(**ANYTHING), name="acl-b", family="acl", subnets=["s"])
     scanned = with_reach([group(rule()), machine(), opened])[0]
     assert [(w["of"], w["by"]) for w in scanned["reach"]] == [(" of m", " through web and acl-b")]
 
@@ -182,7 +192,7 @@ def test_against_asking_each_rule_in_turn(seed: int) -> None:
 
 def _first(rules: list[dict[str, Any]], address: str, protocol: str, port: int) -> str:
     for one in rules:
-        fits = one["protocol"] == "any" or (one["protocol"] == protocol and one["port_from"] <= port <= one["port_to"])
+        fits = one["protocol"] in (protocol, "any") and one["port_from"] <= port <= one["port_to"]
         if fits and ip_address(address) in ip_network(one["cidr"]):
             return str(one["action"])
     return "deny"

@@ -183,6 +183,20 @@ def test_a_mechanical_mend_comes_as_a_diff(duoyun: Callable[..., Ran], folder: P
     assert duoyun("policy", "check", "main.tf").code == 0
 
 
+def test_a_place_that_breaks_a_rule_many_times_is_not_told_as_often(duoyun: Callable[..., Ran], folder: Path) -> None:
+    rule = 'from_port = 0\n    to_port = 0\n    protocol = "-1"\n    cidr_blocks = ["0.0.0.0/0"]'
+    (folder / "all.tf").write_text(
+        f'resource "aws_security_group" "all" {{\n  name = "all"\n  ingress {{\n    {rule}\n  }}\n}}\n'
+    )
+    ran = duoyun("policy", "check", "all.tf", "--report", "json=all.json")
+    assert ran.code == 4
+    found = json.loads((folder / "all.json").read_text())["findings"]
+    every = [f for f in found if f["rule"] == "DY-NET-002"]
+    assert len(every) == 12
+    assert ran.out.count("data store port tcp/") == 3
+    assert "all.tf:7 aws_security_group.all: and 9 more like these (all of them: --report json)" in ran.out
+
+
 def test_the_format_is_a_warning_of_whatever_tool_is_there(
     duoyun: Callable[..., Ran], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,8 @@ def value(expression: str, before: str = "", **variables: Any) -> Any:
         ("flatten([[1], [2, [3]]])", [1, 2, 3]),
         ('setproduct(["a"], [1, 2])', [["a", 1], ["a", 2]]),
         ('jsondecode("{\\"a\\": [1]}").a[0]', 1),
+        ('yamldecode("a: [no, 8.0, 1]\\nb: 012")', {"a": ["no", 8.0, 1], "b": 12}),
+        ('csvdecode("port,cidr\\n22,0.0.0.0/0\\n")', [{"port": "22", "cidr": "0.0.0.0/0"}]),
         ('base64encode("hi")', "aGk="),
         ("local.l.a.b", 3),
         ("<<-X\n    a\n      b\n  X\n", "a\n  b\n"),
@@ -159,6 +161,14 @@ resource "t" "x" {
     assert {n.address for n in found.natives} == {"t.count", "t.each", "t.x"}
     assert sorted(u.address for u in found.unassessed) == ["t.count", "t.each"]
     assert isinstance(found.natives[-1].values["rule"][0]["port"], Pending)
+
+
+def test_blocks_of_an_unknown_number_are_told_with_the_reason() -> None:
+    text = 'resource "t" "x" {\n  dynamic "rule" {\n    for_each = yamldecode("a: [")\n    content {}\n  }\n}\n'
+    found = evaluate(read_folder(".", {"main.tf": text.encode()}), {}, lambda *_: None, Bounds())
+    ((position, what),) = [(n.position, n.what) for n in found.notes]
+    assert position == "main.tf:3"
+    assert "how many `rule` blocks there are is not known" in what and "yamldecode cannot be computed" in what
 
 
 def test_zero_instances_are_none_and_keys_are_in_the_address() -> None:

@@ -145,3 +145,15 @@ def test_values_that_lie_too_deep_are_a_mistake() -> None:
     for _ in range(200):
         deep = {"a": deep}
     assert "deep in one another" in loaded(plan(change("aws_x.y", ["create"], None, deep))).mistakes[0].what
+
+
+def test_a_plan_of_50_mb_is_read_whole() -> None:
+    filler = "x" * 100_000
+    rows = [
+        change(f"aws_ebs_volume.v{n}", ["create"], None, {"encrypted": n != 499, "tags": {"note": filler}})
+        for n in range(500)
+    ]
+    found = loaded(plan(*rows))
+    assert not found.mistakes
+    assert [d["address"] for d in found.documents if not d["encrypted"]] == ["aws_ebs_volume.v499"]
+    assert len(found.documents) == 500

@@ -7,7 +7,9 @@ https://developer.hashicorp.com/terraform/language/functions.
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
+import io
 import ipaddress
 import itertools
 import json
@@ -306,6 +308,15 @@ def _numbers(values: Iterable[Any]) -> list[int | float]:
     return [_whole(v) for v in values]
 
 
+def _yamldecode(text: str) -> Any:
+    from model.spec.yaml_source import read_documents
+
+    documents, mistakes = read_documents("yamldecode", text)
+    if mistakes or len(documents) != 1:
+        raise CannotCompute(mistakes[0].what if mistakes else "it wants one document")
+    return documents[0].root.plain()
+
+
 _STRICT: Final[Mapping[str, Callable[..., Any]]] = {
     "abs": lambda v: abs(_whole(v)),
     "ceil": lambda v: math.ceil(_whole(v)),
@@ -360,6 +371,8 @@ _STRICT: Final[Mapping[str, Callable[..., Any]]] = {
     },
     "matchkeys": lambda v, keys, wanted: [a for a, k in zip(v, keys, strict=True) if k in wanted],
     "jsondecode": json.loads,
+    "yamldecode": _yamldecode,
+    "csvdecode": lambda v: list(csv.DictReader(io.StringIO(v), strict=True)),
     "base64encode": lambda v: base64.b64encode(v.encode()).decode(),
     "base64decode": lambda v: base64.b64decode(v).decode(),
     "base64gzip": lambda v: Pending(v, partial=True, why="compressed text is not computed"),

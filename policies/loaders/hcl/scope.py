@@ -226,6 +226,8 @@ class Module:
         iterator = named.expression.root if named and isinstance(named.expression, nodes.Path) else name
         found = nodes.pairs_of(self.evaluate(source, scope, file))
         if isinstance(found, Pending):  # how many there are is not known: one stands for all, its values unknown
+            what = f"how many `{name}` blocks there are is not known, one stands for all: {found.why}"
+            self.gathered.note(f"{file}:{source.line}", what, "")
             item = Pending(f"{iterator}.value", why=found.why)
             found = [(Pending(f"{iterator}.key", why=found.why), item)]
         for key, item in found:
