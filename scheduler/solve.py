@@ -26,6 +26,7 @@ from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.infeasible import Relaxation, smallest_conflict, without
 from scheduler.nodes import Complete, buy, complete, from_pools
+from scheduler.patterns import all_patterns
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.stay import arrivals, moving_cost
@@ -68,6 +69,8 @@ class Search:
         A model with many interchangeable zones is first solved with equal zones merged, which gives the bound, and
         then taken apart into zones and improved by local search, which gives the placement.
         """
+        if self._by_patterns():
+            return
         whole = self._formulation(self.eligibility)
         if len(whole.model.cost) <= EXACT_COLUMNS or not any(n > 1 for n in self._merged().zones.values()):
             self._rounds(self.eligibility)
@@ -92,6 +95,26 @@ class Search:
         if not self._found():
             self.bounding, self.exhausted = True, False
             self._rounds(self.eligibility)
+
+    def _by_patterns(self) -> bool:
+        """One model that knows packing, where everything that a node can carry can be listed. True where it decided."""
+        patterns = all_patterns(self.problem, self.eligibility)
+        if patterns is None:
+            return False
+        formulation = Formulation(self.problem, self.eligibility, priced=self.priced, patterns=patterns)
+        # Without presolve: it gains nothing here, and it is what called one such model infeasible that was not.
+        answer = solve_model(formulation.model, node_limit=max(1, self.work_left), submodels=False, presolve=False)
+        self.work += answer.nodes
+        self.work_left -= answer.nodes
+        self.infeasible = answer.status is Status.INFEASIBLE
+        self.exhausted = answer.status is Status.LIMIT
+        if math.isfinite(answer.bound):
+            self.bound = max(self.bound, answer.bound)
+        if answer.values is not None:
+            self._consider(formulation, formulation.read(answer.values))
+            if self.exhausted and self.best is not None and self.priced:
+                self._improve(self.best.assignment)
+        return self.infeasible or self._found()
 
     def _at_root(self) -> Draft | None:
         """What the model with equal zones merged says at the root of its search."""
