@@ -187,7 +187,9 @@ class Formulation:
         if self.patterns is not None:
             add_patterns(self, site, tenants, self.patterns[site.id])
         else:
-            self._sums(site, tenants, types)
+            self._capacity(site, tenants, types)
+            if self.whole_pods:
+                self._whole_pods(site, tenants, types)
         open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
         self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
         for service in tenants:
@@ -195,13 +197,8 @@ class Formulation:
         for service in tenants:
             fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
             self.model.row([(self.here[service.name, site.id], 1), *fitting], upper=0)
-
-    def _sums(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
-        """What can be said of a site's nodes together."""
-        self._capacity(site, tenants, types)
-        if self.whole_pods:
-            self._whole_pods(site, tenants, types)
-        self._second_node(site, tenants, types)
+        if self.patterns is None:
+            self._second_node(site, tenants, types)
 
     def _capacity(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
         surging = [s for s in tenants if s.surge] if self.problem.rollout_headroom else []
