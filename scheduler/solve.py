@@ -22,7 +22,7 @@ from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.extras import judged
 from scheduler.formulation import Draft, Formulation, PackingCut, assignment_of
-from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
+from scheduler.highs import Answer, LinearProgram, MixedIntegerModel, Status, solve_linear, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.infeasible import Relaxation, smallest_conflict, without
 from scheduler.nodes import Complete, buy, complete, from_pools
@@ -40,6 +40,7 @@ WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
 AMONG_NODES, AMONG_GAP = 5, 0.05  # for a first placement in the regions that the relaxation uses
 SETTLE_WORK = 10  # for placing what changed beside what stays
+EXPLAINING = 3  # work limits that a conflict may cost; after them what is found may have superfluous members
 RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -140,6 +141,8 @@ class Search:
         sized.split()
         if sized.parts:
             self._among(sized.parts[0])
+        if self.best is not None:
+            self._improve(self.best.assignment)
         sized.divide(self.best_cost)
         self.infeasible = not sized.parts
         if self.infeasible:
@@ -312,12 +315,15 @@ def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> Infeasi
 
     def holds(candidate: Problem) -> bool | None:
         nonlocal spent
-        search = Search(candidate, eligible_sites(candidate), work_limit, priced=False)
+        left = work + EXPLAINING * work_limit - spent
+        if left <= 0:
+            return None
+        search = Search(candidate, eligible_sites(candidate), min(work_limit, left), priced=False)
         search.run()
         spent += search.work
         return False if search.infeasible else (True if search.best is not None else None)
 
-    conflicts, irreducible = smallest_conflict(problem, holds)
+    conflicts, irreducible = smallest_conflict(problem, holds, _hopeless)
     relaxations = []
     for conflict in conflicts:
         search = Search(without(problem, [conflict]), Eligibility({}, {}), min(work_limit, RELAXATION_WORK))
@@ -327,6 +333,15 @@ def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> Infeasi
         enough = False if search.infeasible else (True if search.best is not None else None)
         relaxations.append(Relaxation(conflict, enough, search.best_cost if enough else None))
     return InfeasibleVerdict(conflicts=conflicts, relaxations=tuple(relaxations), irreducible=irreducible, work=spent)
+
+
+def _hopeless(problem: Problem) -> bool:
+    """Whether not even the relaxation with equal zones merged and parts of replicas and machines has a solution."""
+    eligibility = eligible_sites(problem)
+    if not all(eligibility.allowed.values()):
+        return True
+    formulation = Formulation(problem, eligibility, priced=False, merged=True, whole_pods=False)
+    return bool(formulation.model.cost) and solve_linear(LinearProgram(formulation.model)) is None
 
 
 def canonical_problem(problem: Problem) -> Problem:
