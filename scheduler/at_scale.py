@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from model.plan import Placement
-from scheduler.check import broken_rules, cost_of, preference_of, weight_of
+from scheduler.check import broken_rules, cost_of, preference_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
 from scheduler.large import Large, LargeAnswer
@@ -22,7 +22,6 @@ from scheduler.verdicts import Solved, Undecided
 
 LARGE = 1_500  # services times sites from which on the methods for large problems are used
 MANY_REPLICAS = 600
-GOOD_ENOUGH = 0.03  # gap up to which a placement that moves little is taken as it is
 WORTH_MOVING = 0.05  # what all anew must save beyond the charges for moving; two searches differ by some percent
 OPTIMALITY_GAP = 1e-6
 PRICED_SERVICES = 200  # up to so many, the price of every other site is told with the answer
@@ -47,8 +46,8 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
         kept = place_beside(problem, eligibility, large)
         if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
             candidates.append(kept)
-    gaps = [weight_of(problem, c.assignment, c.pools) / max(large.bound, 1e-12) - 1 for c in candidates]
-    if not gaps or gaps[0] > GOOD_ENOUGH:
+    # Where not even the bound would save enough, nothing else is looked for.
+    if not candidates or large.bound < moving_cost(problem, candidates[0]) * (1 - WORTH_MOVING):
         answer: LargeAnswer = large.place()
         done = answer.placement
         if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):

@@ -22,6 +22,7 @@ from scheduler.sizes import DIMENSIONS, ON_DEMAND, loose_count, node_cap
 
 SPARE = -1  # the pod that stands for a rolling update's extra replica; below it are pods that may be on spot machines
 REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
+REPAIRS_BESIDE = 12  # where most of the nodes exist and are well filled
 IDLE_REPAIRS = 1_500  # over the number of nodes: trials without success after which it is enough, at least 16
 EMPTIED = 4  # nodes taken apart at once, at most
 WINDOW = 384  # nodes that are looked at for a service, beside twice as many as it has pods
@@ -95,8 +96,7 @@ def pack_site(
         return None
     packer.downsize(rest)
     packer.loads = [load for load in packer.loads if load.pods] + rest
-    if not existing:
-        packer.improve()
+    packer.improve(REPAIRS_BESIDE if existing else REPAIRS)
     return packer.loads
 
 
@@ -155,9 +155,8 @@ class Packer:
             return
         self.loads = [Load(t) for t in kinds]
         free = self.place.rooms[kinds].copy()
-        if not existing:
-            for parts in self.as_planned(waiting):
-                self.apply(self.fill(free, parts, self.index(), PLANNED))
+        for parts in self.as_planned(waiting):
+            self.apply(self.fill(free, parts, self.index(), PLANNED))
         self.apply(self.fill(free, waiting, self.index(), PLANNED))
         self.apply(self.fill(free, waiting, self.index(), math.inf))
 
@@ -334,13 +333,13 @@ class Packer:
 
     # -- repair ----------------------------------------------------------------------------------------------
 
-    def improve(self) -> None:
+    def improve(self, repairs: int) -> None:
         """Empty the nodes that are worth least for their price; pack their pods into free room and on new nodes."""
         self.downsize(self.loads)
         tried: set[tuple[int, ...]] = set()
         state = self._state()
         idle = 0
-        for attempt in range(REPAIRS):
+        for attempt in range(repairs):
             amount = 1 + attempt % EMPTIED
             first = attempt // EMPTIED
             doomed = state[2][first : first + amount]
@@ -352,7 +351,7 @@ class Packer:
             if self._without(doomed, state[0], state[1]):
                 state = self._state()
                 idle = 0
-            if idle >= max(16, min(REPAIRS, IDLE_REPAIRS // len(self.loads))):
+            if idle >= max(16, min(repairs, IDLE_REPAIRS // len(self.loads))):
                 return
 
     def _state(self) -> tuple[Floats, dict[int, list[tuple[int, int]]], list[int]]:

@@ -23,6 +23,7 @@ from itertools import pairwise
 from scheduler.calls import Calls
 from scheduler.eligibility import Eligibility
 from scheduler.highs import MixedIntegerModel
+from scheduler.patterns import Patterns, add_patterns
 from scheduler.problem import LEVELS, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types, sites_to_consider
 from scheduler.rules import Rules
@@ -49,11 +50,13 @@ class PackingCut:
 
 @dataclass(slots=True)
 class Draft:
-    """A solution of the model in the problem's words. pools: (site, type) -> nodes; dedicated: + service."""
+    """A solution of the model in the problem's words. pools: (site, type) -> nodes; dedicated: + service. filled: per
+    site, how often each of its patterns is used, where the model has patterns."""
 
     assignment: dict[str, dict[str, int]]
     pools: dict[SiteType, int]
     dedicated: dict[tuple[str, str, str], int]
+    filled: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -62,7 +65,8 @@ class Formulation:
 
     merged: equal zones of a region are one site that counts as several in a spread: a relaxation with far fewer
     columns, whose bound is valid and whose draft says which regions are worth a closer look. whole_pods: with rows that
-    tighten small models; in large ones they make the search slower than that is worth.
+    tighten small models; in large ones they make the search slower than that is worth. patterns: all that nodes can
+    carry, where that can be listed: then what the model says packs.
     """
 
     problem: Problem
@@ -72,6 +76,7 @@ class Formulation:
     penalise_moves: bool = False
     merged: bool = False
     whole_pods: bool = True
+    patterns: Patterns | None = None
     model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
@@ -79,6 +84,7 @@ class Formulation:
     here: dict[tuple[str, str], int] = field(default_factory=dict)  # 1 where a Kubernetes service is present
     spares: dict[SiteType, int] = field(default_factory=dict)  # 1 where the type is in use and each pool has a spare
     loose: dict[tuple[str, str], int] = field(default_factory=dict)  # replicas that may be on spot machines
+    filled: dict[str, list[int]] = field(default_factory=dict)  # site -> how often each of its patterns is used
     offers: dict[SiteType, InstanceOffer] = field(default_factory=dict)
     sites: list[SiteOffer] = field(default_factory=list)
     zones: dict[str, int] = field(default_factory=dict)
@@ -178,9 +184,12 @@ class Formulation:
                 self.model.row([(n, 1), (more, -most)], upper=0)
         if not tenants:
             return
-        self._capacity(site, tenants, types)
-        if self.whole_pods:
-            self._whole_pods(site, tenants, types)
+        if self.patterns is not None:
+            add_patterns(self, site, tenants, self.patterns[site.id])
+        else:
+            self._capacity(site, tenants, types)
+            if self.whole_pods:
+                self._whole_pods(site, tenants, types)
         open_here = self.model.column()  # implied by the rows below, but the best thing to branch on
         self.model.row([(open_here, 1), *((self.n[site.id, t.name], -1.0) for t in types)], upper=0)
         for service in tenants:
@@ -188,7 +197,8 @@ class Formulation:
         for service in tenants:
             fitting = [(self.n[site.id, t.name], -1.0) for t in types if holds(self.problem, t, service)]
             self.model.row([(self.here[service.name, site.id], 1), *fitting], upper=0)
-        self._second_node(site, tenants, types)
+        if self.patterns is None:
+            self._second_node(site, tenants, types)
 
     def _capacity(self, site: SiteOffer, tenants: list[ServiceDemand], types: tuple[InstanceOffer, ...]) -> None:
         surging = [s for s in tenants if s.surge] if self.problem.rollout_headroom else []
@@ -351,7 +361,8 @@ class Formulation:
                 assignment[service][site] = count
         pools = {key: count for key, col in self.n.items() if (count := round(values[col]))}
         dedicated = {key: count for key, col in self.d.items() if (count := round(values[col]))}
-        return Draft(assignment, pools, dedicated)
+        filled = {site: [round(values[col]) for col in cols] for site, cols in self.filled.items()}
+        return Draft(assignment, pools, dedicated, filled)
 
 
 def _in(site: str, wanted: set[str] | None) -> bool:

@@ -75,12 +75,29 @@ def solve_model(
     start: Sequence[float] | None = None,
     relative_gap: float = 1e-6,
     submodels: bool = True,
+    presolve: bool = True,
 ) -> Answer:
     """Solve it. start: a known solution to begin from, ignored where it does not hold. submodels: look for solutions
     in smaller models at the root, which takes most of the time there: not where the bound is what is wanted.
 
-    Two of HiGHS's root heuristics are off: on these models they take most of the time and find little.
+    Two of HiGHS's root heuristics are off: on these models they take most of the time and find little. HiGHS's presolve
+    has called models infeasible that are not (1.16 one of ours; ERGO-Code/HiGHS#3090 is such a case), so what it finds
+    before any search is asked again without it.
     """
+    answer = _solve_once(model, node_limit, start, relative_gap, submodels, presolve)
+    if answer.status is Status.INFEASIBLE and presolve and 0 < answer.nodes <= 1:
+        return _solve_once(model, node_limit, start, relative_gap, submodels, False)
+    return answer
+
+
+def _solve_once(
+    model: MixedIntegerModel,
+    node_limit: int,
+    start: Sequence[float] | None,
+    relative_gap: float,
+    submodels: bool,
+    presolve: bool,
+) -> Answer:
     import highspy
 
     if not model.cost:
@@ -96,6 +113,7 @@ def solve_model(
         ("mip_heuristic_run_rins", False),
         ("mip_heuristic_run_root_reduced_cost", False),
         ("mip_heuristic_run_rens", submodels),
+        ("presolve", "choose" if presolve else "off"),
         ("mip_feasibility_tolerance", 1e-7),
     ):
         solver.setOptionValue(name, value)

@@ -174,22 +174,32 @@ def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]
     )
 
 
-def smallest_conflict(problem: Problem, holds: Callable[[Problem], bool | None]) -> tuple[tuple[Conflict, ...], bool]:
+def smallest_conflict(
+    problem: Problem, holds: Callable[[Problem], bool | None], hopeless: Callable[[Problem], bool]
+) -> tuple[tuple[Conflict, ...], bool]:
     """An irreducible conflicting set, and whether it is proven to be irreducible.
 
     holds(problem): True, False, or None where undecided (counted as "holds", which keeps the set conflicting but may
-    keep a superfluous member). The whole problem must not hold.
+    keep a superfluous member). hopeless: True only where the problem does not hold, and quickly told: what shows by it
+    leaves few suspects. The whole problem must not hold.
     """
     every = constraints_of(problem)
-    suspects = _narrow(problem, every, holds)
     sure = True
+
+    def only(kept: Sequence[Conflict]) -> Problem:
+        chosen = set(kept)
+        return without(problem, [c for c in every if c not in chosen])
 
     def conflicting(kept: Sequence[Conflict]) -> bool:
         nonlocal sure
-        chosen = set(kept)
-        verdict = holds(without(problem, [c for c in every if c not in chosen]))
+        verdict = holds(only(kept))
         sure = sure and verdict is not None
         return verdict is False
+
+    suspects = _narrow(problem, every, holds)
+    if suspects is every and hopeless(problem):
+        few = _quick_xplain([], every, lambda kept: hopeless(only(kept)), fresh=False)
+        suspects = few if conflicting(few) else every
 
     found = _quick_xplain([], suspects, conflicting, fresh=False)
     return tuple(sorted(found, key=every.index)), sure

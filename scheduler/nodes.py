@@ -15,6 +15,7 @@ from scheduler.check import NodeLoad, spare_pod
 from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.mixes import BestMix, cheapest_mix
 from scheduler.packing import Group, Node, Outcome, Packing, pack
+from scheduler.patterns import filled_nodes
 from scheduler.problem import NODE, InstanceOffer, Problem, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types
 from scheduler.sizes import Vector, loose_count, loose_size, node_cap, room, size_of
@@ -44,8 +45,11 @@ class Completion:
 
 def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Completion:
     """Pack every site; where one does not pack, say so as a cut and buy the cheapest nodes that do."""
+    if formulation.patterns is not None:
+        loads = filled_nodes(problem, draft.assignment, draft.filled, formulation.patterns)
+        return Completion(_complete(problem, draft.assignment, loads, draft.dedicated))
     cuts: list[tuple[PackingCut, bool]] = []
-    loads: list[NodeLoad] = []
+    loads = []
     counts = {site.id: _counts(draft, site.id) for site in formulation.sites}
     for site in formulation.sites:
         groups = groups_at(problem, site.id, draft.assignment)

@@ -1,0 +1,263 @@
+"""The search for the cheapest placement of a problem of small or middle size, and for a bound that none beats.
+
+Where everything that a node can carry can be listed, one model decides. Else rounds: solve the model; pack every site's
+replicas on its nodes; what provably does not pack becomes a cut and, by adding nodes, a complete placement to fall back
+on. Callers: solve. Pure and deterministic: the work limit counts branch-and-bound nodes, and no clock is read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import count
+
+from scheduler.by_size import BySize, Part
+from scheduler.check import broken_rules, weight_of
+from scheduler.eligibility import Eligibility
+from scheduler.formulation import Draft, Formulation, PackingCut
+from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
+from scheduler.improve import LocalSearch, split_over_zones
+from scheduler.nodes import Complete, buy, complete
+from scheduler.patterns import all_patterns
+from scheduler.problem import Problem, SiteOffer
+from scheduler.pruning import site_classes
+from scheduler.traffic import Assignment
+
+LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
+EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
+WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
+ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
+AMONG_NODES, AMONG_GAP = 5, 0.05  # for a first placement in the regions that the relaxation uses
+MAX_ROUNDS = 40
+OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
+
+
+@dataclass(slots=True)
+class Search:
+    """State of the rounds: the best complete placement, the proven bound, the cuts and the work left."""
+
+    problem: Problem
+    eligibility: Eligibility
+    work_left: int
+    priced: bool = True
+    cuts: list[PackingCut] = field(default_factory=list)
+    sound: bool = True  # every cut so far is proven, so the model's bound is a bound on the problem
+    best: Complete | None = None
+    best_cost: float = math.inf
+    bound: float = 0.0
+    work: int = 0
+    bounding: bool = True  # the model at hand covers the whole problem, so its bound counts
+    infeasible: bool = False
+    exhausted: bool = False
+
+    def run(self) -> None:
+        """Until optimal, infeasible, or out of work.
+
+        A model with many interchangeable zones is first solved with equal zones merged, which gives the bound, and
+        then taken apart into zones and improved by local search, which gives the placement.
+        """
+        if self._by_patterns():
+            return
+        whole = self._formulation(self.eligibility)
+        if len(whole.model.cost) <= EXACT_COLUMNS or not any(n > 1 for n in self._merged().zones.values()):
+            self._rounds(self.eligibility)
+            if self.exhausted and self.best is not None and self.priced:
+                self._improve(self.best.assignment)
+            return
+        if self.priced:
+            self._by_size()
+        if self.infeasible or self._found():
+            return
+        draft = self._at_root()
+        if draft is None:
+            if not self.infeasible:
+                self._rounds(self.eligibility)
+            return
+        if not self._found():
+            self.bounding = False
+            self._rounds(self._near(_regions_of(self.problem, draft)))
+            self.infeasible = False  # of a part of the sites only
+            if self.best is not None:
+                self._improve(self.best.assignment)
+        if not self._found():
+            self.bounding, self.exhausted = True, False
+            self._rounds(self.eligibility)
+
+    def _by_patterns(self) -> bool:
+        """One model that knows packing, where everything that a node can carry can be listed. True where it decided."""
+        patterns = all_patterns(self.problem, self.eligibility)
+        if patterns is None:
+            return False
+        formulation = Formulation(self.problem, self.eligibility, priced=self.priced, patterns=patterns)
+        # Without presolve: it gains nothing here, and it is what called one such model infeasible that was not.
+        answer = solve_model(formulation.model, node_limit=max(1, self.work_left), submodels=False, presolve=False)
+        self.work += answer.nodes
+        self.work_left -= answer.nodes
+        self.infeasible = answer.status is Status.INFEASIBLE
+        self.exhausted = answer.status is Status.LIMIT
+        if math.isfinite(answer.bound):
+            self.bound = max(self.bound, answer.bound)
+        if answer.values is not None:
+            self._consider(formulation, formulation.read(answer.values))
+            if self.exhausted and self.best is not None and self.priced:
+                self._improve(self.best.assignment)
+        return self.infeasible or self._found()
+
+    def _at_root(self) -> Draft | None:
+        """What the model with equal zones merged says at the root of its search."""
+        merged = self._merged()
+        answer = self._solve(merged.model)
+        if answer.status is Status.INFEASIBLE:  # a relaxation without a solution: the problem has none either
+            self.infeasible = True
+            return None
+        self.bound = max(self.bound, answer.bound)
+        if answer.values is None:
+            return None
+        draft = merged.read(answer.values)
+        self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+        return draft
+
+    def _by_size(self) -> None:
+        """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
+        its relaxation uses, zone by zone, give a placement.
+
+        Always the part with the lowest bound is looked into: at first only at its root, then as far as the work lasts.
+        """
+        sized = BySize(self._merged())
+        sized.split()
+        if sized.parts:
+            self._among(sized.parts[0])
+        if self.best is not None:
+            self._improve(self.best.assignment)
+        sized.divide(self.best_cost)
+        self.infeasible = not sized.parts
+        if self.infeasible:
+            return
+        for roots in count(1):
+            lowest = min(sized.parts, key=lambda p: p.bound)
+            self.bound = max(self.bound, lowest.bound)
+            nodes = self.work_left // _weight(len(sized.formulation.model.cost))
+            if roots <= ROOTS and not lowest.seen:
+                nodes = 1
+            if self._close_enough() or lowest.solved or nodes < 1:
+                break
+            self._one_part(sized, lowest, nodes)
+        self.infeasible = math.isinf(self.bound)
+
+    def _among(self, part: Part) -> None:
+        """A placement with so many machines in the regions that the part's relaxation uses, from a short search zone
+        by zone.
+        """
+        regions = {region for region, share in part.shares.items() if share >= WORTH_OPENING}
+        formulation = self._formulation(self._near(regions), whole_pods=False)
+        answer = self._solve(BySize(formulation).model(part), AMONG_NODES, gap=AMONG_GAP)
+        if answer.values is not None:
+            self._consider(formulation, formulation.read(answer.values))
+
+    def _one_part(self, sized: BySize, part: Part, nodes: int) -> None:
+        """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
+        cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+        part.seen = True
+        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False)
+        part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
+        part.solved = answer.status is not Status.LIMIT
+        if answer.values is not None and self.best is None:
+            draft = sized.formulation.read(answer.values)
+            self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+
+    def _zones(self) -> list[list[SiteOffer]]:
+        return site_classes(self.problem, self.eligibility)
+
+    def _found(self) -> bool:
+        return self.best is not None
+
+    def _improve(self, start: Assignment) -> None:
+        """Local search from there; what it finds becomes the best placement where it is cheaper and can be bought."""
+        search = LocalSearch(self.problem, self.eligibility, {k: dict(v) for k, v in start.items()})
+        if not search.run():
+            return
+        done = buy(self.problem, search.assignment)
+        if done is None or broken_rules(self.problem, done.assignment, done.pools, done.packing):
+            return
+        cost = weight_of(self.problem, done.assignment, done.pools)
+        if cost < self.best_cost - 1e-12:
+            self.best, self.best_cost = done, cost
+
+    def _merged(self) -> Formulation:
+        return Formulation(self.problem, self.eligibility, priced=self.priced, merged=True, whole_pods=False)
+
+    def _formulation(self, eligibility: Eligibility, whole_pods: bool = True) -> Formulation:
+        return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced, whole_pods=whole_pods)
+
+    def _near(self, regions: set[str]) -> Eligibility:
+        """Only those regions, and in each group of equal zones as many as any spread asks for."""
+        spreads = [s.spread for s in self.problem.services if s.spread and s.spread.over == "zone"]
+        most = max((s.min_domains for s in spreads), default=1)
+        keep = {site.id for group in self._zones() for site in group[:most] if site.region in regions}
+        allowed = {
+            name: tuple(s for s in sites if s in keep) or sites for name, sites in self.eligibility.allowed.items()
+        }
+        return Eligibility(allowed, self.eligibility.rejections)
+
+    def _solve(
+        self, model: MixedIntegerModel, nodes: int | None = None, gap: float = OPTIMALITY_GAP, submodels: bool = True
+    ) -> Answer:
+        weight = _weight(len(model.cost))
+        most = self.work_left // weight if nodes is None else nodes
+        answer = solve_model(model, node_limit=max(1, most), relative_gap=gap, submodels=submodels)
+        self.work += answer.nodes * weight
+        self.work_left -= answer.nodes * weight
+        return answer
+
+    def _rounds(self, eligibility: Eligibility) -> None:
+        for _ in range(MAX_ROUNDS):
+            formulation = self._formulation(eligibility)
+            answer = self._solve(formulation.model)
+            if answer.status is Status.INFEASIBLE:
+                self._nothing_more(self.bounding or eligibility is self.eligibility)
+                return
+            if self.sound and self.bounding and math.isfinite(answer.bound):
+                self.bound = max(self.bound, answer.bound)
+            if answer.values is not None and self._consider(formulation, formulation.read(answer.values)):
+                self.exhausted = answer.status is Status.LIMIT
+                return
+            if self._close_enough():
+                return
+            if answer.values is None or self.work_left <= 0:
+                self.exhausted = True
+                return
+        self.exhausted = True
+
+    def _nothing_more(self, complete_model: bool) -> None:
+        proven = self.sound and complete_model
+        if self.best is None:
+            self.infeasible, self.exhausted = proven, not proven
+        elif proven:
+            self.bound = self.best_cost  # the cuts exclude everything that could be cheaper
+
+    def _close_enough(self) -> bool:
+        if self.best is None:
+            return False
+        return not self.priced or self.best_cost <= self.bound * (1 + OPTIMALITY_GAP) + 1e-12
+
+    def _consider(self, formulation: Formulation, draft: Draft) -> bool:
+        """Pack it. True where the model's own nodes suffice, so nothing is left to do at this bound."""
+        done = complete(self.problem, draft, formulation)
+        if done.placement is not None:
+            cost = weight_of(self.problem, done.placement.assignment, done.placement.pools)
+            if cost < self.best_cost - 1e-12:
+                self.best, self.best_cost = done.placement, cost
+        if not done.cuts:
+            return True
+        self.cuts += [cut for cut, _ in done.cuts]
+        self.sound = self.sound and all(proven for _, proven in done.cuts)
+        return False
+
+
+def _regions_of(problem: Problem, draft: Draft) -> set[str]:
+    return {problem.site_by_id[s].region for sites in draft.assignment.values() for s in sites}
+
+
+def _weight(columns: int) -> int:
+    """For how many nodes of a small model one of a model with so many columns counts."""
+    return 1 if columns <= EXACT_COLUMNS else round(LARGE_NODE * (columns / EXACT_COLUMNS) ** 2)
