@@ -3,7 +3,8 @@
 load_s: reading and mapping the files; first_s: the first judgement, processes started and bundle loaded; repeat_s: the
 median of later ones; cpu_s: of this process and its workers, for loading and the first judgement; peak_mib: the same
 processes. On Terraform folders of 100, 1,000 and 10,000 resources that are made here. growth: the exponent by which
-load_s + repeat_s grow with the resources, from 1,000 to 10,000 (1 is linear). example: the gate over the 27 services.
+load_s + repeat_s grow with the resources, from 1,000 to 10,000 (1 is linear); cpu_growth: that of cpu_s. example: the
+gate over the 27 services.
 
 Beside it trivy (`trivy config`) and checkov, each in an environment of its own (--peers: where they are kept), read the
 same folders one after another: trivy_ratio and checkov_ratio are their wall time over that of `duoyun policy check`,
@@ -247,8 +248,10 @@ def summary(sizes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {n: min(r[n] for r in sizes.values()) for n in names if all(n in r for r in sizes.values())}
     if len(sizes) > 1:
         few, many = sorted(sizes, key=int)[-2:]
-        grown = [sizes[n]["load_s"] + sizes[n]["repeat_s"] for n in (few, many)]
-        found["growth"] = round(math.log(grown[1] / grown[0]) / math.log(int(many) / int(few)), 2)
+        wall = [sizes[n]["load_s"] + sizes[n]["repeat_s"] for n in (few, many)]
+        cpu = [sizes[n]["cpu_s"] for n in (few, many)]
+        for name, (before, after) in (("growth", wall), ("cpu_growth", cpu)):
+            found[name] = round(math.log(after / before) / math.log(int(many) / int(few)), 2)
     return found
 
 
