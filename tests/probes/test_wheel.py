@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -22,22 +22,27 @@ from probes.policy import Outcome
 from probes.wheel import Wheel
 
 Seen = list[tuple[int, float, Outcome, float]]
+NEVER = ("/mute", "/drips")  # that never answer in time, however quick the machine is
+WITHIN_S = 30.0
 
 
-async def spin(targets: list[tuple[str, int, str]], seconds: float, period_s: float = 0.1) -> Seen:
+async def spin(targets: list[tuple[str, int, str]], enough: Callable[[Seen], bool], period_s: float = 0.1) -> Seen:
+    """Asks until enough was seen, for WITHIN_S at most."""
     seen: Seen = []
     wheel = Wheel(targets, lambda i, _s, e, o, lag: seen.append((i, e, o, lag)), period_s, 0.3)
     await wheel.connect()
     stop = asyncio.Event()
     running = asyncio.create_task(wheel.run(stop))
-    await asyncio.sleep(seconds)
+    until_s = time.monotonic() + WITHIN_S
+    while not enough(seen) and time.monotonic() < until_s:
+        await asyncio.sleep(0.02)
     stop.set()
     await running
     return seen
 
 
-async def served(answers: dict[str, bytes | None], seconds: float) -> Counter[tuple[str, str]]:
-    """Asks each path of one server; what came of each. None: never answered."""
+async def served(answers: dict[str, bytes | None]) -> Counter[tuple[str, str]]:
+    """Asks each path of one server until each was heard of three times; what came of each. None: never answered."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -53,7 +58,12 @@ async def served(answers: dict[str, bytes | None], seconds: float) -> Counter[tu
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     paths = list(answers)
-    seen = await spin([("127.0.0.1", port, p) for p in paths], seconds)
+
+    def enough(seen: Seen) -> bool:
+        heard = Counter(i for i, _, o, _ in seen if o is not Outcome.TIMEOUT or paths[i] in NEVER)
+        return all(heard[i] >= 3 for i in range(len(paths)))
+
+    seen = await spin([("127.0.0.1", port, p) for p in paths], enough)
     server.close()
     return Counter((paths[i], o.value) for i, _, o, _ in seen)
 
@@ -76,10 +86,13 @@ def test_each_kind_of_answer() -> None:
                 "/endless": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 300_000,
                 "/drips": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
             },
-            1.6,
         )
     )
-    assert {path: {o for p, o in found if p == path} for path, _ in found} == {
+    on_a_busy_machine = {"timeout"}  # anything may come too late
+    assert {
+        path: {o for p, o in found if p == path} - (on_a_busy_machine if path not in NEVER else set())
+        for path, _ in found
+    } == {
         "/well": {"ok"},
         "/split": {"ok"},
         "/chunked": {"ok"},
@@ -93,12 +106,10 @@ def test_each_kind_of_answer() -> None:
         "/endless": {"ok"},
         "/drips": {"timeout"},
     }
-    assert found["/well", "ok"] >= 5
-    assert found["/mute", "timeout"] >= 1
 
 
 def test_nobody_listens_at_a_wheels_target() -> None:
-    seen = asyncio.run(spin([("127.0.0.1", 1, "/")], 0.5))
+    seen = asyncio.run(spin([("127.0.0.1", 1, "/")], lambda seen: len(seen) >= 2))
     assert {o for _, _, o, _ in seen} == {Outcome.REFUSED}
     assert len(seen) >= 2
 
