@@ -69,9 +69,9 @@ def _show_compliance(out: Output, data: dict[str, object], save: Path | None) ->
         table.add_column(name)
     controls = data["controls"]
     assert isinstance(controls, list)
-    colours = {"met": "green", "waived": "yellow", "open": "red", "not assessed": "dim"}
+    colours = {"met": "green", "waived": "yellow", "open": "red"}
     for row in controls:
-        state = f"[{colours[row['state']]}]{row['state']}[/]"
+        state = f"[{colours.get(row['state'], 'dim')}]{row['state']}[/]"
         table.add_row(row["control"], state, " ".join(row["rules"]), str(len(row["open"])), str(len(row["waived"])))
     console = out.console()
     console.print(table)

@@ -23,13 +23,16 @@ from model.spec.approvals import ApproverSpec, OidcIdentity
 from orchestrator.approvals import oidc, sshsig
 from orchestrator.approvals.prove import Proof, Purpose, prove
 from orchestrator.approvals.subject import approval_hash
-from orchestrator.gating import bundle_of, gate_plan
+from orchestrator.gating import bundle_of, gate_plan, surroundings
 from orchestrator.planning import Context, current_plan
 from orchestrator.store import AuditEntry
 from orchestrator.store.audit import GENESIS
+from policies.documents import of_plan
+from policies.evaluation import chosen
 from policies.rules import Rule
 
 VERSION = 1
+NOTHING_TO_JUDGE = "nothing to judge"
 STANDARDS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "mlps3": (
         "GB/T 22239-2019, level 3",
@@ -49,7 +52,8 @@ def compliance(context: Context, standard: str, since: datetime.date | None = No
         raise InvalidInput((), summary=f"{context.scope.application} is not deployed: there is nothing to report on")
     title, pattern = STANDARDS[standard]
     report = gate_plan(context.loaded, plan)
-    controls = _controls(bundle_of(context.loaded).rules, report.findings, pattern)
+    documents = of_plan(plan, surroundings(context.loaded.fleet, plan.placement.cost.currency))
+    controls = _controls(bundle_of(context.loaded).rules, report.findings, pattern, documents)
     entries = _entries(context)
     broken = context.store.audit.verify(str(context.scope))
     counts: dict[str, int] = defaultdict(int)
@@ -76,21 +80,31 @@ def compliance(context: Context, standard: str, since: datetime.date | None = No
     }
 
 
-def _controls(rules: Sequence[Rule], findings: Sequence[Finding], pattern: re.Pattern[str]) -> list[dict[str, Any]]:
-    """A control is open where a rule of it is broken, waived where every break is waived, else met."""
+def _controls(
+    rules: Sequence[Rule],
+    findings: Sequence[Finding],
+    pattern: re.Pattern[str],
+    documents: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """A control is open where a rule of it is broken, waived where every break is waived, else met; but not where
+    nothing is deployed that any rule of it looks at: nothing was shown then."""
     by_control: dict[str, list[str]] = defaultdict(list)
+    judged: set[str] = set()
     for rule in rules:
         for name in rule.controls:
             found = pattern.match(name.strip())
             if found is not None:
                 by_control[found[1]].append(rule.id)
+                if found[1] not in judged and chosen(rule.kinds, rule.objects, documents):
+                    judged.add(found[1])
     rows = []
     for control, ids in sorted(by_control.items(), key=lambda item: _order(item[0])):
         mine = [f for f in findings if f.rule_id in ids]
         broken = [f for f in mine if not f.waived_by and not f.unknown]
         waived = [f for f in mine if f.waived_by]
         unknown = [f for f in mine if f.unknown]
-        state = "open" if broken else "not assessed" if unknown else "waived" if waived else "met"
+        best = "met" if control in judged else NOTHING_TO_JUDGE
+        state = "open" if broken else "not assessed" if unknown else "waived" if waived else best
         rows.append(
             {
                 "control": control,

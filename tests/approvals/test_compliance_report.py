@@ -19,9 +19,9 @@ from orchestrator.store import Scope
 from policies.rules import Rule
 
 
-def rule(name: str, *controls: str) -> Rule:
+def rule(name: str, *controls: str, kinds: tuple[str, ...] = ("*",)) -> Rule:
     return Rule(
-        id=name, package=name, title="t", severity=Severity.LOW, rationale="", mend="m", kinds=("*",), controls=controls
+        id=name, package=name, title="t", severity=Severity.LOW, rationale="", mend="m", kinds=kinds, controls=controls
     )
 
 
@@ -37,13 +37,18 @@ def test_a_control_is_open_waived_met_or_not_assessed() -> None:
         rule("R4", "mlps3:8.1.10.1"),
         rule("R5", "mlps3 8.1.4.9"),
         rule("R6", "CIS 8.1.3.1"),
+        rule("R7", "mlps3 8.1.5.1", kinds=("database",)),
+        rule("R8", "mlps3 8.1.5.1", kinds=("bucket",)),
+        rule("R9", "mlps3 8.1.5.2", kinds=("cluster",)),
     ]
     findings = [finding("R2"), finding("R3", waived_by="W1"), finding("R5", unknown=True), finding("R6")]
-    rows = _controls(rules, findings, STANDARDS["mlps3"][1])
+    rows = _controls(rules, findings, STANDARDS["mlps3"][1], [{"kind": "cluster", "address": "a"}])
     assert [(r["control"], r["state"], r["rules"]) for r in rows] == [
         ("8.1.3.1", "open", ["R1", "R2"]),
         ("8.1.4.2", "waived", ["R3"]),
         ("8.1.4.9", "not assessed", ["R5"]),
+        ("8.1.5.1", "nothing to judge", ["R7", "R8"]),
+        ("8.1.5.2", "met", ["R9"]),
         ("8.1.10.1", "met", ["R4"]),
     ]
 
