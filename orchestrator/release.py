@@ -39,6 +39,9 @@ from orchestrator.planning import Context, Planned, current_plan, plan_for, plan
 from orchestrator.rollback import backwards, kept_cost, one_way_passed
 from orchestrator.store import LeaseKeeper, Scope, Store
 from orchestrator.store.revisions import UNFINISHED
+from policies.gate import DENIES_FROM
+
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +85,21 @@ class Runner:
 
 
 def require_gate(report: GateReport | None) -> None:
-    """Raises DeniedByPolicy with every finding that denies."""
+    """Raises DeniedByPolicy with the findings that deny, and not with the many that do not."""
     if report is None or report.passed:
         return
     stages = [name for name, passed in report.stages.items() if not passed and name != "approval"]
+    open_ = [f for f in report.findings if not f.waived_by and not f.approval]
+    denying = [f for f in open_ if f.severity >= DENIES_FROM]
     rows = [
-        f"{f.rule_id} {f.severity.name.lower()}: {f.address}: {f.message}" + (f" (mend: {f.mend})" if f.mend else "")
-        for f in sorted(report.findings, key=lambda f: (-f.severity, f.rule_id, f.address))
-        if not f.waived_by and not f.approval
+        f"{f.rule_id} {f.severity.name.lower()}: {f.address}: {f.message}" + (f"\n  mend: {f.mend}" if f.mend else "")
+        for f in denying[:_SHOWN]
     ]
+    if len(denying) > _SHOWN:
+        rows.append(f"and {len(denying) - _SHOWN} more; `duoyun plan -o json` has them all")
     raise DeniedByPolicy(
         f"refused by the gate, stage {', '.join(stages)}: nothing was touched",
-        detail="\n".join(rows[:50]),
+        detail="\n".join(rows),
         mend="change what the findings name, or waive a rule with reason, owner and expiry in the fleet's waivers file",
     )
 

@@ -22,6 +22,7 @@ from policies.waivers import Waiver
 
 SYNTAX, APPROVAL = "syntax", "approval"
 STAGES = (SYNTAX, NETWORK, POLICIES, APPROVAL)
+DENIES_FROM = Severity.HIGH
 _GATE = "DY-GATE"  # prefix of what the gate itself finds
 _PLAIN = frozenset({str, bool, int, float})
 
@@ -42,7 +43,7 @@ def judge(
     *,
     today: datetime.date,
     bundle: Bundle | None = None,
-    min_severity_to_deny: Severity = Severity.HIGH,
+    min_severity_to_deny: Severity = DENIES_FROM,
     evaluator: Evaluator | None = None,
 ) -> GateReport:
     """Judge documents (policies.documents). parameters: rule id -> its parameters, over the rule's defaults.
