@@ -82,8 +82,33 @@ def show_plan(
         show_gate(console, plan.gate, approval)
     for row in plan.unobserved:
         console.print(f"[yellow]unknown:[/] {escape(row)}")
+    show_part(console, plan)
     for row in plan.warnings:
         console.print(f"[yellow]warning:[/] {escape(row)}")
+
+
+_HELD_SHOWN = 10
+
+
+def show_part(console: Console, plan: Plan) -> None:
+    """What an executor that works for some partitions leaves to others."""
+    if not plan.partitions:
+        return
+    console.print(f"[yellow]part:[/] planned is {', '.join(plan.partitions)} alone; what is elsewhere is unknown here")
+    for row in plan.held[:_HELD_SHOWN]:
+        console.print(f"  held back: {escape(row)}", soft_wrap=True)
+    if len(plan.held) > _HELD_SHOWN:
+        console.print(f"  held back: {len(plan.held) - _HELD_SHOWN} more")
+    for line in still_to_do(plan):
+        console.print(f"  next: {line}", soft_wrap=True)
+
+
+def still_to_do(plan: Plan) -> list[str]:
+    """Whose turn it is once this part is done, in order."""
+    lines = [f"deploy on an executor for {partition} (DUOYUN_PARTITION={partition})" for partition in plan.elsewhere]
+    if plan.held:
+        lines.append(f"then here again: {len(plan.held)} of {', '.join(plan.partitions)} wait for that")
+    return lines
 
 
 def show_placement(console: Console, placement: Placement, regions: Mapping[str, str]) -> None:
@@ -211,6 +236,13 @@ def show_gate(console: Console, gate: GateReport, approval: str = "") -> None:
             console.print(f"    [green]mend:[/] {escape(first.mend)}")
 
 
+def part_summary(plan: Plan) -> dict[str, Any] | None:
+    """None where the plan is for all of the fleet's partitions."""
+    if not plan.partitions:
+        return None
+    return {"partitions": list(plan.partitions), "held": list(plan.held), "elsewhere": list(plan.elsewhere)}
+
+
 def plan_summary(plan: Plan) -> Mapping[str, Any]:
     """The plan as a program reads it: counts, cost, gate; the whole is in `plan --save`."""
     from model.codec import digest, to_data
@@ -242,5 +274,6 @@ def plan_summary(plan: Plan) -> Mapping[str, Any]:
         "pools": to_data(plan.placement.pools),
         "gate": to_data(plan.gate) if plan.gate else None,
         "unobserved": list(plan.unobserved),
+        "part": part_summary(plan),
         "warnings": list(plan.warnings),
     }

@@ -71,6 +71,7 @@ def check(
 
     duoyun providers check --fleet examples/miniprogram --account aws-cn
     """
+    from cli.context import executor
     from cli.interrupt import Stop
     from orchestrator.accounts import check as check_now
     from orchestrator.accounts import exit_code
@@ -80,7 +81,9 @@ def check(
     out: Output = ctx.obj
     known, limit_s = load_fleet(fleet), seconds_of("--timeout", timeout)
     with Stop(4 * limit_s) as stop:
-        rows = check_now(known, Targets(known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked)
+        rows = check_now(
+            known, Targets(known, executor=executor()), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked
+        )
     code = exit_code(rows)
     out.result({"accounts": [row.to_dict() for row in rows]}, code)
     if not out.is_json:
@@ -131,6 +134,7 @@ def prices(
     """
     import time
 
+    from cli.context import executor
     from cli.interrupt import Stop
     from cli.prices import show_prices, with_errors
     from model.exit_codes import ExitCode
@@ -145,7 +149,13 @@ def prices(
     if refresh:
         limit_s = seconds_of("--timeout", timeout)
         with Stop(4 * limit_s) as stop:
-            fetched = fetch(known, Targets(known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked)
+            fetched = fetch(
+                known,
+                Targets(known, executor=executor()),
+                accounts=account or (),
+                timeout_s=limit_s,
+                cancelled=stop.asked,
+            )
         errors = dict(fetched)
         known, book = load_fleet_book(fleet)
     rows = with_errors(told(known, book, time.time()), errors)
@@ -194,7 +204,7 @@ def show_abilities(console: Console, rows: tuple[Abilities, ...]) -> None:
             console.print(f"[red]{row.spec.name}[/]: {escaped(row.error.summary)}")
 
 
-_COLOURS = {"ok": "green", "missing": "red", "unknown": "yellow", "failed": "red"}
+_COLOURS = {"ok": "green", "missing": "red", "unknown": "yellow", "failed": "red", "elsewhere": "dim"}
 
 
 def show_checked(console: Console, rows: tuple[Checked, ...]) -> None:

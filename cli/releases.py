@@ -173,7 +173,7 @@ def deploy(
             return
         _consent(out, context, planned, yes=yes or plan_file is not None, verbose=verbose)
         released = _release(runner, view, planned, message, auto_rollback=not no_rollback)
-        _show_released(out, context, released)
+        _show_released(out, context, released, planned.plan)
 
 
 @contextmanager
@@ -203,9 +203,15 @@ def _release(runner: Runner, view: LiveView, planned: Planned, message: str, *, 
 
 def _no_change(out: Output, planned: Planned) -> None:
     planned.require_observed()
-    out.result({"changes": {}, "revision": planned.plan.base_revision})
+    from cli.plan_view import part_summary, show_part
+
+    plan = planned.plan
+    out.result({"changes": {}, "revision": plan.base_revision, "part": part_summary(plan)})
     if not out.is_json:
-        out.console().print("[green]no change[/]: what is there is what the files want")
+        where = f" in {', '.join(plan.partitions)}" if plan.partitions else ""
+        said = f"nothing to do yet{where}" if plan.held else f"no change{where}"
+        out.console().print(f"[green]{said}[/]" + ("" if plan.held else ": what is there is what the files want"))
+        show_part(out.console(), plan)
 
 
 def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verbose: bool) -> None:
@@ -227,7 +233,8 @@ def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verb
         raise typer.Abort
 
 
-def _show_released(out: Output, context: Context, released: Released) -> None:
+def _show_released(out: Output, context: Context, released: Released, plan: Plan | None = None) -> None:
+    from cli.plan_view import part_summary, still_to_do
     from orchestrator.records import endpoints
 
     urls = endpoints(context)
@@ -237,6 +244,7 @@ def _show_released(out: Output, context: Context, released: Released) -> None:
         "actions": len(released.outcome.actions),
         "seconds": round(released.seconds, 1),
         "endpoints": urls,
+        "part": part_summary(plan) if plan else None,
     }
     out.result(data)
     if not out.is_json:
@@ -247,6 +255,8 @@ def _show_released(out: Output, context: Context, released: Released) -> None:
         )
         for row in urls:
             console.print(f"  {row['service']} in {row['region']}: {row['url']}")
+        for line in still_to_do(plan) if plan else ():
+            console.print(f"[yellow]still to do:[/] {line}", soft_wrap=True)
 
 
 def rollback(
@@ -291,7 +301,8 @@ def rollback(
         planned = replace(planned, plan=replace(planned.plan, actions=backwards(planned.plan.actions)))
         _consent(out, context, planned, yes=yes, verbose=verbose)
         text = message or f"back to revision {number}"
-        _show_released(out, context, _release(runner, view, planned, text, auto_rollback=False))
+        released = _release(runner, view, planned, text, auto_rollback=False)
+        _show_released(out, context, released, planned.plan)
 
 
 def resume(
@@ -356,4 +367,5 @@ def destroy(
                 f"destroying {context.scope.application} wants its name typed out",
                 mend=f"duoyun destroy ... --confirm {context.scope.application}",
             )
-        _show_released(out, context, _release(runner, view, planned, "destroy", auto_rollback=False))
+        released = _release(runner, view, planned, "destroy", auto_rollback=False)
+        _show_released(out, context, released, planned.plan)

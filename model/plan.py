@@ -227,10 +227,19 @@ class Plan:
     cost_before: Cost | None = None
     gate: GateReport | None = None
     warnings: tuple[str, ...] = ()
+    # Of an executor that works for some of the fleet's partitions (orchestrator.parts); () where it works for all:
+    partitions: tuple[str, ...] = ()  # those it works for; what is elsewhere stands in items as it was deployed
+    held: tuple[str, ...] = ()  # what waits for another partition's release, in words
+    elsewhere: tuple[str, ...] = ()  # partitions that have something to do after this one
 
     @property
     def empty(self) -> bool:
         return not self.actions
+
+    @property
+    def own_items(self) -> tuple[Item, ...]:
+        """Those in the partitions that it is made for; all of them where it is made for all."""
+        return tuple(i for i in self.items if not self.partitions or i.address.partition in self.partitions)
 
 
 class RevisionState(StrEnum):

@@ -26,7 +26,7 @@ def watched(plan: Plan) -> tuple[Address, ...]:
     since nobody knows how long that was watched. Pure.
     """
     if not plan.actions:
-        return tuple(i.address for i in plan.items if i.ownership is not Ownership.REFERENCE and _runs(i.address))
+        return tuple(i.address for i in plan.own_items if i.ownership is not Ownership.REFERENCE and _runs(i.address))
     return tuple(a.address for a in plan.actions if a.op is not Op.DELETE and _runs(a.address))
 
 

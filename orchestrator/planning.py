@@ -32,6 +32,7 @@ from orchestrator.gating import above_the_line, gate_plan
 from orchestrator.late import bind, instance_addresses
 from orchestrator.load import Loaded
 from orchestrator.observe import World, observe, regions_of
+from orchestrator.parts import Part, part_of
 from orchestrator.placing import place
 from orchestrator.reconcile import Reconciled, Recorded, reconcile
 from orchestrator.stability import kept_placement
@@ -86,6 +87,15 @@ class Context:
     @property
     def scope(self) -> Scope:
         return Scope(self.loaded.fleet.name, self.loaded.app.name)
+
+    def may(self, partition: str) -> bool:
+        """Whether this executor works for that partition."""
+        return self.targets.executor.may(partition)
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The fleet's partitions that are another executor's."""
+        return self.targets.executor.elsewhere(self.loaded.fleet)
 
 
 def make_plan(context: Context, *, replan: bool = False, work_limit: int | None = None) -> Planned:
@@ -145,6 +155,7 @@ def plan_of_revision(context: Context, number: int) -> Planned:
         app=past.app,
         app_sha256=past.app_sha256,
         before=current_plan(context),
+        in_order=False,
     )
 
 
@@ -181,11 +192,18 @@ def plan_for(
     app: Mapping[str, object],
     app_sha256: str,
     before: Plan | None = None,
+    in_order: bool = True,
 ) -> Planned:
-    """Observes, reconciles and judges a desired state."""
+    """Observes, reconciles and judges a desired state.
+
+    Of an executor that works for some of the fleet's partitions: its part of that state (orchestrator.parts; in_order
+    as there). Raises OtherExecutor where nothing of the fleet is ours to work for.
+    """
     loaded, store = context.loaded, context.store
-    records = {r.address: r for r in store.inventory.list(context.scope)}
-    items = _as_adopted(items, records)
+    context.targets.executor.require_fit(loaded.fleet)
+    records = records_here(context)
+    part = _part(context, tuple(items), in_order=in_order)
+    items = _as_adopted(part.items, records)
     world = observe_for(context, items, records)
     found, items = _reconcile(context, items, world, records)
     if found.missing:
@@ -214,8 +232,26 @@ def plan_for(
         unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
         cost_before=before.placement.cost if before else None,
         warnings=(*map(str, loaded.warnings), *above_the_line(loaded.fleet, placement.cost)),
+        partitions=context.targets.executor.here(loaded.fleet) if context.elsewhere else (),
+        held=tuple(map(str, part.held)),
+        elsewhere=part.elsewhere,
     )
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
+
+
+def records_here(context: Context) -> dict[Address, Record]:
+    """The inventory, as far as it lies in partitions that this executor works for."""
+    records = context.store.inventory.list(context.scope)
+    return {r.address: r for r in records if context.may(r.address.partition)}
+
+
+def _part(context: Context, items: tuple[Item, ...], *, in_order: bool) -> Part:
+    """All of it, where no other executor has a part in it."""
+    if not context.elsewhere:
+        return Part(items, (), ())
+    current = current_plan(context)
+    deployed = bound_now(context, current.items if current else ())
+    return part_of(bound_now(context, items), deployed, context.may, in_order=in_order)
 
 
 def _adopted(record: Record) -> bool:
@@ -240,7 +276,7 @@ def observe_for(
     Our own things are listed by their tags. Referenced and adopted ones carry none, and are asked for one by one; so
     is what the inventory knows, lest a lost tag make it look absent. foreign: other people's things there as well.
     """
-    items = tuple(items)
+    items = tuple(i for i in items if context.may(i.address.partition))
     also = [i.address for i in items if i.ownership is not Ownership.OWN]
     scope = [*(i.address for i in items), *records]
     return observe(
@@ -289,7 +325,7 @@ def _reconcile(
             recorded,
             diff=compare,
             needs_replace=lambda address, before, after: _needs_replace(context, address, before, after),
-            unobserved=world.unknown,
+            unobserved=lambda a: world.unknown(a) or not context.may(a.partition),
             salt=str(context.store.revisions.latest_number(context.scope)),
         )
 
@@ -347,5 +383,6 @@ __all__ = [
     "plan_for",
     "plan_of_revision",
     "recorded_of",
+    "records_here",
     "summary",
 ]

@@ -18,6 +18,7 @@ from model.errors import (
     Interrupted,
     InvalidInput,
     LeaseLost,
+    OtherExecutor,
     PlanStale,
     ReleaseFailed,
     ReleaseRolledBack,
@@ -35,7 +36,8 @@ from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.engine.outcome import ActionState, Outcome
 from orchestrator.observe import World
-from orchestrator.planning import Context, Planned, current_plan, plan_for, plan_of_revision
+from orchestrator.parts import same_here
+from orchestrator.planning import Context, Planned, bound_now, current_plan, plan_for, plan_of_revision
 from orchestrator.rollback import backwards, kept_cost, one_way_passed
 from orchestrator.store import LeaseKeeper, Scope, Store
 from orchestrator.store.revisions import UNFINISHED
@@ -140,11 +142,23 @@ def resume(runner: Runner) -> Released:
             mend="`duoyun status` shows how the last one ended",
         )
     plan = runner.store.plans.load(revision.plan_sha256)
+    _require_ours(runner.context, plan, revision)
     world = World()
     _require_free(runner, plan, world)
     Planned(plan, world).require_observed()
     _set(runner, revision, RevisionState.RUNNING)
     return _finish(runner, plan, revision, auto_rollback=revision.rollback_of is None)
+
+
+def _require_ours(context: Context, plan: Plan, revision: Revision) -> None:
+    """Raises OtherExecutor where the plan has something to do in a partition that this executor does not work for."""
+    others = sorted({a.address.partition for a in plan.actions if not context.may(a.address.partition)})
+    if others:
+        raise OtherExecutor(
+            f"revision {revision.number} has work in {', '.join(others)}, and this executor works for "
+            f"{context.targets.executor} alone",
+            mend="resume it on an executor for these; or `duoyun deploy` here makes a new plan of this executor's part",
+        )
 
 
 def _require_free(runner: Runner, plan: Plan, world: World) -> None:
@@ -163,6 +177,8 @@ def nothing_to_do(context: Context, planned: Planned) -> bool:
     if not planned.plan.empty:
         return False
     newest = context.store.revisions.latest(context.scope)
+    if planned.plan.partitions and newest is not None and not part_is_recorded(context, planned.plan):
+        return False  # other executors go by what the deployed revision says of our part
     if newest is None or newest.state in (RevisionState.DEPLOYED, RevisionState.DESTROYED):
         return True
     current = current_plan(context)
@@ -171,8 +187,17 @@ def nothing_to_do(context: Context, planned: Planned) -> bool:
     return current is not None and current.app == planned.plan.app and newest.state not in UNFINISHED
 
 
+def part_is_recorded(context: Context, plan: Plan) -> bool:
+    """Whether the deployed revision says of this executor's partitions what the plan says."""
+    current = current_plan(context)
+    now, then = bound_now(context, plan.items), bound_now(context, current.items if current else ())
+    return same_here(now, then, context.may)
+
+
 def _start(runner: Runner, plan: Plan, message: str, rollback_of: int | None = None) -> Revision:
     sha256 = runner.store.plans.save(plan)
+    if plan.partitions:  # `history` shows whose part it was
+        message = f"{message} [{', '.join(plan.partitions)} alone]".strip()
     return runner.store.revisions.start(
         runner.scope,
         runner.keeper.token,
@@ -195,7 +220,7 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     title = f"{plan.application} revision {revision.number}"
     runner.on_phase(title + (f", rolling back {revision.rollback_of}" if revision.rollback_of else ""), plan)
     # A destroy and a roll-back go on past a failure: each thing that can be put right is worth it by itself.
-    keep_going = not plan.items or revision.rollback_of is not None
+    keep_going = not plan.own_items or revision.rollback_of is not None
     outcome = _execute(runner, plan, revision, keep_going=keep_going)
     if outcome.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
@@ -204,7 +229,7 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
             mend="`duoyun resume` goes on; `duoyun deploy` makes a new plan from here",
         )
     failure = _failure_of(plan, outcome)
-    if failure is None and plan.items and revision.rollback_of is None:
+    if failure is None and plan.own_items and revision.rollback_of is None:
         try:
             failure = _bake(runner, plan)
         except Interrupted:
@@ -225,7 +250,7 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     if refused is not None:
         _set(runner, revision, RevisionState.FAILED)
         raise refused
-    if not auto_rollback or not plan.items:
+    if not auto_rollback or not plan.own_items:
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, "nothing was rolled back")
     return _roll_back(runner, plan, revision, failure, outcome)

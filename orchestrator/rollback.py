@@ -41,7 +41,7 @@ def one_way_passed(plan: Plan, outcomes: Mapping[str, ActionOutcome]) -> tuple[s
 def kept_cost(plan: Plan) -> str:
     """What the roll-back of a first release leaves, and what that costs."""
     cost = plan.placement.cost
-    pools = [i for i in plan.items if i.address.kind is Kind.NODE_POOL]
+    pools = [i for i in plan.own_items if i.address.kind is Kind.NODE_POOL]
     if not pools:
         return "its workloads are gone"
     return (

@@ -139,6 +139,7 @@ class ClusterAccess:
     """How to reach a cluster's API without any CLI. token() gives a fresh bearer token (called per session).
 
     Client certificate and key are PEM texts where the cloud hands those out instead of tokens (AKS, ACK).
+    tls_server_name: the name that the server's certificate is for, where it is not the server's own.
     """
 
     server: str
@@ -147,6 +148,7 @@ class ClusterAccess:
     client_certificate_pem: str = field(default="", repr=False)
     client_key_pem: str = field(default="", repr=False)
     proxy_url: str = ""
+    tls_server_name: str = ""
 
 
 @runtime_checkable

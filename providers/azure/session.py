@@ -91,6 +91,7 @@ def make_credential(account: Account) -> Any:
             exclude_interactive_browser_credential=True,
             exclude_visual_studio_code_credential=True,
             **more,
+            **_way_out(account),
         )
     missing = [name for name in names if not secrets[name]]
     if missing:
@@ -98,7 +99,17 @@ def make_credential(account: Account) -> Any:
             f"account {account.name}: the service principal has no {', '.join(missing)}",
             mend="export " + ", ".join(f"{prefix or 'PREFIX'}_{name.upper()}" for name in missing),
         )
-    return ClientSecretCredential(authority=authority, **secrets)
+    return ClientSecretCredential(authority=authority, **secrets, **_way_out(account))
+
+
+def _way_out(account: Account) -> dict[str, Any]:
+    """How tokens are fetched: as the account's calls go out. https alone, since the instance's own service is near."""
+    options: dict[str, Any] = {}
+    if account.proxy_url:
+        options["proxies"] = {"https": account.proxy_url}
+    if account.ca_bundle:
+        options["connection_verify"] = account.ca_bundle
+    return options
 
 
 class Session:
