@@ -213,6 +213,8 @@ def plan_for(
                 for m in found.missing
             ]
         )
+    if doomed := adopted_replaced(found.actions, items):
+        raise InvalidInput(doomed, summary="the plan would delete what was adopted, and make it anew")
     impossible = lacking(found.actions, context.targets)
     if impossible:
         raise InvalidInput(impossible, summary="the plan asks for what an adapter cannot do")
@@ -262,6 +264,20 @@ def _as_adopted(items: Iterable[Item], records: Mapping[Address, Record]) -> tup
     """What `duoyun adopt` recorded stays adopted, whatever the fleet says of it: it is changed, and never destroyed."""
     kept = {a for a, record in records.items() if _adopted(record)}
     return tuple(replace(item, ownership=Ownership.ADOPT) if item.address in kept else item for item in items)
+
+
+def adopted_replaced(actions: Iterable[Action], items: Iterable[Item]) -> list[Diagnostic]:
+    """What was adopted is somebody's running system: it is changed in place, or not at all. Pure."""
+    adopted = {i.address for i in items if i.ownership is Ownership.ADOPT}
+    mend = (
+        "give the service another name, so that both run side by side until the old one is deleted by hand; or "
+        "`duoyun adopt --undo` it, and delete it when it may be away"
+    )
+    return [
+        Diagnostic("", f"{a.address} was adopted, and {a.reason}", mend)
+        for a in actions
+        if a.op is Op.REPLACE and a.address in adopted
+    ]
 
 
 def _reference_mend(address: Address) -> str:
@@ -350,7 +366,12 @@ def compare(observed: Observed, desired: AnyResource, recorded: AnyResource | No
     """The comparison that fits a resource: fields for clouds, field ownership for clusters."""
     if isinstance(desired, KubernetesObject):
         from providers.kubernetes import diff_manifests
+        from providers.kubernetes.withheld import beside, holds_withheld, unread
 
+        if holds_withheld(desired):
+            observed = beside(observed, desired)
+        elif holds_withheld(recorded):
+            return unread(diff_resource(observed, desired, recorded, kubernetes_diff=diff_manifests))
         return diff_resource(observed, desired, recorded, kubernetes_diff=diff_manifests)
     return diff_resource(observed, desired, recorded)
 

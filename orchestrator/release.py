@@ -38,7 +38,7 @@ from orchestrator.engine.outcome import ActionState, Outcome
 from orchestrator.observe import World
 from orchestrator.parts import same_here
 from orchestrator.planning import Context, Planned, bound_now, current_plan, plan_for, plan_of_revision
-from orchestrator.rollback import backwards, kept_cost, one_way_passed
+from orchestrator.rollback import as_adopted, backwards, kept_cost, one_way_passed
 from orchestrator.store import LeaseKeeper, Scope, Store
 from orchestrator.store.revisions import UNFINISHED
 from policies.gate import DENIES_FROM
@@ -373,7 +373,7 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
     runner.tell("rollback_started", f"{title} failed: {failure.first}; rolling back what it changed")
     previous = runner.store.revisions.latest_deployed(runner.scope)
     try:
-        planned = plan_of_revision(runner.context, previous.number) if previous else _undo_first(runner, plan)
+        planned = _way_back(runner, plan, previous)
         planned.require_observed()
         back = replace(planned.plan, actions=backwards(planned.plan.actions))
         # The failed revision stays RUNNING until its roll-back is on record: killed in between, `resume` finds it.
@@ -403,10 +403,30 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
     )
 
 
+def _way_back(runner: Runner, plan: Plan, previous: Revision | None) -> Planned:
+    """To the revision before, and what was adopted since to how it was then."""
+    if previous is None:
+        return _undo_first(runner, plan)
+    past = runner.store.plans.load(previous.plan_sha256)
+    adopted = as_adopted(plan, past.items)
+    if not adopted:
+        return plan_of_revision(runner.context, previous.number)
+    return plan_for(
+        runner.context,
+        (*past.items, *adopted),
+        past.placement,
+        app=past.app,
+        app_sha256=past.app_sha256,
+        before=past,
+        in_order=False,
+    )
+
+
 def _undo_first(runner: Runner, plan: Plan) -> Planned:
     """There is no revision to go back to: workloads and instances go, infrastructure stays (ADR 3)."""
     workloads = (Kind.KUBERNETES_OBJECT, Kind.INSTANCE)
     kept = tuple(i for i in plan.items if i.address.kind not in workloads)
     recorded = {r.address for r in runner.store.inventory.list(runner.scope)}
     kept = tuple(i for i in kept if i.address in recorded)
+    kept = (*kept, *as_adopted(plan, kept))
     return plan_for(runner.context, kept, plan.placement, app=plan.app, app_sha256=plan.app_sha256)
