@@ -2,7 +2,7 @@
 
 Callers: model.spec.check_fleet, model.facts.book (which lets the user's assumptions outrank these), orchestrator,
 sandbox. The tables lie beside this file (tables/*.csv, one source and date per row; README.md says how they were
-made). Read once, on first use. Non-goals: spot prices, discounts, stock; the providers' live catalogues.
+made). Read once, on first use. Non-goals: discounts, stock; the providers' live catalogues.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class InstanceTypeFact:
     """A machine type as one region sells it. allocatable_*: what pods may use of it after the kubelet's share.
 
     memory_mib and vcpu are nominal. arch: amd64 or arm64. price_per_hour: on-demand list price in `currency`;
-    assumed: no public table gives it for this region, and formula says how it was derived.
+    assumed: no public table gives it for this region, and formula says how it was derived. spot_price_per_hour: of
+    preemptible capacity, in the same currency; None where nobody told it (then none is sold as spot, for all we know);
+    spot_assumed, spot_formula, spot_source and spot_date say of it what their namesakes say of the list price.
+    local_disk_gib: disks in the machine that are lost with it, formatted or not; 0: none.
     """
 
     name: str
@@ -61,6 +64,12 @@ class InstanceTypeFact:
     source: str
     price_source: str
     price_date: str
+    spot_price_per_hour: float | None = None
+    spot_assumed: bool = False
+    spot_formula: str = ""
+    spot_source: str = ""
+    spot_date: str = ""
+    local_disk_gib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
