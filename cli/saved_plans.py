@@ -5,6 +5,7 @@ Callers: releases.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ def load_plan(path: Path) -> Plan:
 def planned_again(context: Context, path: Path) -> Planned:
     """A saved plan with a fresh look at the world: executed only where nothing moved since it was made."""
     from orchestrator.planning import plan_for
+    from orchestrator.stages import with_canaries
 
     plan = load_plan(path)
     if (plan.application, plan.fleet) != (context.scope.application, context.scope.fleet):
@@ -64,4 +66,4 @@ def planned_again(context: Context, path: Path) -> Planned:
             detail=f"the plan has {len(plan.actions)} actions, {len(now.plan.actions)} are needed now",
             mend="make a new plan",
         )
-    return now
+    return replace(now, plan=with_canaries(now.plan))

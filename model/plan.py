@@ -204,6 +204,19 @@ class GateReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a release that is watched before the next part begins.
+
+    canaries: ids of the actions that bring the new version to a share of a service's replicas. actions: ids of all that
+    is done when the stage is, with all that they depend on; each stage holds those before it. watch_s: how long.
+    """
+
+    canaries: tuple[str, ...]
+    actions: tuple[str, ...]
+    watch_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that a deploy will do, resolved: hashed, saved, gated, approved and executed as this one value.
 
@@ -227,6 +240,7 @@ class Plan:
     cost_before: Cost | None = None
     gate: GateReport | None = None
     warnings: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()  # canaries, in this order; what is in none of them comes after the last
 
     @property
     def empty(self) -> bool:
