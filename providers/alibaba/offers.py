@@ -7,17 +7,20 @@ and use of pay-as-you-go and of preemptible vCPUs).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from model.errors import CapacityUnavailable, InvalidRequest, NotFound, Unreachable
+from model.errors import CapacityUnavailable, CloudError, InvalidRequest, NotFound, Unreachable
 from model.facts.live import Counts, Quota, SpotPrice
 from providers.alibaba.session import Session, inside
 from providers.base import Call
 
 SPOT_SOURCE, QUOTA_SOURCE = "Alibaba Cloud ECS DescribeSpotPriceHistory", "Alibaba Cloud ECS DescribeAccountAttributes"
 _MOST_PAGES = 100
-_SOLD = frozenset({"WithStock", "ClosedWithStock"})
+_GONE = frozenset({"WithoutStock", "ClosedWithoutStock"})
+CURRENCY = {"alibaba-cn": "CNY", "alibaba-intl": "USD"}
+"""Where an answer names none, as the documented samples of DescribeSpotPriceHistory do not."""
 QUOTAS = (
     ("max-postpaid-instance-vcpu-count", "used-postpaid-instance-vcpu-count", "pay-as-you-go vCPUs", Counts.VCPU),
     ("max-spot-instance-vcpu-count", "used-spot-instance-vcpu-count", "preemptible vCPUs", Counts.SPOT_VCPU),
@@ -25,26 +28,41 @@ QUOTAS = (
 
 
 def spot_prices(session: Session, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
-    """Of each zone the newest row; of these the dearest. A type that the region does not sell so is left out."""
+    """A type that the region does not sell so is left out. Where not one is answered, the last refusal is raised."""
+    refused: CloudError | None = None
+    answered = False
     for name in sorted(types):
         try:
             rows, currency = _history(session, region, name, call)
-        except (NotFound, InvalidRequest, CapacityUnavailable):
+        except (NotFound, InvalidRequest, CapacityUnavailable) as exc:
+            refused = exc
             continue
-        newest: dict[str, tuple[str, float]] = {}
-        for row in rows:
-            zone, at, price = str(row.get("ZoneId", "")), str(row.get("Timestamp", "")), _number(row.get("SpotPrice"))
-            if price > 0 and row.get("InstanceType", name) == name and (zone not in newest or at > newest[zone][0]):
-                newest[zone] = at, price
-        if newest and currency:
-            date = max(at for at, _ in newest.values())[:10]
-            yield SpotPrice(name, max(price for _, price in newest.values()), currency, date, SPOT_SOURCE)
+        answered = True
+        price = dearest(name, rows, currency or CURRENCY[session.account.partition])
+        if price is not None:
+            yield price
+    if refused is not None and not answered:
+        raise refused
+
+
+def dearest(name: str, rows: Iterable[Mapping[str, Any]], currency: str) -> SpotPrice | None:
+    """Of each zone the newest row; of these the dearest. Rows of other types or without a price are passed over."""
+    newest: dict[str, tuple[str, float]] = {}
+    for row in rows:
+        zone, at, price = str(row.get("ZoneId", "")), str(row.get("Timestamp", "")), number(row.get("SpotPrice"))
+        if price > 0 and row.get("InstanceType", name) == name and (zone not in newest or at > newest[zone][0]):
+            newest[zone] = at, price
+    if not newest:
+        return None
+    date = max(at for at, _ in newest.values())[:10]
+    return SpotPrice(name, max(price for _, price in newest.values()), currency, date, SPOT_SOURCE)
 
 
 def _history(session: Session, region: str, name: str, call: Call) -> tuple[list[Mapping[str, Any]], str]:
-    """Rows of the last hours in all zones, and their currency."""
+    """Rows of the last day in all zones, and their currency, "" where the answer names none."""
     asked: dict[str, Any] = {
         "NetworkType": "vpc", "InstanceType": name, "OSType": "linux", "IoOptimized": "optimized",
+        "StartTime": (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }  # fmt: skip
     rows: list[Mapping[str, Any]] = []
     currency, offset = "", 0
@@ -53,20 +71,23 @@ def _history(session: Session, region: str, name: str, call: Call) -> tuple[list
         page = inside(answer, ("SpotPrices", "SpotPriceType"))
         rows += page
         currency = str(answer.get("Currency") or currency)
-        following = int(_number(answer.get("NextOffset")))
-        if not page or following <= offset:
+        following = int(number(answer.get("NextOffset")))
+        if not page or following <= offset:  # the last page of rows may name a next one, which is empty
             return rows, currency
         offset = following
     raise Unreachable(f"DescribeSpotPriceHistory: more than {_MOST_PAGES} pages for {name} in {region}")
 
 
 def zones_selling(session: Session, region: str, types: Collection[str], call: Call) -> Mapping[str, tuple[str, ...]]:
-    """What is out of stock for good is not sold; what is merely short is."""
     asked = {
         "DestinationResource": "InstanceType", "IoOptimized": "optimized", "InstanceChargeType": "PostPaid",
         "ResourceType": "instance",
     }  # fmt: skip
-    answer = session.rpc("Ecs", "DescribeAvailableResource", region, call, asked)
+    return selling(session.rpc("Ecs", "DescribeAvailableResource", region, call, asked), types)
+
+
+def selling(answer: Mapping[str, Any], types: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """What a zone will not have again is not sold there; what is merely short is."""
     found: dict[str, set[str]] = {}
     for zone in inside(answer, ("AvailableZones", "AvailableZone")):
         for resource in inside(zone, ("AvailableResources", "AvailableResource")):
@@ -79,14 +100,19 @@ def zones_selling(session: Session, region: str, types: Collection[str], call: C
 
 
 def _sold(row: Mapping[str, Any]) -> bool:
-    """StatusCategory where it is told; Status alone in older answers."""
+    """StatusCategory where it is told; Status alone in older answers. A category that is not known is not held against
+    a type: creating it there would tell."""
     category = row.get("StatusCategory")
-    return category in _SOLD if category else row.get("Status") == "Available"
+    return category not in _GONE if category else row.get("Status") == "Available"
 
 
 def quotas(session: Session, region: str, call: Call) -> tuple[Quota, ...]:
     names = [name for limit, used, _, _ in QUOTAS for name in (limit, used)]
-    answer = session.rpc("Ecs", "DescribeAccountAttributes", region, call, {"AttributeName": names})
+    return limits(session.rpc("Ecs", "DescribeAccountAttributes", region, call, {"AttributeName": names}))
+
+
+def limits(answer: Mapping[str, Any]) -> tuple[Quota, ...]:
+    """What of it is a number; an attribute that an account lacks is left out."""
     told: dict[str, float] = {}
     for row in inside(answer, ("AccountAttributeItems", "AccountAttributeItem")):
         values = [v.get("Value") for v in inside(row, ("AttributeValues", "ValueItem"))]
@@ -107,5 +133,6 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """0 for what is none."""
     return float(value) if _is_number(value) else 0.0

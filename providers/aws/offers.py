@@ -7,7 +7,7 @@ EC2 User Guide, "EC2 On-Demand Instance quotas": each counts vCPUs of running in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from providers.base import Call
 
 SPOT_SOURCE, QUOTA_SOURCE = "EC2 DescribeSpotPriceHistory", "AWS Service Quotas"
 _CURRENCY = {"aws": "USD", "aws-cn": "CNY"}  # the answer names none; EC2 pricing pages of the two partitions
+_LINUX = frozenset({"Linux/UNIX", "Linux/UNIX (Amazon VPC)"})  # the second where an account still knows EC2-Classic
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _FILTER_VALUES = 200  # EC2 API Reference, Filter: values of one filter
 _STANDARD = frozenset("acdhimrtz")
 _OWN_QUOTA = frozenset({"dl", "hpc", "inf", "mac", "trn"})
@@ -31,26 +33,28 @@ QUOTAS = (
 
 
 def spot_prices(session: Session, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
-    """Of each zone the newest row; of these the dearest. Rows of another platform or without a price are left out."""
     rows = session.pages(
         "ec2", region, "describe_spot_price_history", "SpotPriceHistory", call,
-        InstanceTypes=sorted(types), ProductDescriptions=["Linux/UNIX"], StartTime=datetime.now(UTC),
+        InstanceTypes=sorted(types), ProductDescriptions=sorted(_LINUX), StartTime=datetime.now(UTC),
     )  # fmt: skip
-    newest: dict[tuple[str, str], tuple[datetime, float]] = {}
+    return dearest(rows, types, _CURRENCY[session.account.partition])
+
+
+def dearest(rows: Iterable[Mapping[str, Any]], types: Collection[str], currency: str) -> Iterator[SpotPrice]:
+    """Of each zone the newest row; of these the dearest. Rows of another platform or without a price are left out."""
+    newest: dict[str, dict[str, tuple[datetime, float]]] = {}
     for row in rows:
         name, price = str(row.get("InstanceType", "")), _number(row.get("SpotPrice"))
-        if name not in types or row.get("ProductDescription") != "Linux/UNIX" or price <= 0:
+        if name not in types or row.get("ProductDescription") not in _LINUX or price <= 0:
             continue
-        key, at = (name, str(row.get("AvailabilityZone", ""))), row.get("Timestamp") or datetime.min.replace(tzinfo=UTC)
-        if key not in newest or at > newest[key][0]:
-            newest[key] = at, price
-    for name in sorted({name for name, _ in newest}):
-        told = [found for (of, _), found in newest.items() if of == name]
-        date = max(at for at, _ in told)
-        yield SpotPrice(
-            name, max(price for _, price in told), _CURRENCY[session.account.partition],
-            date.date().isoformat() if date.year > 1 else "", SPOT_SOURCE,
-        )  # fmt: skip
+        zone, at = str(row.get("AvailabilityZone", "")), row.get("Timestamp") or _UNKNOWN
+        zones = newest.setdefault(name, {})
+        if zone not in zones or at > zones[zone][0]:
+            zones[zone] = at, price
+    for name, zones in sorted(newest.items()):
+        at = max(at for at, _ in zones.values())
+        date = "" if at == _UNKNOWN else at.date().isoformat()
+        yield SpotPrice(name, max(price for _, price in zones.values()), currency, date, SPOT_SOURCE)
 
 
 def zones_selling(session: Session, region: str, types: Collection[str], call: Call) -> Mapping[str, tuple[str, ...]]:

@@ -31,12 +31,13 @@ def zones_selling(session: Session, region: str, types: Collection[str], call: C
         name = by_lower.get(str(getattr(sku, "name", "") or "").lower())
         if name is None or str(sku.resource_type or "").lower() != "virtualmachines":
             continue
-        for zone in _zones(sku, region, known):
+        for zone in zones_of(sku, region, known):
             found.setdefault(name, set()).add(f"{region}-{zone}")
     return {name: tuple(sorted(zones)) for name, zones in sorted(found.items())}
 
 
-def _zones(sku: Any, region: str, known: tuple[str, ...]) -> Collection[str]:
+def zones_of(sku: Any, region: str, known: tuple[str, ...]) -> Collection[str]:
+    """Numbers of the zones that sell the SKU to this subscription; `1` stands for a region without zones."""
     places = [info for info in sku.location_info or () if str(info.location or "").lower() == region.lower()]
     if not places:
         return ()
