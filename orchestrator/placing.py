@@ -140,11 +140,7 @@ def build_problem(
     services = tuple(builder.service(s, current) for s in app.spec.services)
     externals = tuple(builder.external(e) for e in app.spec.externals)
     routes = tuple(builder.routes(any(e.internet for e in externals)))
-    quotas = {
-        f"{fleet.account(r.account).partition}/{r.region}": float(r.quota_vcpu)
-        for r in fleet.spec.regions
-        if r.quota_vcpu is not None
-    }
+    quotas = dict(builder.quotas())
     problem = Problem(
         services=services,
         sites=sites,
@@ -181,7 +177,7 @@ class _Builder:
         self.app, self.fleet, self.book = app, fleet, book
         self.diagnostics: list[Diagnostic] = []
         self._sites = list(fleet.sites())
-        self._offers: dict[str, tuple[InstanceOffer, ...]] = {}
+        self._offers: dict[str, tuple[tuple[InstanceTypeFact, InstanceOffer], ...]] = {}
         self._dates: set[str] = set()
         self._no_rate: set[str] = set()
 
@@ -198,7 +194,7 @@ class _Builder:
             icp=site.region.icp,
             max_machines=zone.max_nodes,
             kubernetes=site.region.cluster is not None,
-            types=(*self._types(site.region, site.region_id), *self._own(zone, site)),
+            types=(*self._types(site.region, site.region_id, site.zone), *self._own(zone, site)),
         )
 
     def _own(self, zone: ZoneSpec, site: Site) -> Iterator[InstanceOffer]:
@@ -220,7 +216,16 @@ class _Builder:
         limit = getattr(spec, which, None)
         return None if spec is None or limit is None else self._money(limit, spec.currency)
 
-    def _types(self, region: RegionSpec, region_id: str) -> tuple[InstanceOffer, ...]:
+    def quotas(self) -> Iterator[tuple[str, float]]:
+        """Region -> vCPUs: the fleet's own word, else what the cloud told when it was asked."""
+        for region in self.fleet.spec.regions:
+            place = f"{self.fleet.account(region.account).partition}/{region.region}"
+            bound = region.quota_vcpu if region.quota_vcpu is not None else self.book.quota_vcpu(place)
+            if bound is not None:
+                yield place, float(bound)
+
+    def _types(self, region: RegionSpec, region_id: str, zone: str) -> tuple[InstanceOffer, ...]:
+        """What that zone sells."""
         if region_id not in self._offers:
             partition, _, name = region_id.partition("/")
             facts = self.book.instance_types(partition, name)
@@ -232,8 +237,8 @@ class _Builder:
             if not chosen:
                 what = f"{region_id}: no instance type with a known price"
                 self.diagnostics.append(Diagnostic("", what, "add prices to the fleet's assumptions"))
-            self._offers[region_id] = tuple(self._offer(t) for t in chosen)
-        return self._offers[region_id]
+            self._offers[region_id] = tuple((t, self._offer(t)) for t in chosen)
+        return tuple(offer for fact, offer in self._offers[region_id] if fact.sold_in(zone))
 
     def _offer(self, fact: InstanceTypeFact) -> InstanceOffer:
         self._dates.add(fact.price_date)

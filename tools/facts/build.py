@@ -98,7 +98,7 @@ def ec2_disk_gib(name: str) -> int:
 
 
 def ec2_zones(region: str, name: str) -> str:
-    """`all` where every zone sells it. Zone letters are each account's own: that some zones sell it tells none."""
+    """`all` where every zone sells the type. Zone letters are each account's own: that some sell it tells nothing."""
     rows = moto(f"instance_type_offerings/availability-zone-id/{region}")
     zones = {r["Location"] for r in rows}
     return "all" if {r["Location"] for r in rows if r["InstanceType"] == name} == zones else ""
