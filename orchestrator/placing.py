@@ -110,8 +110,14 @@ def infeasible_error(
         else "no placement exists: one constraint cannot hold anywhere",
         conflicts=rows,
         detail="\n".join(lines),
-        mend="; or ".join(ways[:3]) or "giving up one of them is not enough; other constraints conflict as well",
+        mend="; or ".join(ways[:3]) or _no_way_out(verdict),
     )
+
+
+def _no_way_out(verdict: InfeasibleVerdict) -> str:
+    if any(r.enough is None for r in verdict.relaxations):
+        return "no single one of them that was tried is enough to give up; change several, or leave services out"
+    return "giving up one of them is not enough; other constraints conflict as well"
 
 
 def _way_out(conflict: Conflict, cost: float, currency: str) -> str:

@@ -1,15 +1,18 @@
-"""Why nothing holds: an irreducible set of the user's own constraints, and what giving one up would cost.
+"""The user's own constraints, each of which can be dropped from the Problem as a value, and how a set of them shrinks.
 
-Method: QuickXplain (Junker 2004), a deletion filter by halves, over constraints that can each be dropped from the
-Problem as a value. Dropping a service's demand drops the service, so the empty set always holds. Callers: solve.
+Dropping a service's demand drops the service, so the empty set always holds. The method is QuickXplain (Junker 2004),
+a deletion filter by halves. Callers: conflicts, extras, verdicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from scheduler.problem import ARCHITECTURES, Problem, ServiceDemand
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -174,54 +177,14 @@ def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]
     )
 
 
-def smallest_conflict(
-    problem: Problem, holds: Callable[[Problem], bool | None], hopeless: Callable[[Problem], bool]
-) -> tuple[tuple[Conflict, ...], bool]:
-    """An irreducible conflicting set, and whether it is proven to be irreducible.
-
-    holds(problem): True, False, or None where undecided (counted as "holds", which keeps the set conflicting but may
-    keep a superfluous member). hopeless: True only where the problem does not hold, and quickly told: what shows by it
-    leaves few suspects. The whole problem must not hold.
-    """
-    every = constraints_of(problem)
-    sure = True
-
-    def only(kept: Sequence[Conflict]) -> Problem:
-        chosen = set(kept)
-        return without(problem, [c for c in every if c not in chosen])
-
-    def conflicting(kept: Sequence[Conflict]) -> bool:
-        nonlocal sure
-        verdict = holds(only(kept))
-        sure = sure and verdict is not None
-        return verdict is False
-
-    suspects = _narrow(problem, every, holds)
-    if suspects is every and hopeless(problem):
-        few = _quick_xplain([], every, lambda kept: hopeless(only(kept)), fresh=False)
-        suspects = few if conflicting(few) else every
-
-    found = _quick_xplain([], suspects, conflicting, fresh=False)
-    return tuple(sorted(found, key=every.index)), sure
-
-
-def _narrow(problem: Problem, every: list[Conflict], holds: Callable[[Problem], bool | None]) -> list[Conflict]:
-    """Start from one service's own constraints where that service alone cannot be placed: the common, quick case."""
-    shared = {"quota", "machines", "headroom", "node_loss", "team", "node_headroom", "spare_node"}
-    for service in problem.services:
-        own = [c for c in every if c.subject == service.name or c.kind in shared]
-        others = [c for c in every if c.kind == "demand" and c.subject != service.name]
-        if holds(without(problem, others)) is False:
-            return own
-    return every
+def quick_xplain(suspects: list[T], conflicting: Callable[[Sequence[T]], bool]) -> list[T]:
+    """As few of the suspects as still conflict, none of which is superfluous; all of them together must conflict."""
+    return _quick_xplain([], suspects, conflicting, fresh=False)
 
 
 def _quick_xplain(
-    background: list[Conflict],
-    suspects: list[Conflict],
-    conflicting: Callable[[Sequence[Conflict]], bool],
-    fresh: bool,
-) -> list[Conflict]:
+    background: list[T], suspects: list[T], conflicting: Callable[[Sequence[T]], bool], fresh: bool
+) -> list[T]:
     if fresh and conflicting(background):
         return []
     if len(suspects) <= 1:
