@@ -211,6 +211,8 @@ def _fits(problem: Problem, known: Complete) -> bool:
 
 def _way_out(problem: Problem, conflict: Conflict, judge: Judge) -> Relaxation:
     """Whether the problem without that constraint holds, and the price of the best placement that was found then."""
+    if not problem.services:
+        return Relaxation(conflict, True, 0.0)
     eligibility = eligible_sites(problem)
     if hopeless(problem, eligibility):
         return Relaxation(conflict, False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from scheduler.problem import ARCHITECTURES, Problem, ServiceDemand
+from scheduler.problem import ARCHITECTURES, Problem, ServiceDemand, SiteOffer
 
 T = TypeVar("T")
 
@@ -63,6 +63,11 @@ def constraints_of(problem: Problem) -> list[Conflict]:
     if problem.node_headroom:
         words = f"each node keeps {problem.node_headroom:.0%} of its cpu and memory free"
         found.append(Conflict("node_headroom", "", words))
+    for site in problem.sites:
+        most = max((t.headroom or 0.0 for t in site.types), default=0.0)
+        if most:
+            words = f"each node in {site.id} keeps {most:.0%} of its cpu and memory free"
+            found.append(Conflict("node_headroom", site.id, words))
     if problem.spare_node_per_pool:
         found.append(Conflict("spare_node", "", "each pool has one node more than its pods need"))
     return found
@@ -131,7 +136,7 @@ def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
     return replace(
         problem,
         services=tuple(services),
-        sites=tuple(replace(s, max_machines=None) if ("machines", s.id) in kinds else s for s in problem.sites),
+        sites=tuple(_relaxed_site(s, kinds) for s in problem.sites),
         region_quota_vcpu={r: q for r, q in problem.region_quota_vcpu.items() if ("quota", r) not in kinds},
         rollout_headroom=problem.rollout_headroom and ("headroom", "") not in kinds,
         survive_node_loss=problem.survive_node_loss and ("node_loss", "") not in kinds,
@@ -143,6 +148,14 @@ def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
         node_headroom=0.0 if ("node_headroom", "") in kinds else problem.node_headroom,
         spare_node_per_pool=problem.spare_node_per_pool and ("spare_node", "") not in kinds,
     )
+
+
+def _relaxed_site(site: SiteOffer, kinds: set[tuple[str, str]]) -> SiteOffer:
+    if ("machines", site.id) in kinds:
+        site = replace(site, max_machines=None)
+    if ("node_headroom", site.id) in kinds:
+        site = replace(site, types=tuple(replace(t, headroom=0.0 if t.headroom else t.headroom) for t in site.types))
+    return site
 
 
 def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]) -> ServiceDemand:
