@@ -16,11 +16,13 @@ SCHEMA_VERSION = 1
 
 
 class Terms(StrEnum):
-    """How a machine is come by. RESERVED: paid for already; EXISTING: a node that is there and not ours to make."""
+    """How a machine is come by. RESERVED: paid for already; EXISTING: a node that is there and not ours to make; SPOT:
+    cheaper, and may be taken back at any time."""
 
     ON_DEMAND = "on_demand"
     RESERVED = "reserved"
     EXISTING = "existing"
+    SPOT = "spot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

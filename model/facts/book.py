@@ -55,6 +55,8 @@ class Book:
                 found[row.instance_type] = replace(
                     size if size.currency == row.currency else _without_spot(size),
                     price_per_hour=row.price_per_hour,
+                    spot_price_per_hour=row.spot_price_per_hour,
+                    spot_assumed=row.spot_price_per_hour is not None,
                     currency=row.currency,
                     assumed=True,
                     formula=row.formula,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from model.units import count_or_percent, cpu_millicores, duration_s, memory_mib, share
+from model.units import count_or_percent, cpu_millicores, disk_gib, duration_s, memory_mib, share
 
 API_VERSION = "duoyun.dev/v1"
 MAX_RTT_MS = 1e6
@@ -18,6 +18,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$", descri
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9-]+$", description="partition/zone")]
 CpuMillicores = Annotated[int, BeforeValidator(cpu_millicores), Field(json_schema_extra={"type": ["string", "number"]})]
 MemoryMib = Annotated[int, BeforeValidator(memory_mib), Field(json_schema_extra={"type": ["string", "integer"]})]
+DiskGib = Annotated[int, BeforeValidator(disk_gib), Field(json_schema_extra={"type": ["string", "integer"]})]
 Seconds = Annotated[float, BeforeValidator(duration_s), Field(ge=0, json_schema_extra={"type": ["string", "number"]})]
 
 
@@ -51,11 +52,15 @@ class Runtime(StrEnum):
 
 
 class Resources(Strict):
-    """Requests of one replica; limits.memory equals the request, cpu has no limit unless one is given."""
+    """Requests of one replica; limits.memory equals the request, cpu has no limit unless one is given.
+
+    disk: on the node's own local disks, which are lost with the node; none by default.
+    """
 
     cpu: CpuMillicores
     memory: MemoryMib
     gpu: Annotated[int, Field(ge=0, le=16)] = 0
+    disk: DiskGib = 0
     cpu_limit: CpuMillicores | None = None
 
 
@@ -128,7 +133,8 @@ class PlacementRules(Strict):
 
     pin: site -> at least so many replicas. survive: level -> share of the replicas that is left when any one of them
     is lost. max_per: level -> at most so many replicas in one of them. max_node_share: the largest share of the
-    replicas that one node carries.
+    replicas that one node carries. max_spot_share: the largest share of a site's replicas on spot machines, which may
+    be taken back at any time; 0: on demand only.
     """
 
     sites: tuple[str, ...] = ()
@@ -139,6 +145,7 @@ class PlacementRules(Strict):
     survive: dict[Level, Share] = {}
     max_per: dict[NodeLevel, Annotated[int, Field(ge=1, le=100_000)]] = {}
     max_node_share: Annotated[Share, Field(gt=0)] = 1.0
+    max_spot_share: Share = 0.0
     apart: tuple[Apart, ...] = ()
     users: tuple[UserLatency, ...] = ()
 
