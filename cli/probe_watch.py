@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from probes.hub import Hub
     from probes.metrics import ProbeMetrics
     from probes.policy import ProbePolicy, Vantage, Verdict
-    from probes.prober import Looks
+    from probes.prober import Asks
     from probes.targets import Look, ProbeTarget
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -157,7 +157,7 @@ class _Watching:
         from rich.live import Live
 
         from probes.detector import Detector
-        from probes.prober import watch as drive
+        from probes.watching import watch as drive
 
         stop = asyncio.Event()
         rows, console = self.rows, self.out.console()
@@ -176,13 +176,13 @@ class _Watching:
 
     async def _vantages(
         self, settings: HubSettings | None, stack: AsyncExitStack
-    ) -> tuple[list[Vantage], dict[str, Looks]]:
+    ) -> tuple[list[Vantage], dict[str, Asks]]:
         """From where we look, and who looks there: we ourselves, and the agents that were asked for."""
         from probes.policy import Vantage
         from probes.prober import Prober
 
         vantages = [Vantage(HERE)]
-        probers: dict[str, Looks] = {HERE: await stack.enter_async_context(Prober(HERE))}
+        probers: dict[str, Asks] = {HERE: await stack.enter_async_context(Prober(HERE))}
         if settings is None:
             return vantages, probers
         console, agents = self.out.console(), self._names[1:]

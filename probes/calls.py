@@ -38,7 +38,7 @@ class Plain:
     def read(self, sock: socket.socket) -> bytes:
         """What came, at most READ_BYTES; b"" at the end. Raises OSError, BlockingIOError where nothing did."""
         count, ancillary, _, _ = sock.recvmsg_into(self._buffers, stamps.ROOM_BYTES)
-        self.stamp_s = stamps.wall_s(ancillary)
+        self.stamp_s = stamps.wall_s(ancillary) if ancillary else None
         return bytes(self._view[:count])
 
 

@@ -15,8 +15,9 @@ from probes.detector import Detector
 from probes.dial import LOOKUPS_AT_ONCE
 from probes.loop import run
 from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
-from probes.prober import Prober, ProbeTarget, probe_once, watch
-from probes.targets import Kind
+from probes.prober import Prober
+from probes.targets import Kind, ProbeTarget
+from probes.watching import watch
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -237,12 +238,6 @@ def test_a_blocked_loop_is_noticed() -> None:
 def test_urls() -> None:
     assert ProbeTarget("t", "127.0.0.1", 80).url == "http://127.0.0.1:80/healthz"
     assert ProbeTarget("t", "::1", 443, "/x", tls=True).url == "https://[::1]:443/x"
-
-
-def test_one_look_at_several() -> None:
-    port = free_port()
-    results = probe_once([ProbeTarget("a", "127.0.0.1", port), ProbeTarget("b", "127.0.0.1", port, "")])
-    assert [(r.target, r.outcome) for r in results] == [("a", Outcome.REFUSED), ("b", Outcome.REFUSED)]
 
 
 def test_the_detector_drives_the_prober() -> None:
