@@ -119,8 +119,14 @@ def test_both_ways_to_read_and_send(kind: type[calls.Plain], pair: tuple[socket.
     far.sendall(b"x" * (calls.READ_BYTES + 1))
     assert len(found.read(near)) + len(found.read(near)) == calls.READ_BYTES + 1
     assert found.stamp_s is None
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     far.close()
-    assert found.read(near) == b""
+    with pytest.raises(ConnectionResetError):
+        found.read(near)
+    here, there = socket.socketpair()
+    there.close()
+    with here:
+        assert found.read(here) == b""
     near.close()
     for call in (lambda: found.read(near), lambda: found.send(near, b"ask")):
         with pytest.raises(OSError, match="Bad file descriptor"):
