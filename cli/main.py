@@ -32,6 +32,7 @@ app = typer.Typer(
       duoyun demo                                     see it all on an embedded sandbox, no account needed
       duoyun sandbox up && duoyun plan examples/miniprogram
       duoyun deploy examples/miniprogram --yes
+      duoyun init shop                                an application and a fleet of your own to begin with
     """,
     epilog="Exit codes: 0 done, 1 error, 2 differences, 3 invalid input, 4 denied, 7 lease held, 8 rolled back, "
     "9 failed, 75 try again; the whole table: docs/cli.md",
@@ -97,11 +98,12 @@ def _register(only: str = "") -> None:
         releases,
         sandbox,
         specs,
+        starting,
         survey,
     )
 
     for module in (
-        specs, policy, placing, releases, approvals, drift, probe, providers, survey, adopting, sandbox, demo,
+        starting, specs, policy, placing, releases, approvals, drift, probe, providers, survey, adopting, sandbox, demo,
     ):  # fmt: skip
         module.register(app)
 

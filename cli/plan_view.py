@@ -77,6 +77,7 @@ def show_plan(
     show_actions(console, plan.actions, verbose=verbose, unobserved=bool(plan.unobserved))
     if plan.placement.services and not (moved or verbose):
         console.print("[dim]nothing moves: services and nodes stay where they are (--verbose lists them)[/]")
+    show_stages(console, plan)
     show_cost(console, plan.placement, plan.cost_before)
     if plan.gate:
         show_gate(console, plan.gate, approval)
@@ -189,6 +190,19 @@ def show_actions(
     console.print(f"{len(actions)} actions: " + ", ".join(f"{n} to {op}" for op, n in sorted(totals.items())))
 
 
+def show_stages(console: Console, plan: Plan) -> None:
+    """Which Deployments are new first, and how long they are watched."""
+    by_id = {a.id: a for a in plan.actions}
+    for number, stage in enumerate(plan.stages, 1):
+        names = ", ".join(
+            f"{by_id[i].address.name.rsplit('/', 1)[-1]} in {by_id[i].address.partition}/{by_id[i].address.region}"
+            for i in stage.canaries
+        )
+        console.print(
+            f"  canaries {number}: {escape(names)}; watched for {stage.watch_s:.0f} s before the rest follows"
+        )
+
+
 def show_cost(console: Console, placement: Placement, before: Cost | None) -> None:
     """List price per hour, its parts, what share is assumed, how far from the bound, and against what it was."""
     cost = placement.cost
@@ -272,6 +286,7 @@ def plan_summary(plan: Plan) -> Mapping[str, Any]:
         "proven_optimal": plan.placement.proven_optimal,
         "placement": {s.service: dict(s.replicas) for s in plan.placement.services},
         "pools": to_data(plan.placement.pools),
+        "stages": to_data(plan.stages),
         "gate": to_data(plan.gate) if plan.gate else None,
         "unobserved": list(plan.unobserved),
         "part": part_summary(plan),

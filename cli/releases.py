@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,8 +33,9 @@ from model.exit_codes import ExitCode, gravest
 if TYPE_CHECKING:
     from cli.live import LiveView
     from model.plan import Plan
+    from orchestrator.carry_out import Runner
     from orchestrator.planning import Context, Planned
-    from orchestrator.release import Released, Runner
+    from orchestrator.release import Released
 
 BakeOption = Annotated[
     str,
@@ -139,6 +141,12 @@ def deploy(
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
     ] = False,
+    no_canary: Annotated[
+        bool,
+        typer.Option(
+            "--no-canary", help="Everywhere at once, whatever the application says.", envvar="DUOYUN_NO_CANARY"
+        ),
+    ] = False,
     bake: BakeOption = "5s",
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "45m",
@@ -168,6 +176,8 @@ def deploy(
                 if plan_file
                 else make_plan(context, replan=replan, work_limit=work_limit)
             )
+        if no_canary:
+            planned = replace(planned, plan=replace(planned.plan, stages=()))
         if nothing_to_do(context, planned):
             _no_change(out, planned)
             return

@@ -5,6 +5,7 @@ Callers: releases.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ def planned_again(context: Context, path: Path) -> Planned:
     """
     from orchestrator.parts import unseen
     from orchestrator.planning import plan_for
+    from orchestrator.stages import with_canaries
 
     plan = load_plan(path)
     if (plan.application, plan.fleet) != (context.scope.application, context.scope.fleet):
@@ -85,4 +87,4 @@ def planned_again(context: Context, path: Path) -> Planned:
             detail=f"the plan has {len(plan.actions)} actions, {len(now.plan.actions)} are needed now",
             mend="make a new plan",
         )
-    return now
+    return replace(now, plan=with_canaries(now.plan))

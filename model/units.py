@@ -39,6 +39,14 @@ def memory_mib(text: str | int) -> int:
     return -int(-size // MIB)
 
 
+def disk_gib(text: str | int) -> int:
+    """`20Gi`, `512Mi` -> GiB, rounded up. ValueError where it is no quantity."""
+    try:
+        return -(-memory_mib(text) // 1024)
+    except ValueError as exc:
+        raise ValueError(f"{text!r} is no size of a disk; write for example 20Gi") from exc
+
+
 def duration_s(text: str | float) -> float:
     """`250ms`, `90s`, `15m`, `1h30m`, or a number of seconds -> seconds. ValueError otherwise."""
     raw = str(text).strip()

@@ -15,12 +15,19 @@ from scheduler.problem import InstanceOffer
 
 _RESERVED: Final = " (reserved)"
 _EXISTING: Final = "node "
+_SPOT: Final = " (spot)"
 
 
 def reserved(offer: InstanceOffer, count: int) -> InstanceOffer:
     """So many machines of that type for nothing: they are paid for whether they run or not."""
     name = f"{offer.name}{_RESERVED}"
     return replace(offer, name=name, price_per_hour=0.0, assumed=False, max_count=count)
+
+
+def on_spot(offer: InstanceOffer, price_per_hour: float, assumed: bool) -> InstanceOffer:
+    """The same machine, which may be taken back at any time, at that price."""
+    name = f"{offer.name}{_SPOT}"
+    return replace(offer, name=name, price_per_hour=price_per_hour, assumed=assumed, spot=True)
 
 
 def existing_node(node: ExistingNodeSpec) -> InstanceOffer:
@@ -35,7 +42,15 @@ def existing_node(node: ExistingNodeSpec) -> InstanceOffer:
         price_per_hour=0.0,
         max_count=1,
         bare=True,
+        disk_gib=node.disk,
+        arch=node.arch,
+        spot=node.spot,
     )
+
+
+def is_existing(name: str) -> bool:
+    """Whether the scheduler's offer of that name is a node that is there."""
+    return name.startswith(_EXISTING)
 
 
 def machine_of(pool: PoolChoice) -> PoolChoice:
@@ -43,6 +58,8 @@ def machine_of(pool: PoolChoice) -> PoolChoice:
     name = pool.instance_type
     if name.endswith(_RESERVED):
         return replace(pool, instance_type=name.removesuffix(_RESERVED), terms=Terms.RESERVED)
+    if name.endswith(_SPOT):
+        return replace(pool, instance_type=name.removesuffix(_SPOT), terms=Terms.SPOT)
     if name.startswith(_EXISTING):
         return replace(pool, instance_type=name.removeprefix(_EXISTING), terms=Terms.EXISTING)
     return pool
@@ -52,4 +69,6 @@ def offer_name(pool: PoolChoice) -> str:
     """The name under which the scheduler knows it. Inverse of machine_of."""
     if pool.terms is Terms.RESERVED:
         return f"{pool.instance_type}{_RESERVED}"
+    if pool.terms is Terms.SPOT:
+        return f"{pool.instance_type}{_SPOT}"
     return f"{_EXISTING}{pool.instance_type}" if pool.terms is Terms.EXISTING else pool.instance_type

@@ -3,14 +3,14 @@
 Callers: planning, and whoever shows a placement. Raises Infeasible (exit 6) where nothing holds, naming an irreducible
 set of constraints, and PlacementUndecided (exit 10) where the work limit came first. Non-goals: solving.
 
-What is decided here and not in the spec: arm64 types are left out (an image's architectures are not known while
-placing); burstable types are left out unless a region's `instance_types` names them (their full vCPUs are not theirs
-for long); each Kubernetes node keeps a little back for the daemons that run on it.
+What is decided here and not in the spec: arm64 types are left out where no service has an image for them, spot
+machines where none may run on one; burstable types are left out unless a region's `instance_types` names them (their
+full vCPUs are not theirs for long); each Kubernetes node keeps a little back for the daemons that run on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from model.errors import Diagnostic, DuoyunError, Infeasible, InvalidInput
@@ -24,7 +24,8 @@ from model.spec.app import External as ExternalSpec
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet, RegionSpec, Site, ZoneSpec
 from model.spec.yaml_source import Document
-from orchestrator.machines import existing_node, machine_of, offer_name, reserved
+from orchestrator.machines import existing_node, machine_of, offer_name, on_spot, reserved
+from orchestrator.makeable import refuse_what_cannot_be_made
 from orchestrator.spec_lines import Lines
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
@@ -71,8 +72,10 @@ def place(
     The budget is left to the gate, which judges the whole plan and knows waivers. documents: for a conflict's lines.
     """
     problem = replace(build_problem(app, fleet, assumptions, current, prices), budget_per_hour=None, warn_per_hour=None)
-    placement = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of).placement
-    return replace(placement, pools=tuple(map(machine_of, placement.pools)))
+    solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
+    placement = replace(solved.placement, pools=tuple(map(machine_of, solved.placement.pools)))
+    refuse_what_cannot_be_made(app, placement, solved.packing)
+    return placement
 
 
 def solved_or_error(
@@ -110,8 +113,14 @@ def infeasible_error(
         else "no placement exists: one constraint cannot hold anywhere",
         conflicts=rows,
         detail="\n".join(lines),
-        mend="; or ".join(ways[:3]) or "giving up one of them is not enough; other constraints conflict as well",
+        mend="; or ".join(ways[:3]) or _no_way_out(verdict),
     )
+
+
+def _no_way_out(verdict: InfeasibleVerdict) -> str:
+    if any(r.enough is None for r in verdict.relaxations):
+        return "no single one of them that was tried is enough to give up; change several, or leave services out"
+    return "giving up one of them is not enough; other constraints conflict as well"
 
 
 def _way_out(conflict: Conflict, cost: float, currency: str) -> str:
@@ -140,11 +149,7 @@ def build_problem(
     services = tuple(builder.service(s, current) for s in app.spec.services)
     externals = tuple(builder.external(e) for e in app.spec.externals)
     routes = tuple(builder.routes(any(e.internet for e in externals)))
-    quotas = {
-        f"{fleet.account(r.account).partition}/{r.region}": float(r.quota_vcpu)
-        for r in fleet.spec.regions
-        if r.quota_vcpu is not None
-    }
+    quotas = dict(builder.quotas())
     problem = Problem(
         services=services,
         sites=sites,
@@ -181,9 +186,12 @@ class _Builder:
         self.app, self.fleet, self.book = app, fleet, book
         self.diagnostics: list[Diagnostic] = []
         self._sites = list(fleet.sites())
-        self._offers: dict[str, tuple[InstanceOffer, ...]] = {}
+        self._offers: dict[str, tuple[tuple[InstanceTypeFact, InstanceOffer], ...]] = {}
         self._dates: set[str] = set()
         self._no_rate: set[str] = set()
+        services = app.spec.services
+        self._arches = {"amd64"} | {a for s in services for a in s.architectures}
+        self._spot = any(s.placement.max_spot_share > 0 for s in services)
 
     # -- sites -----------------------------------------------------------------------------------------------
 
@@ -198,7 +206,10 @@ class _Builder:
             icp=site.region.icp,
             max_machines=zone.max_nodes,
             kubernetes=site.region.cluster is not None,
-            types=(*self._types(site.region, site.region_id), *self._own(zone, site)),
+            types=tuple(
+                t if zone.node_headroom is None else replace(t, headroom=zone.node_headroom)
+                for t in (*self._types(site.region, site.region_id, site.zone), *self._own(zone, site))
+            ),
         )
 
     def _own(self, zone: ZoneSpec, site: Site) -> Iterator[InstanceOffer]:
@@ -220,11 +231,20 @@ class _Builder:
         limit = getattr(spec, which, None)
         return None if spec is None or limit is None else self._money(limit, spec.currency)
 
-    def _types(self, region: RegionSpec, region_id: str) -> tuple[InstanceOffer, ...]:
+    def quotas(self) -> Iterator[tuple[str, float]]:
+        """Region -> vCPUs: the fleet's own word, else what the cloud told when it was asked."""
+        for region in self.fleet.spec.regions:
+            place = f"{self.fleet.account(region.account).partition}/{region.region}"
+            bound = region.quota_vcpu if region.quota_vcpu is not None else self.book.quota_vcpu(place)
+            if bound is not None:
+                yield place, float(bound)
+
+    def _types(self, region: RegionSpec, region_id: str, zone: str) -> tuple[InstanceOffer, ...]:
+        """What that zone sells."""
         if region_id not in self._offers:
             partition, _, name = region_id.partition("/")
             facts = self.book.instance_types(partition, name)
-            chosen = [t for t in facts if _wanted(t, region.instance_types)]
+            chosen = [t for t in facts if _wanted(t, region.instance_types, self._arches)]
             missing = sorted(set(region.instance_types) - {t.name for t in chosen})
             if missing:
                 what = f"{region_id}: no price or size is known for {', '.join(missing)}"
@@ -232,8 +252,15 @@ class _Builder:
             if not chosen:
                 what = f"{region_id}: no instance type with a known price"
                 self.diagnostics.append(Diagnostic("", what, "add prices to the fleet's assumptions"))
-            self._offers[region_id] = tuple(self._offer(t) for t in chosen)
-        return self._offers[region_id]
+            self._offers[region_id] = (*((t, self._offer(t)) for t in chosen), *self._spots(chosen))
+        return tuple(offer for fact, offer in self._offers[region_id] if fact.sold_in(zone))
+
+    def _spots(self, facts: Sequence[InstanceTypeFact]) -> Iterator[tuple[InstanceTypeFact, InstanceOffer]]:
+        """Those of them that are sold as spot machines, where a service may run on one."""
+        for fact in facts if self._spot else ():
+            if fact.spot_price_per_hour is not None:
+                price = self._money(fact.spot_price_per_hour, fact.currency)
+                yield fact, on_spot(self._offer(fact), price, fact.spot_assumed)
 
     def _offer(self, fact: InstanceTypeFact) -> InstanceOffer:
         self._dates.add(fact.price_date)
@@ -246,6 +273,8 @@ class _Builder:
             pods=fact.max_pods,
             price_per_hour=self._money(fact.price_per_hour, fact.currency),
             assumed=fact.assumed,
+            disk_gib=fact.local_disk_gib,
+            arch=fact.arch,
         )
 
     def _money(self, amount: float, currency: str) -> float:
@@ -333,10 +362,10 @@ class _Builder:
         )
 
 
-def _wanted(fact: InstanceTypeFact, named: tuple[str, ...]) -> bool:
+def _wanted(fact: InstanceTypeFact, named: tuple[str, ...], arches: set[str]) -> bool:
     if named:
         return fact.name in named
-    return fact.arch == "amd64" and not fact.burstable
+    return fact.arch in arches and not fact.burstable
 
 
 def _migration_cost(current: Placement | None) -> float:

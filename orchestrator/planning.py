@@ -36,6 +36,7 @@ from orchestrator.parts import Part, part_of
 from orchestrator.placing import place
 from orchestrator.reconcile import Reconciled, Recorded, reconcile
 from orchestrator.stability import kept_placement
+from orchestrator.stages import with_canaries
 from orchestrator.store import Record, RecordState, Scope, Store
 from orchestrator.targets import Targets
 from orchestrator.terraform_state import States
@@ -110,7 +111,9 @@ def make_plan(context: Context, *, replan: bool = False, work_limit: int | None 
     current = current_plan(context)
     placement = _placement(context, current, replan=replan, work_limit=work_limit)
     items = desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests)
-    return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
+    app = loaded.app.to_plain()
+    planned = plan_for(context, items, placement, app=app, app_sha256=loaded.app_sha256, before=current)
+    return replace(planned, plan=with_canaries(planned.plan))
 
 
 def _placement(

@@ -6,9 +6,9 @@ Callers: the deploy, rollback, resume, destroy and drift commands, and the demo.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model.errors import (
@@ -22,24 +22,20 @@ from model.errors import (
     PlanStale,
     ReleaseFailed,
     ReleaseRolledBack,
-    RolloutFailed,
     StoreUnavailable,
     Unauthenticated,
 )
 from model.plan import GateReport, Plan, Revision, RevisionState
-from model.ports import Clock, Event, EventSink
 from model.resources import Kind
 from orchestrator.approvals.flow import require, settle
-from orchestrator.bake import watch, watched
 from orchestrator.beside import require_free
-from orchestrator.engine.engine import Engine
-from orchestrator.engine.options import EngineOptions
+from orchestrator.carry_out import Failure, Runner, carry_out, evidence, execute
 from orchestrator.engine.outcome import ActionState, Outcome
+from orchestrator.metrics import require_well
 from orchestrator.observe import World
 from orchestrator.parts import same_here
 from orchestrator.planning import Context, Planned, bound_now, current_plan, plan_for, plan_of_revision
 from orchestrator.rollback import as_adopted, backwards, kept_cost, one_way_passed
-from orchestrator.store import LeaseKeeper, Scope, Store
 from orchestrator.store.revisions import UNFINISHED
 from policies.gate import DENIES_FROM
 
@@ -53,34 +49,6 @@ class Released:
     revision: Revision
     outcome: Outcome
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """What executing needs beyond planning. on_phase: told of each plan before it is executed, for a
-    live view. bake_s: how long what was released is watched before it counts as deployed.
-    """
-
-    context: Context
-    engine: Engine
-    keeper: LeaseKeeper
-    clock: Clock
-    events: EventSink
-    actor: str
-    options: EngineOptions = field(default_factory=EngineOptions)
-    bake_s: float = 5.0
-    on_phase: Callable[[str, Plan], None] = lambda _title, _plan: None
-
-    @property
-    def store(self) -> Store:
-        return self.context.store
-
-    @property
-    def scope(self) -> Scope:
-        return self.context.scope
-
-    def tell(self, kind: str, text: str, **data: Any) -> None:
-        self.events.emit(Event(kind, self.clock.now_s(), {"text": text, **data}))
 
 
 # -- running a plan --------------------------------------------------------------------------------------------
@@ -128,6 +96,7 @@ def release(runner: Runner, planned: Planned, *, message: str = "", auto_rollbac
     settle(asking, plan, actor=runner.actor)
     _require_free(runner, plan, planned.world)  # a state may have been written since the plan was made
     planned.require_observed()
+    require_well(plan)
     revision = _start(runner, plan, message)
     return _finish(runner, plan, revision, auto_rollback=auto_rollback)
 
@@ -219,22 +188,17 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     began = time.monotonic()
     title = f"{plan.application} revision {revision.number}"
     runner.on_phase(title + (f", rolling back {revision.rollback_of}" if revision.rollback_of else ""), plan)
-    # A destroy and a roll-back go on past a failure: each thing that can be put right is worth it by itself.
-    keep_going = not plan.own_items or revision.rollback_of is not None
-    outcome = _execute(runner, plan, revision, keep_going=keep_going)
+    try:
+        outcome, failure = carry_out(runner, plan, revision)
+    except Interrupted:
+        _set(runner, revision, RevisionState.INTERRUPTED)
+        raise
     if outcome.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(
             f"{title} was interrupted: {len(outcome.of(ActionState.DONE))} of {len(plan.actions)} actions are done",
             mend="`duoyun resume` goes on; `duoyun deploy` makes a new plan from here",
         )
-    failure = _failure_of(plan, outcome)
-    if failure is None and plan.own_items and revision.rollback_of is None:
-        try:
-            failure = _bake(runner, plan)
-        except Interrupted:
-            _set(runner, revision, RevisionState.INTERRUPTED)
-            raise
     if failure is None:
         # A first release that was rolled back leaves infrastructure and no revision that is deployed.
         back = revision.rollback_of is not None
@@ -254,26 +218,6 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, "nothing was rolled back")
     return _roll_back(runner, plan, revision, failure, outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a release failed. first: one line; detail: all of it, with mends."""
-
-    first: str
-    detail: str
-
-
-def _failure_of(plan: Plan, outcome: Outcome) -> Failure | None:
-    if outcome.ok:
-        return None
-    addresses = {a.id: a.address for a in plan.actions}
-    failed = outcome.of(ActionState.FAILED)
-    first = "no action says why"
-    if failed:
-        name = addresses[failed[0].id].name.rsplit("/", 1)[-1]
-        first = f"{name}: {(failed[0].error or {}).get('summary', 'failed')}"
-    return Failure(first, evidence(plan, outcome))
 
 
 def _stopped_by_store(runner: Runner, revision: Revision, title: str, outcome: Outcome) -> DuoyunError:
@@ -301,18 +245,6 @@ def _refused(outcome: Outcome) -> DuoyunError | None:
     )
 
 
-def _bake(runner: Runner, plan: Plan) -> Failure | None:
-    """What was released is watched for a while before it counts as deployed: some things fall over a little later."""
-    if runner.bake_s <= 0 or not watched(plan):
-        return None
-    runner.tell("waiting", f"watching what was released for {runner.bake_s:.0f} s")
-    try:
-        watch(plan, runner.context.targets, runner.context.cancelled, bake_s=runner.bake_s, fleet=plan.fleet)
-    except RolloutFailed as exc:
-        return Failure(exc.summary, f"{exc.address or plan.application}: {exc.summary}\n{exc.detail}".strip())
-    return None
-
-
 def _set(runner: Runner, revision: Revision, state: RevisionState) -> None:
     """A roll-back that is through says so of the release that it has undone, too."""
     undone = state in (RevisionState.DEPLOYED, RevisionState.DESTROYED)
@@ -332,28 +264,6 @@ def _failed(title: str, failure: Failure, tail: str, mend: str = "") -> ReleaseF
         detail=failure.detail,
         mend=mend or "`duoyun status` shows what is where; mend the cause and deploy again, or `duoyun rollback`",
     )
-
-
-def evidence(plan: Plan, outcome: Outcome) -> str:
-    """What failed and why, an action a paragraph."""
-    addresses = {a.id: a.address for a in plan.actions}
-    rows = []
-    for result in outcome.of(ActionState.FAILED):
-        error = result.error or {}
-        rows.append(f"{addresses[result.id]}: {error.get('summary', 'failed')}")
-        rows += [f"  {line}" for line in str(error.get("detail", "")).splitlines()[:8]]
-        if error.get("mend"):
-            rows.append(f"  mend: {error['mend']}")
-    return "\n".join(rows)
-
-
-def _execute(runner: Runner, plan: Plan, revision: Revision, *, keep_going: bool) -> Outcome:
-    options = replace(runner.options, keep_going=keep_going)
-    outcome = runner.engine.execute(plan, revision.number, runner.keeper, runner.context.cancelled, options=options)
-    if outcome.lease_lost is not None:
-        # Whoever holds the lease now decides what becomes of this revision; we may not even write that we stopped.
-        raise outcome.lease_lost
-    return outcome
 
 
 # -- the way back ----------------------------------------------------------------------------------------------
@@ -379,7 +289,7 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
         # The failed revision stays RUNNING until its roll-back is on record: killed in between, `resume` finds it.
         revision = _start(runner, back, f"rolls back revision {failed.number}", rollback_of=failed.number)
         runner.on_phase(f"{title}: rolling back", back)
-        undone = _execute(runner, back, revision, keep_going=True)
+        undone = execute(runner, back, revision, keep_going=True)
     except LeaseLost:
         raise
     except DuoyunError as exc:

@@ -23,12 +23,14 @@ _OF_SERVICE: Mapping[str, Path] = {
     "avoid": ("placement", "avoid_sites"),
     "spread": ("placement", "spread"),
     "node_share": ("placement", "max_node_share"),
+    "spot": ("placement", "max_spot_share"),
 }
 _WITH_DETAIL: Mapping[str, Path] = {
     "survives": ("placement", "survive"),
     "at_most": ("placement", "max_per"),
     "pin": ("placement", "pin"),
 }
+_OF_ZONE: Mapping[str, str] = {"machines": "max_nodes", "node_headroom": "node_headroom"}
 _OF_FLEET: Mapping[str, Path] = {
     "headroom": ("capacity", "rollout_headroom"),
     "node_loss": ("capacity", "survive_node_loss"),
@@ -50,6 +52,8 @@ class Lines:
     def of(self, conflict: Conflict) -> str:
         """`file:line:column`, or nothing where it is written nowhere."""
         index = {s.name: i for i, s in enumerate(self.app.spec.services)}
+        if conflict.kind == "node_headroom" and conflict.subject:
+            return self._at("Fleet", self._shared(conflict))
         if conflict.kind in _OF_FLEET:
             return self._at("Fleet", ("spec", *_OF_FLEET[conflict.kind]), exact=True)
         if conflict.kind in ("quota", "machines", "team"):
@@ -69,8 +73,8 @@ class Lines:
             if conflict.kind == "quota" and conflict.subject == f"{partition}/{region.region}":
                 return ("spec", "regions", i, "quota_vcpu")
             for j, zone in enumerate(region.zones):
-                if conflict.kind == "machines" and conflict.subject == f"{partition}/{zone.zone}":
-                    return ("spec", "regions", i, "zones", j, "max_nodes")
+                if conflict.kind in _OF_ZONE and conflict.subject == f"{partition}/{zone.zone}":
+                    return ("spec", "regions", i, "zones", j, _OF_ZONE[conflict.kind])
         return ("spec", "regions")
 
     def _at(self, kind: str, path: Path, *, exact: bool = False) -> str:

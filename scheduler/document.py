@@ -250,6 +250,9 @@ def _shared(problem: Problem) -> Iterator[Diagnostic]:
 def _site(site: SiteOffer) -> Iterator[Diagnostic]:
     place = f"sites[{site.id}]"
     for offer in site.types:
+        if offer.headroom is not None and offer.headroom >= 1:
+            what = f"{offer.headroom:g} leaves nothing; 0.1 keeps a tenth of a node free"
+            yield Diagnostic(f"{place}.types[{offer.name}].headroom", what)
         if offer.arch not in ARCHITECTURES:
             yield Diagnostic(
                 f"{place}.types[{offer.name}].arch", f"{offer.arch!r} is none of {', '.join(ARCHITECTURES)}"

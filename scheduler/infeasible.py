@@ -1,15 +1,18 @@
-"""Why nothing holds: an irreducible set of the user's own constraints, and what giving one up would cost.
+"""The user's own constraints, each of which can be dropped from the Problem as a value, and how a set of them shrinks.
 
-Method: QuickXplain (Junker 2004), a deletion filter by halves, over constraints that can each be dropped from the
-Problem as a value. Dropping a service's demand drops the service, so the empty set always holds. Callers: solve.
+Dropping a service's demand drops the service, so the empty set always holds. The method is QuickXplain (Junker 2004),
+a deletion filter by halves. Callers: conflicts, extras, verdicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from scheduler.problem import ARCHITECTURES, Problem, ServiceDemand
+from scheduler.problem import ARCHITECTURES, Problem, ServiceDemand, SiteOffer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,6 +63,11 @@ def constraints_of(problem: Problem) -> list[Conflict]:
     if problem.node_headroom:
         words = f"each node keeps {problem.node_headroom:.0%} of its cpu and memory free"
         found.append(Conflict("node_headroom", "", words))
+    for site in problem.sites:
+        most = max((t.headroom or 0.0 for t in site.types), default=0.0)
+        if most:
+            words = f"each node in {site.id} keeps {most:.0%} of its cpu and memory free"
+            found.append(Conflict("node_headroom", site.id, words))
     if problem.spare_node_per_pool:
         found.append(Conflict("spare_node", "", "each pool has one node more than its pods need"))
     return found
@@ -128,7 +136,7 @@ def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
     return replace(
         problem,
         services=tuple(services),
-        sites=tuple(replace(s, max_machines=None) if ("machines", s.id) in kinds else s for s in problem.sites),
+        sites=tuple(_relaxed_site(s, kinds) for s in problem.sites),
         region_quota_vcpu={r: q for r, q in problem.region_quota_vcpu.items() if ("quota", r) not in kinds},
         rollout_headroom=problem.rollout_headroom and ("headroom", "") not in kinds,
         survive_node_loss=problem.survive_node_loss and ("node_loss", "") not in kinds,
@@ -140,6 +148,14 @@ def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
         node_headroom=0.0 if ("node_headroom", "") in kinds else problem.node_headroom,
         spare_node_per_pool=problem.spare_node_per_pool and ("spare_node", "") not in kinds,
     )
+
+
+def _relaxed_site(site: SiteOffer, kinds: set[tuple[str, str]]) -> SiteOffer:
+    if ("machines", site.id) in kinds:
+        site = replace(site, max_machines=None)
+    if ("node_headroom", site.id) in kinds:
+        site = replace(site, types=tuple(replace(t, headroom=0.0 if t.headroom else t.headroom) for t in site.types))
+    return site
 
 
 def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]) -> ServiceDemand:
@@ -174,54 +190,14 @@ def _relaxed(service: ServiceDemand, dropped: Sequence[Conflict], gone: set[str]
     )
 
 
-def smallest_conflict(
-    problem: Problem, holds: Callable[[Problem], bool | None], hopeless: Callable[[Problem], bool]
-) -> tuple[tuple[Conflict, ...], bool]:
-    """An irreducible conflicting set, and whether it is proven to be irreducible.
-
-    holds(problem): True, False, or None where undecided (counted as "holds", which keeps the set conflicting but may
-    keep a superfluous member). hopeless: True only where the problem does not hold, and quickly told: what shows by it
-    leaves few suspects. The whole problem must not hold.
-    """
-    every = constraints_of(problem)
-    sure = True
-
-    def only(kept: Sequence[Conflict]) -> Problem:
-        chosen = set(kept)
-        return without(problem, [c for c in every if c not in chosen])
-
-    def conflicting(kept: Sequence[Conflict]) -> bool:
-        nonlocal sure
-        verdict = holds(only(kept))
-        sure = sure and verdict is not None
-        return verdict is False
-
-    suspects = _narrow(problem, every, holds)
-    if suspects is every and hopeless(problem):
-        few = _quick_xplain([], every, lambda kept: hopeless(only(kept)), fresh=False)
-        suspects = few if conflicting(few) else every
-
-    found = _quick_xplain([], suspects, conflicting, fresh=False)
-    return tuple(sorted(found, key=every.index)), sure
-
-
-def _narrow(problem: Problem, every: list[Conflict], holds: Callable[[Problem], bool | None]) -> list[Conflict]:
-    """Start from one service's own constraints where that service alone cannot be placed: the common, quick case."""
-    shared = {"quota", "machines", "headroom", "node_loss", "team", "node_headroom", "spare_node"}
-    for service in problem.services:
-        own = [c for c in every if c.subject == service.name or c.kind in shared]
-        others = [c for c in every if c.kind == "demand" and c.subject != service.name]
-        if holds(without(problem, others)) is False:
-            return own
-    return every
+def quick_xplain(suspects: list[T], conflicting: Callable[[Sequence[T]], bool]) -> list[T]:
+    """As few of the suspects as still conflict, none of which is superfluous; all of them together must conflict."""
+    return _quick_xplain([], suspects, conflicting, fresh=False)
 
 
 def _quick_xplain(
-    background: list[Conflict],
-    suspects: list[Conflict],
-    conflicting: Callable[[Sequence[Conflict]], bool],
-    fresh: bool,
-) -> list[Conflict]:
+    background: list[T], suspects: list[T], conflicting: Callable[[Sequence[T]], bool], fresh: bool
+) -> list[T]:
     if fresh and conflicting(background):
         return []
     if len(suspects) <= 1:

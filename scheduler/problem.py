@@ -33,7 +33,8 @@ class InstanceOffer:
     vcpu: what a quota counts. price_per_hour: for one machine; assumed where no public list gives it. disk_gib: local
     disk. spot: may be taken back at any time. max_count: at most so many of it per site; None for no limit. A reserved
     instance that is paid for already is an offer at price 0 with a max_count; a node that exists is one with its free
-    room, and bare: the daemons have had their share of it.
+    room, and bare: the daemons have had their share of it. headroom: share of its cpu and memory that is kept free as
+    a Kubernetes node; None: the problem's node_headroom.
     """
 
     name: str
@@ -49,6 +50,7 @@ class InstanceOffer:
     spot: bool = False
     max_count: int | None = None
     bare: bool = False
+    headroom: float | None = None
 
     def __lt__(self, other: InstanceOffer) -> bool:
         return _order(self) < _order(other)
@@ -70,6 +72,7 @@ def _order(offer: InstanceOffer) -> tuple[object, ...]:
         offer.spot,
         most,
         offer.bare,
+        -1.0 if offer.headroom is None else offer.headroom,
     )
 
 

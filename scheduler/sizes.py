@@ -49,7 +49,7 @@ def room(problem: Problem, offer: InstanceOffer, dedicated: bool = False) -> Vec
     """What a machine offers; daemons and the headroom take their share of Kubernetes nodes."""
     cpu, memory, pods = offer.cpu_millicores, offer.memory_mib, offer.pods
     if not dedicated:
-        keep = 1.0 - problem.node_headroom
+        keep = 1.0 - (problem.node_headroom if offer.headroom is None else offer.headroom)
         if not offer.bare:
             cpu -= problem.node_overhead_cpu_millicores
             memory -= problem.node_overhead_memory_mib

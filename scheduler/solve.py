@@ -14,22 +14,20 @@ from dataclasses import replace
 from model.plan import Placement
 from scheduler.at_scale import is_large, solve_at_scale
 from scheduler.check import broken_rules, cost_of, preference_of
+from scheduler.conflicts import explain_infeasible, impossible
 from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.extras import judged
 from scheduler.formulation import Formulation, assignment_of
-from scheduler.highs import LinearProgram, solve_linear, solve_model
-from scheduler.infeasible import Relaxation, smallest_conflict, without
+from scheduler.highs import solve_model
 from scheduler.nodes import Complete, complete, from_pools
 from scheduler.problem import Problem
 from scheduler.search import OPTIMALITY_GAP, Search
 from scheduler.stay import arrivals, moving_cost
-from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
+from scheduler.verdicts import Solved, Undecided, Verdict
 
 DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 SETTLE_WORK = 10  # for placing what changed beside what stays
-EXPLAINING = 3  # work limits that a conflict may cost; after them what is found may have superfluous members
-RELAXATION_WORK = 100  # for the price of giving up one constraint: a good placement, not a proof
 
 
 def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
@@ -45,10 +43,12 @@ def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
     eligibility = eligible_sites(problem)
     if is_large(problem, eligibility):
         return _solve_large(problem, eligibility, work_limit)
+    if impossible(_unaware(problem)):
+        return explain_infeasible(_unaware(problem), work_limit, 0)
     search = Search(_unaware(problem), eligibility, work_limit)
     search.run()
     if search.infeasible:
-        return _explain_infeasible(search.problem, work_limit, search.work)
+        return explain_infeasible(search.problem, work_limit, search.work)
     if search.best is None:
         what = f"no placement was found within {work_limit} search nodes, and none was excluded"
         return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=search.bound, work=search.work)
@@ -57,46 +57,11 @@ def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
 
 def _solve_large(problem: Problem, eligibility: Eligibility, work_limit: int) -> Verdict:
     """What the small model cannot hold; where nothing can hold, the part of the problem that shows it is explained."""
-    verdict, impossible = solve_at_scale(problem, eligibility)
-    if impossible is None:
+    verdict, part = solve_at_scale(problem, eligibility)
+    if part is None:
         return verdict
-    explained = _explain_infeasible(_unaware(impossible), work_limit, verdict.work)
+    explained = explain_infeasible(_unaware(part), work_limit, verdict.work)
     return explained if explained.conflicts else verdict
-
-
-def _explain_infeasible(problem: Problem, work_limit: int, work: int) -> InfeasibleVerdict:
-    """Shrink the constraints to a conflict, then try giving up each of its members."""
-    spent = work
-
-    def holds(candidate: Problem) -> bool | None:
-        nonlocal spent
-        left = work + EXPLAINING * work_limit - spent
-        if left <= 0:
-            return None
-        search = Search(candidate, eligible_sites(candidate), min(work_limit, left), priced=False)
-        search.run()
-        spent += search.work
-        return False if search.infeasible else (True if search.best is not None else None)
-
-    conflicts, irreducible = smallest_conflict(problem, holds, _hopeless)
-    relaxations = []
-    for conflict in conflicts:
-        search = Search(without(problem, [conflict]), Eligibility({}, {}), min(work_limit, RELAXATION_WORK))
-        search.eligibility = eligible_sites(search.problem)
-        search.run()
-        spent += search.work
-        enough = False if search.infeasible else (True if search.best is not None else None)
-        relaxations.append(Relaxation(conflict, enough, search.best_cost if enough else None))
-    return InfeasibleVerdict(conflicts=conflicts, relaxations=tuple(relaxations), irreducible=irreducible, work=spent)
-
-
-def _hopeless(problem: Problem) -> bool:
-    """Whether not even the relaxation with equal zones merged and parts of replicas and machines has a solution."""
-    eligibility = eligible_sites(problem)
-    if not all(eligibility.allowed.values()):
-        return True
-    formulation = Formulation(problem, eligibility, priced=False, merged=True, whole_pods=False)
-    return bool(formulation.model.cost) and solve_linear(LinearProgram(formulation.model)) is None
 
 
 def canonical_problem(problem: Problem) -> Problem:

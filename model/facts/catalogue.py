@@ -2,7 +2,7 @@
 
 Callers: model.spec.check_fleet, model.facts.book (which lets the user's assumptions outrank these), orchestrator,
 sandbox. The tables lie beside this file (tables/*.csv, one source and date per row; README.md says how they were
-made). Read once, on first use. Non-goals: spot prices, discounts, stock; the providers' live catalogues.
+made). Read once, on first use. Non-goals: discounts, stock; the providers' live catalogues.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ class InstanceTypeFact:
     """A machine type as one region sells it. allocatable_*: what pods may use of it after the kubelet's share.
 
     memory_mib and vcpu are nominal. arch: amd64 or arm64. price_per_hour: on-demand list price in `currency`;
-    assumed: no public table gives it for this region, and formula says how it was derived.
+    assumed: no public table gives it for this region, and formula says how it was derived. spot_price_per_hour: of
+    preemptible capacity, in the same currency; None where nobody told it (then none is sold as spot, for all we know);
+    spot_assumed, spot_formula, spot_source and spot_date say of it what their namesakes say of the list price.
+    local_disk_gib: disks in the machine that are lost with it, formatted or not; 0: none. zones: of the region, those
+    that sell the type, as sites name them; None where nobody told, and then any may.
     """
 
     name: str
@@ -61,6 +65,17 @@ class InstanceTypeFact:
     source: str
     price_source: str
     price_date: str
+    spot_price_per_hour: float | None = None
+    spot_assumed: bool = False
+    spot_formula: str = ""
+    spot_source: str = ""
+    spot_date: str = ""
+    local_disk_gib: int = 0
+    zones: tuple[str, ...] | None = None
+
+    def sold_in(self, zone: str) -> bool:
+        """Whether the zone sells the type, for all we know."""
+        return self.zones is None or zone in self.zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +128,17 @@ def _regions() -> dict[tuple[str, str], RegionFact]:
 def _instance_types() -> dict[tuple[str, str], tuple[InstanceTypeFact, ...]]:
     sizes = {r["instance_type"]: r for r in _rows("instance_types")}
     found: dict[tuple[str, str], list[InstanceTypeFact]] = {}
+    spot = {(r["partition"], r["region"], r["instance_type"]): r for r in _rows("spot")}
     for p in _rows("prices"):
-        found.setdefault((p["partition"], p["region"]), []).append(_fact(sizes[p["instance_type"]], p))
+        place = p["partition"], p["region"]
+        found.setdefault(place, []).append(
+            _fact(sizes[p["instance_type"]], p, spot.get((*place, p["instance_type"])))
+        )  # fmt: skip
     return {k: tuple(sorted(v, key=lambda f: f.name)) for k, v in found.items()}
 
 
-def _fact(size: dict[str, str], price: dict[str, str]) -> InstanceTypeFact:
+def _fact(size: dict[str, str], price: dict[str, str], spot: dict[str, str] | None) -> InstanceTypeFact:
+    everywhere = price["zones"] == "all"
     return InstanceTypeFact(
         name=size["instance_type"],
         vcpu=int(size["vcpu"]),
@@ -136,6 +156,13 @@ def _fact(size: dict[str, str], price: dict[str, str]) -> InstanceTypeFact:
         source=_sources()[size["source"]],
         price_source=_sources()[price["source"]],
         price_date=price["date"],
+        spot_price_per_hour=float(spot["price_per_hour"]) if spot else None,
+        spot_assumed=bool(spot and spot["assumed"] == "1"),
+        spot_formula=spot["formula"] if spot else "",
+        spot_source=_sources()[spot["source"]] if spot else "",
+        spot_date=spot["date"] if spot else "",
+        local_disk_gib=int(size["local_disk_gib"]),
+        zones=_regions()[price["partition"], price["region"]].zones if everywhere else None,
     )
 
 

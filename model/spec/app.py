@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from model.units import count_or_percent, cpu_millicores, duration_s, memory_mib, share
+from model.units import count_or_percent, cpu_millicores, disk_gib, duration_s, memory_mib, share
 
 API_VERSION = "duoyun.dev/v1"
 MAX_RTT_MS = 1e6
@@ -17,6 +18,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$", descri
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9-]+$", description="partition/zone")]
 CpuMillicores = Annotated[int, BeforeValidator(cpu_millicores), Field(json_schema_extra={"type": ["string", "number"]})]
 MemoryMib = Annotated[int, BeforeValidator(memory_mib), Field(json_schema_extra={"type": ["string", "integer"]})]
+DiskGib = Annotated[int, BeforeValidator(disk_gib), Field(json_schema_extra={"type": ["string", "integer"]})]
 Seconds = Annotated[float, BeforeValidator(duration_s), Field(ge=0, json_schema_extra={"type": ["string", "number"]})]
 
 
@@ -50,11 +52,15 @@ class Runtime(StrEnum):
 
 
 class Resources(Strict):
-    """Requests of one replica; limits.memory equals the request, cpu has no limit unless one is given."""
+    """Requests of one replica; limits.memory equals the request, cpu has no limit unless one is given.
+
+    disk: on the node's own local disks, which are lost with the node; none by default.
+    """
 
     cpu: CpuMillicores
     memory: MemoryMib
     gpu: Annotated[int, Field(ge=0, le=16)] = 0
+    disk: DiskGib = 0
     cpu_limit: CpuMillicores | None = None
 
 
@@ -127,7 +133,8 @@ class PlacementRules(Strict):
 
     pin: site -> at least so many replicas. survive: level -> share of the replicas that is left when any one of them
     is lost. max_per: level -> at most so many replicas in one of them. max_node_share: the largest share of the
-    replicas that one node carries.
+    replicas that one node carries. max_spot_share: the largest share of a site's replicas on spot machines, which may
+    be taken back at any time; 0: on demand only.
     """
 
     sites: tuple[str, ...] = ()
@@ -138,6 +145,7 @@ class PlacementRules(Strict):
     survive: dict[Level, Share] = {}
     max_per: dict[NodeLevel, Annotated[int, Field(ge=1, le=100_000)]] = {}
     max_node_share: Annotated[Share, Field(gt=0)] = 1.0
+    max_spot_share: Share = 0.0
     apart: tuple[Apart, ...] = ()
     users: tuple[UserLatency, ...] = ()
 
@@ -164,6 +172,46 @@ class Rollout(Strict):
     progress_deadline: Seconds = 600.0
     min_ready: Seconds = 0.0
     one_way: bool = False
+
+
+class Metric(Strict):
+    """A number that must hold while canaries are watched: what a Prometheus answers to a query.
+
+    url: its address; TLS, but on loopback. max, min: what each series of the answer must keep. token_env: the
+    environment variable with its bearer token, which is written down nowhere.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    url: Annotated[str, Field(max_length=500)]
+    query: Annotated[str, Field(min_length=1, max_length=4_000)]
+    max: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    token_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.max is None and self.min is None:
+            raise ValueError("a metric without `max` and `min` judges nothing: give one")
+        parts = urlsplit(self.url)
+        if parts.username or parts.password:
+            raise ValueError("a secret in `url` would be on record: name its token's variable in token_env")
+        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+            raise ValueError("`url` must begin with https:// (http:// on this machine alone)")
+        return self
+
+
+class Canary(Strict):
+    """A change of a running service goes to a share of its replicas first, in all clouds, and is watched there.
+
+    share: at most that share of a service's replicas, and at least one of its Deployments; a service that runs as one
+    Deployment alone has none. watch: how long what was changed must stay healthy before the rest follows. metrics: what
+    must hold all that time.
+    """
+
+    share: Annotated[Share, Field(gt=0, lt=1)] = 0.25
+    watch: Annotated[Seconds, Field(le=86_400)] = 60.0
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=20)] = ()
 
 
 class Service(Strict):
@@ -234,6 +282,7 @@ class ApplicationSpec(Strict):
     services: Annotated[tuple[Service, ...], Field(min_length=1, max_length=20_000)]
     externals: tuple[External, ...] = ()
     namespace: Name | None = None
+    canary: Canary | None = None
 
 
 class Application(Strict):

@@ -24,11 +24,13 @@ class AssumedRow(Strict):
 
 
 class PriceRow(AssumedRow):
-    """On-demand price of one instance, per hour, in each of the regions (partition/region)."""
+    """On-demand price of one instance, per hour, in each of the regions (partition/region); of a spot machine, too,
+    where it may be had there as one."""
 
     regions: Annotated[tuple[PlaceId, ...], Field(min_length=1)]
     instance_type: str
     price_per_hour: Annotated[float, Field(gt=0)]
+    spot_price_per_hour: Annotated[float, Field(gt=0)] | None = None
     currency: Currency
 
 

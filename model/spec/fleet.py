@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from model.resources import Ownership
-from model.spec.app import MAX_RTT_MS, CpuMillicores, MemoryMib, Metadata, Name, Seconds, Share, SiteId, Strict
+from model.spec.app import MAX_RTT_MS, CpuMillicores, DiskGib, MemoryMib, Metadata, Name, Seconds, Share, SiteId, Strict
 from model.spec.approvals import ApprovalsSpec, ApproverSpec
 
 PARTITIONS = {
@@ -108,7 +108,8 @@ class ReservedSpec(Strict):
 class ExistingNodeSpec(Strict):
     """A node of the region's cluster that somebody else made, with the room that is left on it.
 
-    It must carry the label `duoyun.dev/site` of its zone; duoyun neither makes nor deletes it.
+    It must carry the label `duoyun.dev/site` of its zone; duoyun neither makes nor deletes it. disk: free room on local
+    disks that its kubelet uses. spot: it may be taken back at any time.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
@@ -116,12 +117,18 @@ class ExistingNodeSpec(Strict):
     memory: MemoryMib
     gpu: Annotated[int, Field(ge=0, le=64)] = 0
     pods: Annotated[int, Field(ge=1, le=1000)] = 110
+    disk: DiskGib = 0
+    arch: Literal["amd64", "arm64"] = "amd64"
+    spot: bool = False
 
 
 class ZoneSpec(Strict):
+    """node_headroom: share of each node's cpu and memory that stays free here, instead of the fleet's."""
+
     zone: str
     subnet_cidr: str | None = None
     max_nodes: Annotated[int, Field(ge=0)] | None = None
+    node_headroom: Annotated[Share, Field(lt=1)] | None = None
     reserved: tuple[ReservedSpec, ...] = ()
     existing_nodes: tuple[ExistingNodeSpec, ...] = ()
 

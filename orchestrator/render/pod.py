@@ -22,6 +22,7 @@ from orchestrator.render.names import annotation_mistakes, object_labels, refuse
 CONFIG_HASH: Final = "duoyun.dev/config-hash"
 TMP_LIMIT = "256Mi"
 HOSTNAME: Final = "kubernetes.io/hostname"
+ARCH: Final = "kubernetes.io/arch"
 MORE_THAN_ALL_NODES: Final = 1_000_000
 GRACE_PERIOD_S = 30
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -54,6 +55,8 @@ def resources_block(resources: Resources) -> dict[str, Any]:
     requests = {"cpu": cpu, "memory": memory}
     if resources.cpu_limit is not None:
         limits["cpu"] = cpu_quantity(resources.cpu_limit)
+    if resources.disk:
+        limits["ephemeral-storage"] = requests["ephemeral-storage"] = f"{resources.disk}Gi"
     if resources.gpu:
         limits["nvidia.com/gpu"] = requests["nvidia.com/gpu"] = str(resources.gpu)
     return {"requests": requests, "limits": limits}
@@ -223,6 +226,13 @@ def _node_limit(app: Application, service: Service) -> list[dict[str, Any]]:
     ]
 
 
+def _architecture(app: Application, service: Service) -> dict[str, str]:
+    """Where other services bring nodes of another architecture, those of its own; its image exists for no other."""
+    every = {a for s in app.spec.services for a in s.architectures}
+    mine = set(service.architectures)
+    return {ARCH: next(iter(mine))} if len(mine) == 1 and every | {"amd64"} != mine else {}
+
+
 def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: Site) -> dict[str, Any]:
     label = {LABEL_SITE: site_label(site.id)}
     (container,) = spec["containers"]
@@ -236,6 +246,6 @@ def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: 
     return {
         **spec,
         "containers": [{**container, "env": own + container["env"]}],
-        "nodeSelector": label,
+        "nodeSelector": label | _architecture(app, service),
         "topologySpreadConstraints": [spread, *spec.get("topologySpreadConstraints", ())],
     }

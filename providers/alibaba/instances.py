@@ -27,7 +27,7 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
-from providers.alibaba.session import DISK_PAGES, HUNDREDS, new_token
+from providers.alibaba.session import DISK_PAGES, HUNDREDS, Session, new_token
 from providers.base import Call
 from providers.remembered import image_of, machine_tags, user_data_of
 
@@ -142,7 +142,7 @@ class Instances(Adapter):
             "ImageOwnerAlias": "system",
             "OSType": "linux",
             "Status": "Available",
-            "Architecture": self._architecture(region, desired.instance_type, call),
+            "Architecture": architecture_of(self.session, region, desired.instance_type, call),
         }
         rows = self.session.pages("Ecs", "DescribeImages", region, call, ("Images", "Image"), asked)
         matching = [row for row in rows if image_role(row["ImageId"]) == role]
@@ -152,17 +152,6 @@ class Instances(Adapter):
                 mend="name a system and its major version, such as debian-12 or ubuntu-24.04, or an image id",
             )
         return str(max(matching, key=lambda row: (row.get("CreationTime", ""), row["ImageId"]))["ImageId"])
-
-    def _architecture(self, region: str, instance_type: str, call: Call) -> str:
-        asked = {"InstanceTypes": [instance_type]}
-        answer = self.session.rpc("Ecs", "DescribeInstanceTypes", region, call, asked)
-        row = next(iter(answer["InstanceTypes"]["InstanceType"]), None)
-        if row is None:
-            raise InvalidRequest(
-                f"Alibaba Cloud has no instance type {instance_type!r} in {region}",
-                mend="choose one that `aliyun ecs DescribeInstanceTypes` lists",
-            )
-        return "arm64" if row.get("CpuArchitecture") == "ARM" else "x86_64"
 
     def update(self, observed: Observed, desired: Instance, call: Call) -> None:
         region, instance_id, current = observed.address.region, observed.provider_id, observed.resource
@@ -202,6 +191,19 @@ def encoded(user_data: str, address: Address) -> str:
             address=str(address),
         )
     return base64.b64encode(plain).decode()
+
+
+def architecture_of(session: Session, region: str, instance_type: str, call: Call) -> str:
+    """`arm64` or `x86_64`, as images name it. InvalidRequest where the region has no such type."""
+    asked = {"InstanceTypes": [instance_type]}
+    answer = session.rpc("Ecs", "DescribeInstanceTypes", region, call, asked)
+    row = next(iter(answer["InstanceTypes"]["InstanceType"]), None)
+    if row is None:
+        raise InvalidRequest(
+            f"Alibaba Cloud has no instance type {instance_type!r} in {region}",
+            mend="choose one that `aliyun ecs DescribeInstanceTypes` lists",
+        )
+    return "arm64" if row.get("CpuArchitecture") == "ARM" else "x86_64"
 
 
 def image_role(image_id: str) -> str:

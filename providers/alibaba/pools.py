@@ -21,6 +21,7 @@ from providers.alibaba.common import (
     tags_of,
     users_tags,
 )
+from providers.alibaba.instances import architecture_of
 from providers.base import Call
 
 _STATES = {
@@ -31,6 +32,7 @@ _STATES = {
     "removing": State.UPDATING,
     "deleting": State.DELETING,
 }
+IMAGES = {"x86_64": "AliyunLinux3", "arm64": "AliyunLinux3Arm64"}
 DISK_GIB = 120  # what ACK itself proposes for nodes
 
 
@@ -114,7 +116,7 @@ class NodePools(Adapter):
                 "system_disk_category": "cloud_essd",
                 "system_disk_size": DISK_GIB,
                 "instance_charge_type": "PostPaid",
-                "image_type": "AliyunLinux3",
+                "image_type": IMAGES[architecture_of(self.session, address.region, desired.instance_type, call)],
                 "tags": [{"key": k, "value": v} for k, v in sorted(tags.items())],
             },
             "kubernetes_config": {"runtime": "containerd", "labels": _labels(desired.labels)},

@@ -131,6 +131,7 @@ class Session:
         self._clients: dict[str, Any] = {}
         self._credential: Any = None
         self._zones: dict[str, tuple[str, ...]] | None = None
+        self._asking = threading.Lock()
 
     # -- clients -----------------------------------------------------------------------------------------------
 
@@ -237,15 +238,21 @@ class Session:
             yield from page
 
     def zones(self, region: str, call: Call) -> tuple[str, ...]:
-        """Availability zones of a region, () where it has none or is not known. Asked once per session."""
+        """Availability zones of a region, () where it has none or is not known. Asked once per session, by one thread
+        while the others wait for it."""
         if self._zones is None:
-            path = f"/subscriptions/{self.account.account_id}/locations"
-            found = self.get_json("resources.locations.list", path, call, **{"api-version": "2022-12-01"})
-            self._zones = {
-                str(row["name"]): tuple(sorted(m["logicalZone"] for m in row.get("availabilityZoneMappings") or ()))
-                for row in found.get("value") or ()
-            }
+            with self._asking:
+                if self._zones is None:
+                    self._zones = self._ask_zones(call)
         return self._zones.get(region, ())
+
+    def _ask_zones(self, call: Call) -> dict[str, tuple[str, ...]]:
+        path = f"/subscriptions/{self.account.account_id}/locations"
+        found = self.get_json("resources.locations.list", path, call, **{"api-version": "2022-12-01"})
+        return {
+            str(row["name"]): tuple(sorted(m["logicalZone"] for m in row.get("availabilityZoneMappings") or ()))
+            for row in found.get("value") or ()
+        }
 
     def get_json(self, operation: str, path: str, call: Call, **params: str) -> dict[str, Any]:
         """GET of something that no installed SDK has; path from /subscriptions on, or a nextLink."""

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from cli.main import run
+from cli.probe_table import sparkline
 from cli.probe_targets import parse_targets
-from cli.probe_watch import sparkline
 from model.errors import UsageError
 from probes.targets import Kind
 

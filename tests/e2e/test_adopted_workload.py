@@ -1,4 +1,4 @@
-"""A Deployment that others made, with a password in its environment: adopted, taken back to what it was, then released."""
+"""A Deployment that others made, with a password in its environment: adopted, brought back, then released."""
 
 from __future__ import annotations
 

@@ -49,7 +49,13 @@ def test_every_region_sells_enough_to_choose_from() -> None:
         assert len(types) >= 15, r.id
         assert [t.name for t in types] == sorted(t.name for t in types)
         assert {2, 4, 8} <= {t.vcpu for t in types}
-    assert len({t.name for _, t in ALL_TYPES}) >= 100
+    assert len({t.name for _, t in ALL_TYPES}) >= 120
+    assert len({r.id for r, _ in ALL_TYPES}) >= 14
+    for cloud in ("aws", "azure", "alibaba"):
+        some = [t for r, t in ALL_TYPES if r.partition.startswith(cloud)]
+        assert {t.arch for t in some} == {"amd64", "arm64"}
+        assert any(t.local_disk_gib for t in some), cloud
+        assert any(t.gpu for t in some), cloud
     assert catalogue.instance_types("aws", "atlantis-1") == ()
 
 
@@ -67,7 +73,14 @@ def test_instance_types_are_plausible() -> None:
         assert 8 <= t.max_pods <= 250
         assert t.arch in ("amd64", "arm64")
         usd = t.price_per_hour / (7.12 if t.currency == "CNY" else 1)
-        assert 0.004 < usd / t.vcpu < 0.2, (r.id, t.name)
+        assert 0.004 < usd / t.vcpu < (0.5 if t.gpu else 0.2), (r.id, t.name)
+        assert t.local_disk_gib >= 0
+        assert t.zones is None or set(t.zones) <= set(r.zones)
+        if t.spot_price_per_hour is not None:
+            assert 0 < t.spot_price_per_hour < t.price_per_hour, (r.id, t.name)
+            assert t.spot_source
+            assert len(t.spot_date) == len("2026-01-01")
+            assert t.spot_assumed == bool(t.spot_formula)
         assert t.assumed == bool(t.formula)
         assert t.source
         assert t.price_source
@@ -85,7 +98,7 @@ def test_a_larger_machine_of_a_family_costs_more() -> None:
             assert [p for _, p in rows] == sorted(p for _, p in rows), (r.id, rows)
 
 
-@pytest.mark.parametrize("table", ["regions", "instance_types", "prices", "egress", "rtt"])
+@pytest.mark.parametrize("table", ["regions", "instance_types", "prices", "spot", "egress", "rtt"])
 def test_every_row_has_a_source_and_a_date(table: str) -> None:
     with (TABLES / "sources.csv").open(newline="") as file:
         sources = {r["id"] for r in csv.DictReader(file)}
@@ -99,8 +112,9 @@ def test_every_row_has_a_source_and_a_date(table: str) -> None:
             assert None not in row.values()
 
 
-def test_no_price_stands_twice() -> None:
-    with (TABLES / "prices.csv").open(newline="") as file:
+@pytest.mark.parametrize("table", ["prices", "spot"])
+def test_no_price_stands_twice(table: str) -> None:
+    with (TABLES / f"{table}.csv").open(newline="") as file:
         keys = [(r["partition"], r["region"], r["instance_type"]) for r in csv.DictReader(file)]
     assert len(set(keys)) == len(keys)
 
