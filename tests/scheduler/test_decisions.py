@@ -143,11 +143,8 @@ def test_a_latency_limit_keeps_caller_and_callee_together() -> None:
 
 def test_calls_stay_in_the_region_even_where_another_region_is_cheaper() -> None:
     """Own zone, own region, then the cheapest: what Kubernetes does knows no prices."""
-    routes = tuple(
-        Route(src=a, dst=b, rtt_ms=1.0, price_per_gb=0.2 if a == b else 0.05)
-        for a in ("a/x", "b/y")
-        for b in ("a/x", "b/y")
-    )
+    pairs = [(a, b) for a in ("a/x", "b/y") for b in ("a/x", "b/y")]
+    routes = tuple(Route(src=a, dst=b, rtt_ms=1.0, price_per_gb=0.2 if a == b else 0.05) for a, b in pairs)
     edge = Edge(callee="callee", calls_per_s=1000.0, bytes_per_call=1000.0)
     caller = service("caller", replicas=1, pinned={"a/x1": 1}, edges=(edge,))
     callee = service("callee", pinned={"a/x2": 1, "b/y1": 1})
