@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from scheduler.problem import Edge, ServiceDemand
-from scheduler.traffic import hop_to_external, hops_to_service
+from scheduler.traffic import hop_to_external, hops_to_service, rising
 
 if TYPE_CHECKING:
     from scheduler.formulation import Formulation
@@ -74,7 +74,7 @@ class Calls:
                 self._origin(service, edge, region, [(h.price_per_gb, h.place) for h in hops])
             else:  # leaving the zone costs, or takes too long: each zone is an origin of its own
                 for site_id in site_ids:
-                    places = [(0.0, site_id), *((h.price_per_gb, h.place) for h in hops)]
+                    places = [(0.0, site_id), *rising([(h.price_per_gb, h.place) for h in hops])]
                     self._origin(service, edge, site_id, places)
 
     def _charge(self, column: int, amount: float) -> None:
