@@ -78,10 +78,8 @@ def test_thousands_of_new_targets_are_begun_one_after_the_other() -> None:
 def test_where_nobody_looked_there_is_no_result_and_after_the_end_none_is_heard() -> None:
     async def go() -> None:
         prober, stop = Answers(None), asyncio.Event()
-        looks: list[Look] = []
-        watching = asyncio.create_task(
-            watch(detector(), targets(1), {"here": prober}, looks.append, stop, looks.append)
-        )
+        told: list[Look | Verdict] = []
+        watching = asyncio.create_task(watch(detector(), targets(1), {"here": prober}, told.append, stop, told.append))
         await prober.asked.wait()
         for _ in range(3):
             await asyncio.sleep(0)
