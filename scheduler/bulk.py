@@ -19,6 +19,7 @@ from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, PlacePrices, mix_prices
 from scheduler.problem import NODE
 from scheduler.sizes import DIMENSIONS, ON_DEMAND, loose_count, node_cap
+from scheduler.whole import SLACKS, Exchange, types_of, whole_mix
 
 SPARE = -1  # the pod that stands for a rolling update's extra replica; below it are pods that may be on spot machines
 REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
@@ -27,6 +28,7 @@ IDLE_REPAIRS = 1_500  # over the number of nodes: trials without success after w
 EMPTIED = 4  # nodes taken apart at once, at most
 WINDOW = 384  # nodes that are looked at for a service, beside twice as many as it has pods
 PLANNED = 1.0 + 1e-6
+CHEAPER = 1e-6  # what other machines must save per hour to be tried
 EPSILON = 1e-9
 Moves = list[tuple[int, int, int]]  # node, service, pods
 
@@ -97,7 +99,30 @@ def pack_site(
     packer.downsize(rest)
     packer.loads = [load for load in packer.loads if load.pods] + rest
     packer.improve(REPAIRS_BESIDE if existing else REPAIRS)
+    if not existing and not node_strangers(grid) and not grid.problem.spare_node_per_pool:
+        _on_whole_machines(packer, demand, counts, spare)
     return packer.loads
+
+
+def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats) -> None:
+    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit."""
+    grid, place = packer.grid, packer.place
+    paid = sum(float(place.prices[load.kind]) for load in packer.loads)
+    many = math.inf if place.sites[0].max_machines is None else len(packer.loads)
+    vcpu = sum(float(place.vcpu[load.kind]) for load in packer.loads)
+    limits = (paid - CHEAPER, many, vcpu if place.region in grid.problem.region_quota_vcpu else math.inf)
+    for slack in SLACKS:
+        mix = whole_mix(place, packer.kinds, demand, spare, slack, limits)
+        if mix is None:
+            return
+        prices = replace(packer.prices, machines=mix.machines.astype(float), shares=mix.shares)
+        other = Packer(grid, place, packer.kinds, prices)
+        waiting = [pods for i in np.flatnonzero((counts > 0) & ~grid.dedicated) for pods in other.pods(int(i), int(counts[i]))]
+        if spare.any():
+            waiting.append(other.spare(spare))
+        if other.exchanged(waiting, types_of(mix.machines.tolist(), place.prices)):
+            packer.loads = other.loads
+            return
 
 
 class Packer:
@@ -262,6 +287,28 @@ class Packer:
                 taken[chosen] += 1
             pods.count -= len(chosen)
             moves.extend((node, pods.service, 1) for node in chosen.tolist())
+
+    def exchanged(self, waiting: list[Pods], kinds: list[int]) -> bool:
+        """All of the pods on exactly these nodes; False where that was not found."""
+        self.bulk(waiting, kinds)
+        place = {pods.service: i for i, pods in enumerate(waiting)}
+        on = np.zeros((len(kinds), len(waiting)), np.int16)
+        for node, load in enumerate(self.loads):
+            for service, n in load.pods.items():
+                on[node, place[service]] = n
+        sizes = np.array([pods.size for pods in waiting])
+        caps = np.array([pods.cap for pods in waiting], float)
+        exchange = Exchange(on, sizes, caps, self.place.rooms[[load.kind for load in self.loads]])
+        for i, pods in enumerate(waiting):
+            for _ in range(pods.count):
+                if not exchange.add(i):
+                    return False
+        if not exchange.run():
+            return False
+        for node, load in enumerate(self.loads):
+            load.pods = {waiting[i].service: int(on[node, i]) for i in np.flatnonzero(on[node]).tolist()}
+        self.loads = [load for load in self.loads if load.pods]
+        return True
 
     # -- new nodes -------------------------------------------------------------------------------------------
 
