@@ -3,8 +3,8 @@
 Whole machines of the program's mix first (or the machines that exist): every service's pods go to different nodes of
 the types that the program planned for them, largest pods first, each to the node that keeps most free of its scarcest
 resource. What is left over is packed node by node on the type that gives the most for its price. In the end nodes that
-carry too little for their price are emptied and their pods packed anew, as long as that saves money. Callers: large.
-Pure and deterministic.
+carry too little for their price are emptied and their pods packed anew, as long as that saves money. Callers:
+site_packing. Pure and deterministic.
 """
 
 from __future__ import annotations
@@ -16,19 +16,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from scheduler.grid import Floats, Grid, Ints, Place
-from scheduler.prices import Kinds, PlacePrices, mix_prices
+from scheduler.prices import Kinds, PlacePrices
 from scheduler.problem import NODE
 from scheduler.sizes import DIMENSIONS, ON_DEMAND, loose_count, node_cap
-from scheduler.whole import SLACKS, Exchange, types_of, whole_mix
 
 SPARE = -1  # the pod that stands for a rolling update's extra replica; below it are pods that may be on spot machines
-REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
-REPAIRS_BESIDE = 12  # where most of the nodes exist and are well filled
 IDLE_REPAIRS = 1_500  # over the number of nodes: trials without success after which it is enough, at least 16
 EMPTIED = 4  # nodes taken apart at once, at most
 WINDOW = 384  # nodes that are looked at for a service, beside twice as many as it has pods
 PLANNED = 1.0 + 1e-6
-CHEAPER = 1e-6  # what other machines must save per hour to be tried
 EPSILON = 1e-9
 Moves = list[tuple[int, int, int]]  # node, service, pods
 
@@ -71,58 +67,6 @@ def node_strangers(grid: Grid) -> dict[int, frozenset[int]]:
 def loose_key(service: int) -> int:
     """Stands for those pods of a service that may be on spot machines; and back."""
     return -(service + 2)
-
-
-def pack_site(
-    grid: Grid, place: Place, kinds: Kinds, counts: Floats, spare: Floats, existing: Sequence[int] = ()
-) -> list[Load] | None:
-    """Nodes for so many pods of each service (counts, per service) and the spare room; None where a pod fits nowhere.
-
-    existing: types of the nodes that run there now; they are filled first.
-    """
-    here = np.flatnonzero((counts > 0) & ~grid.dedicated)
-    if not len(here):
-        return []
-    demand = np.zeros((kinds.count, DIMENSIONS))
-    np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
-    prices = mix_prices(place, kinds, demand, tidy=True, zones=1)
-    if prices is None:
-        return None
-    packer = Packer(grid, place, kinds, prices)
-    waiting = [pods for i in here for pods in packer.pods(int(i), int(counts[i]))]
-    if spare.any():
-        waiting.append(packer.spare(spare))
-    packer.bulk(waiting, existing)
-    rest = packer.one_by_one(waiting)
-    if rest is None:
-        return None
-    packer.downsize(rest)
-    packer.loads = [load for load in packer.loads if load.pods] + rest
-    packer.improve(REPAIRS_BESIDE if existing else REPAIRS)
-    if not existing and not node_strangers(grid) and not grid.problem.spare_node_per_pool:
-        _on_whole_machines(packer, demand, counts, spare)
-    return packer.loads
-
-
-def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats) -> None:
-    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit."""
-    grid, place = packer.grid, packer.place
-    paid = sum(float(place.prices[load.kind]) for load in packer.loads)
-    many = math.inf if place.sites[0].max_machines is None else len(packer.loads)
-    vcpu = sum(float(place.vcpu[load.kind]) for load in packer.loads)
-    limits = (paid - CHEAPER, many, vcpu if place.region in grid.problem.region_quota_vcpu else math.inf)
-    for slack in SLACKS:
-        mix = whole_mix(place, packer.kinds, demand, spare, slack, limits)
-        if mix is None:
-            return
-        prices = replace(packer.prices, machines=mix.machines.astype(float), shares=mix.shares)
-        other = Packer(grid, place, packer.kinds, prices)
-        waiting = [pods for i in np.flatnonzero((counts > 0) & ~grid.dedicated) for pods in other.pods(int(i), int(counts[i]))]
-        if spare.any():
-            waiting.append(other.spare(spare))
-        if other.exchanged(waiting, types_of(mix.machines.tolist(), place.prices)):
-            packer.loads = other.loads
-            return
 
 
 class Packer:
@@ -182,8 +126,9 @@ class Packer:
         free = self.place.rooms[kinds].copy()
         for parts in self.as_planned(waiting):
             self.apply(self.fill(free, parts, self.index(), PLANNED))
-        self.apply(self.fill(free, waiting, self.index(), PLANNED))
-        self.apply(self.fill(free, waiting, self.index(), math.inf))
+        for limit in (PLANNED, math.inf):
+            if any(pods.count for pods in waiting):
+                self.apply(self.fill(free, waiting, self.index(), limit))
 
     def as_planned(self, waiting: list[Pods]) -> Iterator[list[Pods]]:
         """For each type of the mix the pods that the program put there, so that its machines get the proportion of
@@ -288,28 +233,6 @@ class Packer:
             pods.count -= len(chosen)
             moves.extend((node, pods.service, 1) for node in chosen.tolist())
 
-    def exchanged(self, waiting: list[Pods], kinds: list[int]) -> bool:
-        """All of the pods on exactly these nodes; False where that was not found."""
-        self.bulk(waiting, kinds)
-        place = {pods.service: i for i, pods in enumerate(waiting)}
-        on = np.zeros((len(kinds), len(waiting)), np.int16)
-        for node, load in enumerate(self.loads):
-            for service, n in load.pods.items():
-                on[node, place[service]] = n
-        sizes = np.array([pods.size for pods in waiting])
-        caps = np.array([pods.cap for pods in waiting], float)
-        exchange = Exchange(on, sizes, caps, self.place.rooms[[load.kind for load in self.loads]])
-        for i, pods in enumerate(waiting):
-            for _ in range(pods.count):
-                if not exchange.add(i):
-                    return False
-        if not exchange.run():
-            return False
-        for node, load in enumerate(self.loads):
-            load.pods = {waiting[i].service: int(on[node, i]) for i in np.flatnonzero(on[node]).tolist()}
-        self.loads = [load for load in self.loads if load.pods]
-        return True
-
     # -- new nodes -------------------------------------------------------------------------------------------
 
     def one_by_one(self, waiting: list[Pods], budget: float = math.inf) -> list[Load] | None:
@@ -373,9 +296,8 @@ class Packer:
             load.kind = int(fits[int(np.argmin(self.place.prices[fits]))])
 
     def carried(self, load: Load) -> Floats:
-        total = np.zeros(DIMENSIONS)
-        for service, n in load.pods.items():
-            total += n * self.known[service].size
+        sizes = np.array([self.known[service].size for service in load.pods]).reshape(-1, DIMENSIONS)
+        total: Floats = np.array(list(load.pods.values()), float) @ sizes
         return total
 
     # -- repair ----------------------------------------------------------------------------------------------

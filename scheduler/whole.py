@@ -4,7 +4,7 @@ The linear program of a zone buys parts of machines. Here a mixed-integer progra
 room than the pods ask for; they are filled as it planned, what does not fit is put on top, and pods change places
 until no node is overfull: of all exchanges of one pod of the fullest node with one or two of another the best one,
 even where it is no gain, and what was exchanged does not go back for a while (tabu search, Glover 1989). Where that
-fails, the next try has more room to spare. Callers: bulk. Pure and deterministic.
+fails, the next try has more room to spare. Callers: site_packing. Pure and deterministic.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 from scheduler.grid import Floats, Ints, Place
 from scheduler.highs import MixedIntegerModel, solve_model
-from scheduler.prices import Kinds
+from scheduler.prices import Kinds, mix_prices
 from scheduler.sizes import DIMENSIONS
 
-SLACKS = (0.002, 0.006, 0.012, 0.025)  # room beyond what the pods ask for, one try after the other
-MIX_NODES = 30  # branch-and-bound nodes for the machines of a zone
+SLACKS = (0.002, 0.006, 0.014)  # room beyond what the pods ask for, one try after the other
+MIX_NODES = 20  # branch-and-bound nodes for the machines of a zone
 MIX_GAP = 2e-3
 PATIENCE = 250  # exchanges without a gain after which a try is given up
 MOST_EXCHANGES = 2_500
@@ -41,11 +41,18 @@ class Mix:
 
 
 def whole_mix(
-    place: Place, kinds: Kinds, demand: Floats, spare: Floats, slack: float, limits: tuple[float, float, float]
+    place: Place,
+    kinds: Kinds,
+    demand: Floats,
+    spare: Floats,
+    slack: float,
+    least: float,
+    limits: tuple[float, float, float],
 ) -> Mix | None:
     """Whole machines with room for the demand (kinds x resources), so much more, and the spare pod.
 
-    limits: price that it must stay below, number of machines, vCPUs.
+    least: so many machines at least, for services that a single one may not carry whole. limits: price that they must
+    stay below, number of machines, vCPUs.
     """
     model, width = MixedIntegerModel(), len(place.types)
     used = np.flatnonzero(demand.sum(axis=1) > EPSILON)
@@ -79,7 +86,8 @@ def whole_mix(
     for weights, limit in zip((place.prices, np.ones(width), place.vcpu), limits, strict=True):
         if math.isfinite(limit):
             model.row([(column, float(w)) for column, w in zip(bought, weights, strict=True)], upper=limit)
-    answer = solve_model(model, node_limit=MIX_NODES, relative_gap=MIX_GAP)
+    model.row([(column, 1.0) for column in bought], lower=least)
+    answer = solve_model(model, node_limit=MIX_NODES, relative_gap=MIX_GAP, presolve=False)
     if answer.values is None:
         return None
     shares = np.zeros((kinds.count, width))
@@ -87,6 +95,21 @@ def whole_mix(
         shares[kind, t] = answer.values[column]
     machines = np.array([round(answer.values[column]) for column in bought], np.int64)
     return Mix(machines, shares, float(machines @ place.prices))
+
+
+def rounded_mix(
+    place: Place, kinds: Kinds, demand: Floats, slack: float, limits: tuple[float, float, float]
+) -> Mix | None:
+    """The linear program's machines for so much more than the demand, rounded up; None where they are beyond limits
+    (as in whole_mix)."""
+    prices = mix_prices(place, kinds, demand * (1.0 + slack), tidy=True, zones=1)
+    if prices is None:
+        return None
+    machines = np.minimum(np.ceil(prices.machines - 1e-6), place.limits).astype(np.int64)
+    sums = (machines @ place.prices, machines.sum(), machines @ place.vcpu)
+    if any(value > limit for value, limit in zip(sums, limits, strict=True)):
+        return None
+    return Mix(machines, prices.shares, float(sums[0]))
 
 
 class Exchange:
@@ -106,7 +129,7 @@ class Exchange:
 
     def over(self, loads: Floats, nodes: Ints) -> Floats:
         """By how much of its room each node is overfull, all resources together, large nodes counting more."""
-        beyond = (np.maximum(loads - self.rooms[nodes], 0.0)*self.units).sum(axis=-1)
+        beyond = (np.maximum(loads - self.rooms[nodes], 0.0) * self.units).sum(axis=-1)
         return np.asarray(np.where(beyond > EPSILON, beyond, 0.0))
 
     def add(self, service: int) -> bool:
@@ -146,7 +169,9 @@ class Exchange:
         many = self.on[others][node, service] > 1
         # What comes: nothing, one pod, or two of a service.
         node = np.concatenate([np.arange(len(others)), node, node[many]])
-        times = np.concatenate([np.zeros(len(others), np.int64), np.ones(len(service), np.int64), np.full(many.sum(), 2)])
+        times = np.concatenate(
+            [np.zeros(len(others), np.int64), np.ones(len(service), np.int64), np.full(many.sum(), 2)]
+        )
         service = np.concatenate([np.zeros(len(others), np.int64), service, service[many]])
         mine = np.flatnonzero(self.on[full])
         near = others[node]
@@ -159,9 +184,9 @@ class Exchange:
         for axis in range(self.sizes.shape[1]):
             leaving = self.sizes[mine, axis][:, None]
             here = self.loads[full, axis] + coming[:, axis][None, :] - leaving - self.rooms[full, axis]
-            worth += np.maximum(here, 0.0)*self.units[axis]
+            worth += np.maximum(here, 0.0) * self.units[axis]
             there = (self.loads[near, axis] - coming[:, axis])[None, :] + leaving
-            worth += np.maximum(there - self.rooms[near, axis][None, :], 0.0)*self.units[axis]
+            worth += np.maximum(there - self.rooms[near, axis][None, :], 0.0) * self.units[axis]
         worth -= beyond[near][None, :]
         worth[~able.T] = np.inf
         worth[:, ~allowed] = np.inf
