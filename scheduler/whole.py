@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.grid import Floats, Ints, Place
 from scheduler.highs import MixedIntegerModel, solve_model
@@ -29,6 +30,9 @@ TENURE = 12  # exchanges for which a pod does not go back
 WINDOW = 20  # nodes that are looked at for an exchange
 CERTAIN = 0.5  # of all room of a resource; below that it is not watched, only checked in the end
 EPSILON = 1e-9
+
+
+Counts = NDArray[np.int16]  # small, since there may be thousands of nodes and services
 
 
 @dataclass(slots=True)
@@ -116,7 +120,7 @@ class Exchange:
     """Pods of one zone on given nodes. on: nodes x services, how many; sizes: services x resources; caps: per service,
     most on one node; rooms: nodes x resources."""
 
-    def __init__(self, on: Ints, sizes: Floats, caps: Floats, rooms: Floats) -> None:
+    def __init__(self, on: Counts, sizes: Floats, caps: Floats, rooms: Floats) -> None:
         self.all_sizes, self.all_rooms = sizes, rooms
         tight = sizes.T @ on.sum(axis=0) > CERTAIN * rooms.sum(axis=0)
         watched = sizes.any(axis=0) & (tight | (rooms <= 0).any(axis=0))
@@ -201,12 +205,14 @@ class Exchange:
         """Half of them those with most free room, half of them the next in turn."""
         count = len(self.on)
         if count <= WINDOW + 1:
-            return np.delete(np.arange(count), full)
+            found: Ints = np.delete(np.arange(count), full)
+            return found
         free = (1.0 - self.loads / self.rooms).clip(0.0).sum(axis=1)
         roomy = np.argsort(-free, kind="stable")[: WINDOW // 2]
         turn = (self.turn * (WINDOW // 2) + np.arange(WINDOW // 2)) % count
-        found = np.union1d(roomy, turn)
-        return found[found != full]
+        both = np.union1d(roomy, turn)
+        others: Ints = both[both != full]
+        return others
 
     def _swap(self, full: int, leaver: int, other: int, comer: int, times: int) -> None:
         self.on[full, leaver] -= 1
