@@ -95,7 +95,8 @@ def _exchanged(packer: Packer, waiting: list[Pods], kinds: list[int]) -> bool:
             on[node, place[service]] = n
     sizes = np.array([pods.size for pods in waiting])
     caps = np.array([pods.cap for pods in waiting], float)
-    exchange = Exchange(on, sizes, caps, packer.place.rooms[[load.kind for load in packer.loads]])
+    totals = np.array([pods.total for pods in waiting], np.int64)
+    exchange = Exchange(on, totals, sizes, caps, packer.place.rooms[[load.kind for load in packer.loads]])
     for i, pods in enumerate(waiting):
         for _ in range(pods.count):
             if not exchange.add(i):

@@ -117,12 +117,12 @@ def rounded_mix(
 
 
 class Exchange:
-    """Pods of one zone on given nodes. on: nodes x services, how many; sizes: services x resources; caps: per service,
-    most on one node; rooms: nodes x resources."""
+    """Pods of one zone on given nodes. on: nodes x services, how many so far; totals: per service, how many there will
+    be; sizes: services x resources; caps: per service, most on one node; rooms: nodes x resources."""
 
-    def __init__(self, on: Counts, sizes: Floats, caps: Floats, rooms: Floats) -> None:
+    def __init__(self, on: Counts, totals: Ints, sizes: Floats, caps: Floats, rooms: Floats) -> None:
         self.all_sizes, self.all_rooms = sizes, rooms
-        tight = sizes.T @ on.sum(axis=0) > CERTAIN * rooms.sum(axis=0)
+        tight = sizes.T @ totals > CERTAIN * rooms.sum(axis=0)
         watched = sizes.any(axis=0) & (tight | (rooms <= 0).any(axis=0))
         self.on, self.caps = on, caps
         self.sizes, self.rooms = sizes[:, watched], np.maximum(rooms[:, watched], EPSILON)
@@ -169,6 +169,8 @@ class Exchange:
     def _step(self, full: int, beyond: Floats) -> list[int] | None:
         """The best exchange between that node and the others that are looked at; the two nodes."""
         others = self._others(full)
+        if not len(others):
+            return None
         node, service = np.nonzero(self.on[others])
         many = self.on[others][node, service] > 1
         # What comes: nothing, one pod, or two of a service.

@@ -72,7 +72,8 @@ class Nodes:
 def score(rooms: Floats, used: Floats) -> Floats:
     """LeastAllocated and BalancedAllocation of cpu and memory, 0 to 100 each, with the pod on the node."""
     share = used[:, :2] / np.maximum(rooms[:, :2], 1.0)
-    least = np.floor(np.floor((1.0 - share) * FULL).sum(axis=1) / 2)
+    free = (rooms[:, :2] - used[:, :2]) * FULL
+    least = np.floor(np.floor(free / np.maximum(rooms[:, :2], 1.0)).sum(axis=1) / 2)
     balanced = np.floor((1.0 - np.abs(share[:, 0] - share[:, 1]) / 2) * FULL)
     return np.asarray(least + balanced)
 
