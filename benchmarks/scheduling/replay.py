@@ -87,8 +87,11 @@ def spread_score(counts: Floats) -> Floats:
     return np.asarray(np.floor(FULL * (most + least - raw) / most))
 
 
-def replay(problem: Problem, verdict: Solved, seed: int) -> Outcome:
-    """All sites of a placement. The room for rolling updates and node_headroom are free for the scheduler to use."""
+def replay(problem: Problem, verdict: Solved, seed: int, *, largest_first: bool = False) -> Outcome:
+    """All sites of a placement. The room for rolling updates and node_headroom are free for the scheduler to use.
+
+    largest_first: as if pods had priorities by their size, which is how the scheduler orders its queue.
+    """
     rng = stream(seed, "replay with the default scheduler")
     whole = replace(problem, node_headroom=0.0)
     placed = {row.service: row.replicas for row in verdict.placement.services}
@@ -97,8 +100,16 @@ def replay(problem: Problem, verdict: Solved, seed: int) -> Outcome:
         rows = [(s, placed[s.name][site.id]) for s in problem.services if site.id in placed[s.name] and not s.dedicated]
         if rows:
             rng.shuffle(rows)
+            if largest_first:
+                rows.sort(key=lambda row: -weight(site, row[0]))
             sums += _site(whole, site, rows, [p.instance_type for p in verdict.packing if p.site == site.id], rng)
     return Outcome(int(sums[0]), int(sums[1]), int(sums[2]), float(sums[3]))
+
+
+def weight(site: SiteOffer, service: ServiceDemand) -> float:
+    """A pod's larger share of the site's largest machine."""
+    cpu, memory = (max(getattr(t, name) for t in site.types) for name in ("cpu_millicores", "memory_mib"))
+    return max(service.cpu_millicores / cpu, service.memory_mib / memory)
 
 
 def _site(
@@ -149,6 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--node-headroom", type=float, default=0.0)
     parser.add_argument("--spare-nodes", action="store_true")
+    parser.add_argument("--largest-first", action="store_true", help="as if pods had priorities by their size")
     options = parser.parse_args(arguments)
     problem = canonical_problem(build(options.problem, None, 1))
     problem = replace(problem, node_headroom=options.node_headroom, spare_node_per_pool=options.spare_nodes)
@@ -156,11 +168,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not isinstance(verdict, Solved):
         sys.stderr.write(f"no placement: {verdict}\n")
         return 1
-    rows = [replay(problem, verdict, seed) for seed in range(1, options.seeds + 1)]
+    rows = [replay(problem, verdict, seed, largest_first=options.largest_first) for seed in range(1, options.seeds + 1)]
     result: dict[str, Any] = {
         "problem": options.problem,
         "node_headroom": options.node_headroom,
         "spare_node_per_pool": options.spare_nodes,
+        "largest_first": options.largest_first,
         "cost": verdict.placement.cost.total_per_hour,
         "pods": rows[0].pods,
         "pending": [r.pending for r in rows],
