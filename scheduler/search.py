@@ -27,7 +27,7 @@ LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, ti
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
-AMONG_NODES, AMONG_GAP = 5, 0.05  # for a first placement in the regions that the relaxation uses
+AMONG_NODES, AMONG_GAP = 1, 0.05  # for a first placement in the regions that the relaxation uses
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
 
@@ -158,7 +158,8 @@ class Search:
         """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
         cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
         part.seen = True
-        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False)
+        whole = part.size[0] == part.size[1]  # presolve helps there; others mostly end at once, and faster without it
+        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False, presolve=whole)
         part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
         part.solved = answer.status is not Status.LIMIT
         if answer.values is not None and self.best is None:
@@ -200,11 +201,17 @@ class Search:
         return Eligibility(allowed, self.eligibility.rejections)
 
     def _solve(
-        self, model: MixedIntegerModel, nodes: int | None = None, gap: float = OPTIMALITY_GAP, submodels: bool = True
+        self,
+        model: MixedIntegerModel,
+        nodes: int | None = None,
+        gap: float = OPTIMALITY_GAP,
+        *,
+        submodels: bool = True,
+        presolve: bool = True,
     ) -> Answer:
         weight = _weight(len(model.cost))
         most = self.work_left // weight if nodes is None else nodes
-        answer = solve_model(model, node_limit=max(1, most), relative_gap=gap, submodels=submodels)
+        answer = solve_model(model, node_limit=max(1, most), relative_gap=gap, submodels=submodels, presolve=presolve)
         self.work += answer.nodes * weight
         self.work_left -= answer.nodes * weight
         return answer
