@@ -24,7 +24,7 @@ MEANINGS: dict[str, str] = {
     "Service.depends_on": "services and externals that it calls",
     "Service.data_class": "how sensitive its data is; rules judge by it",
     "Service.p99_ms": NOT_YET + "Its own processing time; none for jobs and consumers of queues",
-    "Service.architectures": "What the image is built for; arm64 machines are chosen where it says so. A VM service wants amd64",
+    "Service.architectures": "What the image is built for; arm64 machines are chosen where it says so; VMs want amd64",
     "Service.placement": "where it may run",
     "Service.priority": "where not everything fits, services with a lower one are first offered to be given up; it is "
     "no PriorityClass",
