@@ -6,6 +6,8 @@ STAMP := $(VENV)/.locked
 OLDER_KUBECTL := $(VENV)/kubectl-older/bin/kubectl
 PYTEST := $(BIN)/pytest
 WORKERS ?= 4
+# Compiled ahead, so that no command pays for it, also where Python may write no bytecode by itself.
+COMPILE = $(BIN)/python -m compileall -q duoyun.py cli model orchestrator policies probes providers sandbox scheduler
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format soak longtests nightly lock clean
@@ -21,6 +23,7 @@ $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 	  && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@
 
 # The sandbox's clusters are tested with the kubectl release before the locked one too; one venv cannot hold both.
@@ -35,6 +38,7 @@ demo: $(STAMP) ## 27 services over three clouds on an embedded sandbox: plan, de
 	@$(BIN)/duoyun demo
 
 test: $(STAMP) $(OLDER_KUBECTL) ## all tests but the soak
+	@$(COMPILE)
 	DUOYUN_TEST_KUBECTL_OLDER=$(CURDIR)/$(OLDER_KUBECTL) $(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
 
 soak: $(STAMP) ## at most an hour: >= 1,000 runs that are killed, frozen, cut off, ...; prints its seed (ARGS="--seed N --chain M" replays)

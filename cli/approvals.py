@@ -138,16 +138,14 @@ def _identity(key: Path | None, signature: Path | None) -> Path | Proof:
 
 def approvals(
     ctx: typer.Context,
-    application: Annotated[
-        Path, typer.Argument(help="The application file or folder.", envvar="DUOYUN_APP", show_default="app.yaml")
-    ] = DEFAULT_APP,
+    application: AppOption = DEFAULT_APP,
     fleet: FleetOption = None,
     store: StoreOption = None,
     local_state: LocalStateOption = False,
 ) -> None:
     """What is asked for, by whom, until when, and who has agreed.
 
-    duoyun approvals examples/miniprogram
+    duoyun approvals --app examples/miniprogram
     """
 
     out: Output = ctx.obj

@@ -7,15 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.options import files, seconds_of
 
 if TYPE_CHECKING:
+    from orchestrator.executor import Executor
     from orchestrator.planning import Context
 
 OBSERVE_TIMEOUT_S = 60.0
+
+PARTITION: ContextVar[str] = ContextVar("partition", default="")
+"""`--partition` of this run, as it was written: the label of the executor that this process is."""
+
+
+def executor() -> Executor:
+    """Which partitions this process works for. Raises UsageError for one that does not exist."""
+    from orchestrator.executor import parse
+
+    return parse(PARTITION.get())
+
+
+def folder_of(fleet: Path) -> Path:
+    """Where what a fleet file names is found; the folder itself stands for the fleet.yaml in it."""
+    return fleet if fleet.is_dir() else fleet.parent
 
 
 @contextmanager
@@ -42,6 +59,7 @@ def context_for(
         timeout_s=min(OBSERVE_TIMEOUT_S, 0.45 * limit_s),
         identity=who,
         terraform_states=tuple(terraform_state or ()),
+        executor=executor(),
     )
     with (
         Stop(limit_s) as stop,

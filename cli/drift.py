@@ -170,6 +170,7 @@ def _data(report: DriftReport, mended: dict[str, Any] | None) -> dict[str, Any]:
         "drifted": len(report.drifted),
         "drift": [r.to_dict() for r in report.rows],
         "unobserved": list(report.unobserved),
+        "elsewhere": dict(report.elsewhere),
         "seconds": round(report.seconds, 2),
         "mended": mended,
     }
@@ -188,6 +189,8 @@ def show_report(console: Console, report: DriftReport) -> None:
         _show(console, row)
     for line in report.unobserved:
         console.print(f"[yellow]unknown:[/] {line}")
+    for partition, number in report.elsewhere.items():
+        console.print(f"[yellow]unknown here:[/] {partition}: {number} resources; another executor works for it")
     count = len(report.drifted)
     took = f"in {report.seconds:.1f} s"
     if report.unobserved:

@@ -98,7 +98,7 @@ class LiveView:
                 row.state, row.started_s, row.note = "running", time.monotonic(), ""
             elif event.kind == "action_progress" and row:
                 row.note = str(data.get("line", ""))
-            elif event.kind == "action_done" and row:
+            elif event.kind == "action_done" and row and row.state != "done":  # a stage tells what those before it did
                 row.state = "done"
                 self._tell(row, "done")
             elif event.kind == "action_failed" and row:

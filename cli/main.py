@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from cli import context
 from cli.output import Format, Output
 from model.errors import DuoyunError, Interrupted, UsageError
 from model.exit_codes import ExitCode
@@ -31,6 +32,7 @@ app = typer.Typer(
       duoyun demo                                     see it all on an embedded sandbox, no account needed
       duoyun sandbox up && duoyun plan examples/miniprogram
       duoyun deploy examples/miniprogram --yes
+      duoyun init shop                                an application and a fleet of your own to begin with
     """,
     epilog="Exit codes: 0 done, 1 error, 2 differences, 3 invalid input, 4 denied, 7 lease held, 8 rolled back, "
     "9 failed, 75 try again; the whole table: docs/cli.md",
@@ -51,12 +53,23 @@ def _common(
     output: Annotated[
         Format, typer.Option("--output", "-o", help="table for people, json for programs.", envvar="DUOYUN_OUTPUT")
     ] = Format.TABLE,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            "--partition",
+            help="Work for this partition alone, or for several with commas between them: what this executor has the "
+            "credentials of. docs/partitions.md",
+            envvar="DUOYUN_PARTITION",
+            show_default="all",
+        ),
+    ] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.", envvar="DUOYUN_NO_COLOR")] = False,
     version: Annotated[  # noqa: ARG001  (handled by its callback)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     ctx.obj = Output(output, no_color=no_color)
+    context.PARTITION.set(partition or "")
 
 
 # Command groups whose module has their name and registers nothing else.
@@ -85,11 +98,12 @@ def _register(only: str = "") -> None:
         releases,
         sandbox,
         specs,
+        starting,
         survey,
     )
 
     for module in (
-        specs, policy, placing, releases, approvals, drift, probe, providers, survey, adopting, sandbox, demo,
+        starting, specs, policy, placing, releases, approvals, drift, probe, providers, survey, adopting, sandbox, demo,
     ):  # fmt: skip
         module.register(app)
 
@@ -147,7 +161,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise _Terminated
 
 
-_GLOBAL_WITH_VALUE = ("-o", "--output")
+_OUTPUT = ("-o", "--output")
+_GLOBAL_WITH_VALUE = (*_OUTPUT, "--partition")
 _GLOBAL_FLAGS = ("--no-color",)
 
 
@@ -165,7 +180,7 @@ def _output_option_first(args: list[str]) -> list[str]:
             front += args[index : index + 2]
             index += 2
             continue
-        (front if arg in _GLOBAL_FLAGS or arg.startswith("--output=") else rest).append(arg)
+        (front if arg in _GLOBAL_FLAGS or arg.startswith(("--output=", "--partition=")) else rest).append(arg)
         index += 1
     return front + rest
 
@@ -182,7 +197,7 @@ def _guess_output(args: list[str]) -> Output:
     """The output to complain on where parsing itself fails."""
     wanted = os.environ.get("DUOYUN_OUTPUT", "")
     for flag, value in zip(args, [*args[1:], ""], strict=True):
-        if flag in _GLOBAL_WITH_VALUE:
+        if flag in _OUTPUT:
             wanted = value
         elif flag.startswith("--output="):
             wanted = flag.removeprefix("--output=")

@@ -77,13 +77,39 @@ def show_plan(
     show_actions(console, plan.actions, verbose=verbose, unobserved=bool(plan.unobserved))
     if plan.placement.services and not (moved or verbose):
         console.print("[dim]nothing moves: services and nodes stay where they are (--verbose lists them)[/]")
+    show_stages(console, plan)
     show_cost(console, plan.placement, plan.cost_before)
     if plan.gate:
         show_gate(console, plan.gate, approval)
     for row in plan.unobserved:
         console.print(f"[yellow]unknown:[/] {escape(row)}")
+    show_part(console, plan)
     for row in plan.warnings:
         console.print(f"[yellow]warning:[/] {escape(row)}")
+
+
+_HELD_SHOWN = 10
+
+
+def show_part(console: Console, plan: Plan) -> None:
+    """What an executor that works for some partitions leaves to others."""
+    if not plan.partitions:
+        return
+    console.print(f"[yellow]part:[/] planned is {', '.join(plan.partitions)} alone; what is elsewhere is unknown here")
+    for row in plan.held[:_HELD_SHOWN]:
+        console.print(f"  held back: {escape(row)}", soft_wrap=True)
+    if len(plan.held) > _HELD_SHOWN:
+        console.print(f"  held back: {len(plan.held) - _HELD_SHOWN} more")
+    for line in still_to_do(plan):
+        console.print(f"  next: {line}", soft_wrap=True)
+
+
+def still_to_do(plan: Plan) -> list[str]:
+    """Whose turn it is once this part is done, in order."""
+    lines = [f"deploy on an executor for {partition} (DUOYUN_PARTITION={partition})" for partition in plan.elsewhere]
+    if plan.held:
+        lines.append(f"then here again: {len(plan.held)} of {', '.join(plan.partitions)} wait for that")
+    return lines
 
 
 def show_placement(console: Console, placement: Placement, regions: Mapping[str, str]) -> None:
@@ -164,6 +190,19 @@ def show_actions(
     console.print(f"{len(actions)} actions: " + ", ".join(f"{n} to {op}" for op, n in sorted(totals.items())))
 
 
+def show_stages(console: Console, plan: Plan) -> None:
+    """Which Deployments are new first, and how long they are watched."""
+    by_id = {a.id: a for a in plan.actions}
+    for number, stage in enumerate(plan.stages, 1):
+        names = ", ".join(
+            f"{by_id[i].address.name.rsplit('/', 1)[-1]} in {by_id[i].address.partition}/{by_id[i].address.region}"
+            for i in stage.canaries
+        )
+        console.print(
+            f"  canaries {number}: {escape(names)}; watched for {stage.watch_s:.0f} s before the rest follows"
+        )
+
+
 def show_cost(console: Console, placement: Placement, before: Cost | None) -> None:
     """List price per hour, its parts, what share is assumed, how far from the bound, and against what it was."""
     cost = placement.cost
@@ -211,6 +250,13 @@ def show_gate(console: Console, gate: GateReport, approval: str = "") -> None:
             console.print(f"    [green]mend:[/] {escape(first.mend)}")
 
 
+def part_summary(plan: Plan) -> dict[str, Any] | None:
+    """None where the plan is for all of the fleet's partitions."""
+    if not plan.partitions:
+        return None
+    return {"partitions": list(plan.partitions), "held": list(plan.held), "elsewhere": list(plan.elsewhere)}
+
+
 def plan_summary(plan: Plan) -> Mapping[str, Any]:
     """The plan as a program reads it: counts, cost, gate; the whole is in `plan --save`."""
     from model.codec import digest, to_data
@@ -240,7 +286,9 @@ def plan_summary(plan: Plan) -> Mapping[str, Any]:
         "proven_optimal": plan.placement.proven_optimal,
         "placement": {s.service: dict(s.replicas) for s in plan.placement.services},
         "pools": to_data(plan.placement.pools),
+        "stages": to_data(plan.stages),
         "gate": to_data(plan.gate) if plan.gate else None,
         "unobserved": list(plan.unobserved),
+        "part": part_summary(plan),
         "warnings": list(plan.warnings),
     }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.context import context_for
-from cli.options import DEFAULT_APP, AppArgument, FleetOption, LocalStateOption, StoreOption
+from cli.options import DEFAULT_APP, AppOption, FleetOption, LocalStateOption, StoreOption
 from cli.output import Output, escaped
 from model.errors import UsageError
 from model.exit_codes import ExitCode
@@ -22,7 +22,7 @@ def register(group: typer.Typer) -> None:
 def report(
     ctx: typer.Context,
     standard: Annotated[str, typer.Argument(help="mlps3: GB/T 22239-2019, level 3.")],
-    application: AppArgument = DEFAULT_APP,
+    application: AppOption = DEFAULT_APP,
     fleet: FleetOption = None,
     since: Annotated[
         str | None, typer.Option("--since", help="Changes from this day on, e.g. 2026-01-31.", envvar="DUOYUN_SINCE")
@@ -36,7 +36,7 @@ def report(
 ) -> None:
     """Control by control what is met, waived and open in what is deployed, with the changes and approvals behind it.
 
-    duoyun policy report mlps3 examples/miniprogram --since 2026-01-01 --save mlps3.json
+    duoyun policy report mlps3 --app examples/miniprogram --since 2026-01-01 --save mlps3.json
     duoyun policy verify mlps3.json
     """
     import datetime

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +13,7 @@ from cli.options import HistoryOption
 from cli.output import Output
 from cli.probe_history import history_at
 from cli.probe_metrics import MetricsOption, metrics_at
+from cli.probe_table import HERE, Row, Seen, table
 from cli.probe_targets import parse_targets
 from model.errors import Unreachable, UsageError
 from model.exit_codes import ExitCode
@@ -21,54 +21,17 @@ from model.exit_codes import ExitCode
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from rich.table import Table
-
     from orchestrator.remembering import Remembered
     from orchestrator.vantages import HubSettings
     from probes.detector import Detector
     from probes.hub import Hub
     from probes.metrics import ProbeMetrics
     from probes.policy import ProbePolicy, Vantage, Verdict
-    from probes.prober import Looks
+    from probes.prober import Asks
     from probes.targets import Look, ProbeTarget
 
-_BARS = "▁▂▃▄▅▆▇█"
-_SHOWN = 32
-HERE = "here"
 _AGENTS_WITHIN_S = 30.0
-_COLOURS = {"up": "green", "suspect": "yellow", "unreachable": "red", "down": "bold red", "unknown": "dim"}
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What one vantage saw of a target."""
-
-    times_s: deque[float | None] = field(default_factory=lambda: deque(maxlen=_SHOWN))
-    probes: int = 0
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class _Row:
-    status: str = "unknown"
-    why: str = "not asked yet"
-    since_s: float = 0.0
-    seen: dict[str, _Seen] = field(default_factory=lambda: {HERE: _Seen()})
-    certificate_days: float | None = None
-
-    def add(self, look: Look) -> None:
-        """Counts a probe."""
-        seen = self.seen[look.result.vantage]
-        seen.probes += 1
-        seen.times_s.append(look.result.elapsed_s if look.result.outcome == "ok" else None)
-        seen.reason = look.reason
-        if look.certificate_days is not None:
-            self.certificate_days = look.certificate_days
-
-    @property
-    def reason(self) -> str:
-        """Of a vantage whose last probe did not go well; "" where all did."""
-        return next((f"{s.reason}, from {v}" if v != HERE else s.reason for v, s in self.seen.items() if s.reason), "")
+_SUMMARY_MOST = 60  # targets at the end, where nobody scrolls through thousands
 
 
 def watch(
@@ -96,18 +59,18 @@ def watch(
 
     duoyun probe watch http://127.0.0.1:8080/healthz --for 60 -o json
     """
-    from probes.policy import ProbePolicy
+    from probes.policy import for_many
 
     out: Output = ctx.obj
     found = parse_targets(targets, ca_file)
     try:
-        policy = ProbePolicy(stable_interval_s=interval_s, suspect_interval_s=min(3.0, interval_s))
+        policy = for_many(len(found), interval_s)
     except ValueError as exc:
         raise UsageError(f"--interval {interval_s:g}: {exc}", mend="give seconds above 0") from exc
     names = [HERE, *(agents or [])]
     if len(set(names)) != len(names):
         raise UsageError("an agent stands there twice, or is called here", mend="name each once")
-    rows = {t.name: _Row(seen={name: _Seen() for name in names}) for t in found}
+    rows = {t.name: Row(seen={name: Seen() for name in names}) for t in found}
     try:
         with metrics_at(metrics) as counted, history_at(store, out) as remembered:
             _Watching(found, policy, rows, out, for_s, counted, remembered).run()
@@ -117,7 +80,7 @@ def watch(
     bad = any(r.status in ("down", "unreachable") for r in rows.values())
     code = ExitCode.FAILED if bad else ExitCode.OK
     _summary(out, rows)
-    out.result({"targets": {name: _as_json(row) for name, row in rows.items()}}, code)
+    out.result({"targets": {name: row.as_json() for name, row in rows.items()}}, code)
     raise typer.Exit(int(code))
 
 
@@ -127,7 +90,7 @@ class _Watching:
 
     found: list[ProbeTarget]
     policy: ProbePolicy
-    rows: dict[str, _Row]
+    rows: dict[str, Row]
     out: Output
     for_s: float
     metrics: ProbeMetrics | None
@@ -157,12 +120,14 @@ class _Watching:
         from rich.live import Live
 
         from probes.detector import Detector
-        from probes.prober import watch as drive
+        from probes.watching import watch as drive
 
         stop = asyncio.Event()
         rows, console = self.rows, self.out.console()
         live = (
-            Live(get_renderable=lambda: table(rows), console=console, refresh_per_second=4) if self._drawing else None
+            Live(get_renderable=lambda: table(rows, console.height - 3), console=console, refresh_per_second=4)
+            if self._drawing
+            else None
         )
         async with AsyncExitStack() as stack:
             vantages, probers = await self._vantages(settings, stack)
@@ -176,13 +141,13 @@ class _Watching:
 
     async def _vantages(
         self, settings: HubSettings | None, stack: AsyncExitStack
-    ) -> tuple[list[Vantage], dict[str, Looks]]:
+    ) -> tuple[list[Vantage], dict[str, Asks]]:
         """From where we look, and who looks there: we ourselves, and the agents that were asked for."""
         from probes.policy import Vantage
         from probes.prober import Prober
 
         vantages = [Vantage(HERE)]
-        probers: dict[str, Looks] = {HERE: await stack.enter_async_context(Prober(HERE))}
+        probers: dict[str, Asks] = {HERE: await stack.enter_async_context(Prober(HERE))}
         if settings is None:
             return vantages, probers
         console, agents = self.out.console(), self._names[1:]
@@ -241,57 +206,6 @@ def _hub(settings: HubSettings, tell: Callable[[str], None]) -> Hub:
     return Hub(settings.host, settings.port, settings.tls, tell=tell)
 
 
-def sparkline(times_s: list[float | None]) -> str:
-    """Bars from 0 to the longest; a cross where no good answer came."""
-    longest = max((t for t in times_s if t is not None), default=0.0)
-    return "".join(
-        "×" if t is None else _BARS[min(len(_BARS) - 1, int(t / longest * len(_BARS)))] if longest else _BARS[0]
-        for t in times_s
-    )
-
-
-def table(rows: dict[str, _Row]) -> Table:
-    """The live table: one row a target and vantage."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    found = Table(expand=True, box=None)
-    for title in ("target", "from", "last", "response times", "verdict", "why"):
-        found.add_column(title, no_wrap=title != "why", overflow="ellipsis")
-    for name, row in rows.items():
-        colour = _COLOURS[row.status]
-        why = f"{row.why} ({row.reason})" if row.reason else row.why
-        if row.certificate_days is not None:
-            why += f"; certificate: {row.certificate_days:.0f} days"
-        told = [escape(name), f"[{colour}]{row.status}[/]", escape(why)]
-        for vantage, seen in row.seen.items():
-            times = [t for t in seen.times_s if t is not None]
-            last = f"{times[-1] * 1000:.1f} ms" if times else "-"
-            found.add_row(told[0], escape(vantage), last, sparkline(list(seen.times_s)), told[1], told[2])
-            told = ["", "", ""]  # a target's name and verdict once, its vantages below one another
-    return found
-
-
-def _as_json(row: _Row) -> dict[str, Any]:
-    return {
-        "status": row.status,
-        "why": row.why,
-        "reason": row.reason,
-        **_times([t for seen in row.seen.values() for t in seen.times_s]),
-        "probes": sum(seen.probes for seen in row.seen.values()),
-        "vantages": {name: {"probes": s.probes, **_times(s.times_s)} for name, s in row.seen.items()},
-        "certificate_days": None if row.certificate_days is None else round(row.certificate_days, 1),
-    }
-
-
-def _times(measured: Iterable[float | None]) -> dict[str, float | None]:
-    times = sorted(t for t in measured if t is not None)
-    return {
-        "p50_ms": round(times[len(times) // 2] * 1000, 3) if times else None,
-        "max_ms": round(times[-1] * 1000, 3) if times else None,
-    }
-
-
-def _summary(out: Output, rows: dict[str, _Row]) -> None:
+def _summary(out: Output, rows: dict[str, Row]) -> None:
     if not out.is_json:
-        out.console().print(table(rows))
+        out.console().print(table(rows, _SUMMARY_MOST))

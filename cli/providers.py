@@ -71,6 +71,7 @@ def check(
 
     duoyun providers check --fleet examples/miniprogram --account aws-cn
     """
+    from cli.context import executor
     from cli.interrupt import Stop
     from orchestrator.accounts import check as check_now
     from orchestrator.accounts import exit_code
@@ -80,7 +81,9 @@ def check(
     out: Output = ctx.obj
     known, limit_s = load_fleet(fleet), seconds_of("--timeout", timeout)
     with Stop(4 * limit_s) as stop:
-        rows = check_now(known, Targets(known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked)
+        rows = check_now(
+            known, Targets(known, executor=executor()), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked
+        )
     code = exit_code(rows)
     out.result({"accounts": [row.to_dict() for row in rows]}, code)
     if not out.is_json:
@@ -123,14 +126,16 @@ def prices(
         str, typer.Option("--timeout", help="Give a region up after this long.", envvar="DUOYUN_TIMEOUT")
     ] = "120s",
 ) -> None:
-    """Where each region's list prices come from, of which day, and how old. Without --refresh asks no cloud.
+    """Where each region's prices come from, of which day, and how old. Without --refresh asks no cloud.
 
-    Exit 75 where a price list did not answer: what was known before is used on.
+    --refresh also brings spot prices, and which zones sell a type to the account. Exit 75 where a part of it was not
+    answered: what was known before is used on.
 
     duoyun providers prices --fleet examples/miniprogram --refresh
     """
     import time
 
+    from cli.context import executor
     from cli.interrupt import Stop
     from cli.prices import show_prices, with_errors
     from model.exit_codes import ExitCode
@@ -145,15 +150,80 @@ def prices(
     if refresh:
         limit_s = seconds_of("--timeout", timeout)
         with Stop(4 * limit_s) as stop:
-            fetched = fetch(known, Targets(known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked)
+            fetched = fetch(
+                known,
+                Targets(known, executor=executor()),
+                accounts=account or (),
+                timeout_s=limit_s,
+                cancelled=stop.asked,
+            )
         errors = dict(fetched)
         known, book = load_fleet_book(fleet)
     rows = with_errors(told(known, book, time.time()), errors)
     rows = tuple(row for row in rows if not account or row.account in account)
-    code = ExitCode.TEMPORARY if any(row.error for row in rows) else ExitCode.OK
+    failed = [error for row in rows for error in (row.error, *row.errors.values()) if error is not None]
+    code = ExitCode.TEMPORARY if failed else ExitCode.OK
     out.result({"regions": [row.to_dict() for row in rows]}, code)
     if not out.is_json:
         show_prices(out.console(), rows)
+        out.mends(failed)
+    raise typer.Exit(int(code))
+
+
+@group.command()
+def quotas(
+    ctx: typer.Context,
+    fleet: FleetAloneOption = DEFAULT_FLEET,
+    account: AccountOption = None,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Ask the clouds, and keep what they tell.", envvar="DUOYUN_REFRESH"),
+    ] = False,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Drop what is kept: plans hold to it no longer.", envvar="DUOYUN_FORGET"),
+    ] = False,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="Give a region up after this long.", envvar="DUOYUN_TIMEOUT")
+    ] = "120s",
+) -> None:
+    """How many vCPUs each account may have in each region, and uses. Without --refresh asks no cloud.
+
+    Once fetched, plans use no more than the quota leaves, in regions for which the fleet names no quota_vcpu; until
+    --forget. Exit 75 where an account did not answer: what was known before is used on.
+
+    duoyun providers quotas --fleet examples/miniprogram --refresh
+    """
+    import time
+    from dataclasses import replace
+
+    from cli.interrupt import Stop
+    from cli.prices import show_quotas
+    from model.exit_codes import ExitCode
+    from orchestrator import offers
+    from orchestrator.load import load_fleet
+    from orchestrator.targets import Targets
+
+    out: Output = ctx.obj
+    known, names = load_fleet(fleet), tuple(account or ())
+    if refresh and forget:
+        raise typer.BadParameter("--refresh and --forget exclude each other")
+    errors: dict[str, Any] = {}
+    if refresh:
+        limit_s = seconds_of("--timeout", timeout)
+        with Stop(4 * limit_s) as stop:
+            fetched = offers.refresh(known, Targets(known), accounts=names, timeout_s=limit_s, cancelled=stop.asked)
+        errors = dict(fetched)
+    elif forget:
+        offers.forget(known, names)
+    told, warnings = offers.told(known, time.time(), names)
+    rows = tuple(replace(row, error=errors.get(row.place)) for row in told)
+    code = ExitCode.TEMPORARY if any(row.error for row in rows) else ExitCode.OK
+    out.result({"regions": [row.to_dict() for row in rows]}, code)
+    for warning in warnings:
+        out.warning(f"{warning.what} ({warning.mend})")
+    if not out.is_json:
+        show_quotas(out.console(), rows)
         out.mends(row.error for row in rows if row.error)
     raise typer.Exit(int(code))
 
@@ -194,7 +264,7 @@ def show_abilities(console: Console, rows: tuple[Abilities, ...]) -> None:
             console.print(f"[red]{row.spec.name}[/]: {escaped(row.error.summary)}")
 
 
-_COLOURS = {"ok": "green", "missing": "red", "unknown": "yellow", "failed": "red"}
+_COLOURS = {"ok": "green", "missing": "red", "unknown": "yellow", "failed": "red", "elsewhere": "dim"}
 
 
 def show_checked(console: Console, rows: tuple[Checked, ...]) -> None:

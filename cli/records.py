@@ -9,7 +9,7 @@ import typer
 
 from cli.context import context_for
 from cli.options import DEFAULT_APP, AppArgument, AppOption, FleetOption, LocalStateOption, StoreOption, YesOption
-from cli.output import Output
+from cli.output import Output, escaped
 from model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,7 +123,12 @@ def history(
         for row in rows:
             seconds = f"{row.ended_at_s - row.started_at_s:.0f}" if row.ended_at_s is not None else "-"
             table.add_row(
-                str(row.number), row.state.value, when(row.started_at_s), seconds, row.actor, row.message or "-"
+                str(row.number),
+                row.state.value,
+                when(row.started_at_s),
+                seconds,
+                escaped(row.actor),
+                escaped(row.message or "-"),
             )
         out.console().print(table)
     if verify and not out.is_json:
@@ -227,12 +232,16 @@ def kubeconfig(
     duoyun kubeconfig azure-cn/chinanorth3 --app examples/miniprogram > kubeconfig
     kubectl --kubeconfig kubeconfig get pods -A
     """
+    from cli.context import executor
     from cli.options import files
     from orchestrator.kubeconfig import kubeconfig_for
     from orchestrator.load import load
+    from orchestrator.targets import Targets
 
     out: Output = ctx.obj
-    text = kubeconfig_for(load(*files(application, fleet)).fleet, region)
+    loaded = load(*files(application, fleet))
+    targets = Targets(loaded.fleet, folder=loaded.fleet_path.parent, executor=executor())
+    text = kubeconfig_for(loaded.fleet, region, targets)
     out.result({"kubeconfig": text})
     if not out.is_json:
         typer.echo(text, nl=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,8 +33,9 @@ from model.exit_codes import ExitCode, gravest
 if TYPE_CHECKING:
     from cli.live import LiveView
     from model.plan import Plan
+    from orchestrator.carry_out import Runner
     from orchestrator.planning import Context, Planned
-    from orchestrator.release import Released, Runner
+    from orchestrator.release import Released
 
 BakeOption = Annotated[
     str,
@@ -139,6 +141,12 @@ def deploy(
     no_rollback: Annotated[
         bool, typer.Option("--no-rollback", help="Leave a failed release as it is.", envvar="DUOYUN_NO_ROLLBACK")
     ] = False,
+    no_canary: Annotated[
+        bool,
+        typer.Option(
+            "--no-canary", help="Everywhere at once, whatever the application says.", envvar="DUOYUN_NO_CANARY"
+        ),
+    ] = False,
     bake: BakeOption = "5s",
     verbose: VerboseOption = False,
     timeout: TimeoutOption = "45m",
@@ -168,12 +176,14 @@ def deploy(
                 if plan_file
                 else make_plan(context, replan=replan, work_limit=work_limit)
             )
+        if no_canary:
+            planned = replace(planned, plan=replace(planned.plan, stages=()))
         if nothing_to_do(context, planned):
             _no_change(out, planned)
             return
         _consent(out, context, planned, yes=yes or plan_file is not None, verbose=verbose)
         released = _release(runner, view, planned, message, auto_rollback=not no_rollback)
-        _show_released(out, context, released)
+        _show_released(out, context, released, planned.plan)
 
 
 @contextmanager
@@ -203,9 +213,15 @@ def _release(runner: Runner, view: LiveView, planned: Planned, message: str, *, 
 
 def _no_change(out: Output, planned: Planned) -> None:
     planned.require_observed()
-    out.result({"changes": {}, "revision": planned.plan.base_revision})
+    from cli.plan_view import part_summary, show_part
+
+    plan = planned.plan
+    out.result({"changes": {}, "revision": plan.base_revision, "part": part_summary(plan)})
     if not out.is_json:
-        out.console().print("[green]no change[/]: what is there is what the files want")
+        where = f" in {', '.join(plan.partitions)}" if plan.partitions else ""
+        said = f"nothing to do yet{where}" if plan.held else f"no change{where}"
+        out.console().print(f"[green]{said}[/]" + ("" if plan.held else ": what is there is what the files want"))
+        show_part(out.console(), plan)
 
 
 def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verbose: bool) -> None:
@@ -227,7 +243,8 @@ def _consent(out: Output, context: Context, planned: Planned, *, yes: bool, verb
         raise typer.Abort
 
 
-def _show_released(out: Output, context: Context, released: Released) -> None:
+def _show_released(out: Output, context: Context, released: Released, plan: Plan | None = None) -> None:
+    from cli.plan_view import part_summary, still_to_do
     from orchestrator.records import endpoints
 
     urls = endpoints(context)
@@ -237,6 +254,7 @@ def _show_released(out: Output, context: Context, released: Released) -> None:
         "actions": len(released.outcome.actions),
         "seconds": round(released.seconds, 1),
         "endpoints": urls,
+        "part": part_summary(plan) if plan else None,
     }
     out.result(data)
     if not out.is_json:
@@ -247,6 +265,8 @@ def _show_released(out: Output, context: Context, released: Released) -> None:
         )
         for row in urls:
             console.print(f"  {row['service']} in {row['region']}: {row['url']}")
+        for line in still_to_do(plan) if plan else ():
+            console.print(f"[yellow]still to do:[/] {line}", soft_wrap=True)
 
 
 def rollback(
@@ -291,7 +311,8 @@ def rollback(
         planned = replace(planned, plan=replace(planned.plan, actions=backwards(planned.plan.actions)))
         _consent(out, context, planned, yes=yes, verbose=verbose)
         text = message or f"back to revision {number}"
-        _show_released(out, context, _release(runner, view, planned, text, auto_rollback=False))
+        released = _release(runner, view, planned, text, auto_rollback=False)
+        _show_released(out, context, released, planned.plan)
 
 
 def resume(
@@ -356,4 +377,5 @@ def destroy(
                 f"destroying {context.scope.application} wants its name typed out",
                 mend=f"duoyun destroy ... --confirm {context.scope.application}",
             )
-        _show_released(out, context, _release(runner, view, planned, "destroy", auto_rollback=False))
+        released = _release(runner, view, planned, "destroy", auto_rollback=False)
+        _show_released(out, context, released, planned.plan)

@@ -5,10 +5,11 @@ Callers: releases.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.errors import InvalidInput, PlanStale
+from model.errors import InvalidInput, OtherExecutor, PlanStale
 
 if TYPE_CHECKING:
     from model.plan import Plan
@@ -51,17 +52,39 @@ def load_plan(path: Path) -> Plan:
 
 
 def planned_again(context: Context, path: Path) -> Planned:
-    """A saved plan with a fresh look at the world: executed only where nothing moved since it was made."""
+    """A saved plan with a fresh look at the world: executed only where nothing moved since it was made.
+
+    An executor that works for some partitions does its part of a plan for all: what that plan says of them, as far as
+    it is its turn and not done yet, and nothing else.
+    """
+    from orchestrator.parts import unseen
     from orchestrator.planning import plan_for
+    from orchestrator.stages import with_canaries
 
     plan = load_plan(path)
     if (plan.application, plan.fleet) != (context.scope.application, context.scope.fleet):
         raise InvalidInput((), summary=f"{path} is a plan for {plan.fleet}/{plan.application}, not {context.scope}")
+    here = context.targets.executor.here(context.loaded.fleet) if context.elsewhere else ()
+    if plan.partitions and plan.partitions != here:
+        raise OtherExecutor(
+            f"{path} was made for {', '.join(plan.partitions)} alone, and this executor works for "
+            f"{', '.join(here) or 'every partition'}",
+            mend="deploy it on that executor, or make a new plan here",
+        )
     now = plan_for(context, plan.items, plan.placement, app=plan.app, app_sha256=plan.app_sha256)
+    if here:
+        new = unseen(now.plan.actions, plan.actions)
+        if new:
+            raise PlanStale(
+                "what is there has changed since the plan was saved",
+                detail="\n".join(f"{a.op} {a.address} does not stand in it so" for a in new[:10]),
+                mend="make a new plan",
+            )
+        return now
     if {a.id for a in now.plan.actions} != {a.id for a in plan.actions}:
         raise PlanStale(
             "what is there has changed since the plan was saved",
             detail=f"the plan has {len(plan.actions)} actions, {len(now.plan.actions)} are needed now",
             mend="make a new plan",
         )
-    return now
+    return replace(now, plan=with_canaries(now.plan))

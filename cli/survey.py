@@ -9,6 +9,7 @@ import typer
 
 from cli.options import DEFAULT_FLEET, FleetAloneOption, StatesOption, StoreOption, seconds_of
 from cli.output import Output, escaped
+from model.errors import OtherExecutor
 from model.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def survey(
     """Everything in the fleet's accounts and regions, clusters included, and who manages it: a Terraform state that you
     or the fleet name, a Helm release, duoyun, or nobody. Changes nothing.
 
-    Exit 0 where all could be seen, 75 where something is unknown.
+    Exit 0 where all could be seen that this executor works for, 75 where something of it is unknown.
 
     duoyun survey --fleet examples/miniprogram --terraform-state network.json --by nobody
     """
+    from cli.context import executor, folder_of
     from cli.interrupt import Stop
     from orchestrator.load import load_fleet
     from orchestrator.survey import adopted_in, store_for_reading
@@ -55,18 +57,26 @@ def survey(
     out: Output = ctx.obj
     limit_s = seconds_of("--timeout", timeout)
     known = load_fleet(fleet)
-    folder = fleet if fleet.is_dir() else fleet.parent
+    folder = folder_of(fleet)
     states = read_states(state_files(known, folder, terraform_state or ()))
     kept = store_for_reading(known, store)
+    targets = Targets(known, folder=folder, executor=executor())
+    targets.executor.require_fit(known)
     with (
         Stop(10 * limit_s) as stop,
         closing(kept) if kept is not None else nullcontext(),
         out.working("listing everything"),
     ):
         found = survey_now(
-            known, Targets(known), states, adopted=adopted_in(kept, known), timeout_s=limit_s, cancelled=stop.asked
+            known,
+            Targets(known, executor=executor()),
+            states,
+            adopted=adopted_in(kept, known),
+            timeout_s=limit_s,
+            cancelled=stop.asked,
         )
-    code = ExitCode.TEMPORARY if found.unknown else ExitCode.OK
+    unknown = [e for e in found.unknown.values() if not isinstance(e, OtherExecutor)]
+    code = ExitCode.TEMPORARY if unknown else ExitCode.OK
     data = found.to_dict()
     if by:
         data["resources"] = [r for r in data["resources"] if {m["by"] for m in r["managed_by"]} & set(by)]
@@ -97,7 +107,8 @@ def show(console: Console, found: Survey, by: list[str] | tuple[str, ...]) -> No
         )
         console.print(text, soft_wrap=True)
     for (plane, kind), error in sorted(found.unknown.items(), key=lambda item: item[0]):
-        console.print(f"[yellow]unknown:[/] {plane} {kind}: {escaped(error.summary)}")
+        what = f"{plane} {kind}".strip()
+        console.print(f"[yellow]unknown:[/] {what}: {escaped(error.summary)}", soft_wrap=True)
     for managed in found.unmatched:
         console.print(f"[dim]in a state, not seen here:[/] {escaped(managed.address)} ({managed.file})")
     counts = ", ".join(f"{count} {who}" for who, count in found.counts().items()) or "nothing"

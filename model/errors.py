@@ -303,5 +303,12 @@ class Unreachable(CloudError):
     retryable = True
 
 
+class OtherExecutor(Unreachable):
+    """Its partition is another executor's to work for: unknown from here, and no credential was looked for."""
+
+    exit_code = ExitCode.CREDENTIALS
+    retryable = False
+
+
 class UnknownCloudError(CloudError):
     """A code that no table maps; kept whole, counted, not retried."""

@@ -206,6 +206,19 @@ class GateReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a release that is watched before the next part begins.
+
+    canaries: ids of the actions that bring the new version to a share of a service's replicas. actions: ids of all that
+    is done when the stage is, with all that they depend on; each stage holds those before it. watch_s: how long.
+    """
+
+    canaries: tuple[str, ...]
+    actions: tuple[str, ...]
+    watch_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that a deploy will do, resolved: hashed, saved, gated, approved and executed as this one value.
 
@@ -229,10 +242,20 @@ class Plan:
     cost_before: Cost | None = None
     gate: GateReport | None = None
     warnings: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()  # canaries, in this order; what is in none of them comes after the last
+    # Of an executor that works for some of the fleet's partitions (orchestrator.parts); () where it works for all:
+    partitions: tuple[str, ...] = ()  # those it works for; what is elsewhere stands in items as it was deployed
+    held: tuple[str, ...] = ()  # what waits for another partition's release, in words
+    elsewhere: tuple[str, ...] = ()  # partitions that have something to do after this one
 
     @property
     def empty(self) -> bool:
         return not self.actions
+
+    @property
+    def own_items(self) -> tuple[Item, ...]:
+        """Those in the partitions that it is made for; all of them where it is made for all."""
+        return tuple(i for i in self.items if not self.partitions or i.address.partition in self.partitions)
 
 
 class RevisionState(StrEnum):

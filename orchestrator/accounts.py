@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from model.errors import DuoyunError, Interrupted, InvalidInput, Unauthenticated
+from model.errors import DuoyunError, Interrupted, InvalidInput, OtherExecutor, Unauthenticated
 from model.exit_codes import ExitCode, gravest
 from model.resources import Kind
 from model.spec.fleet import AccountSpec, Fleet
@@ -69,8 +69,12 @@ class Abilities:
 
 
 class Standing(StrEnum):
-    """ok: all that the adapter calls is allowed. failed: it could not be asked at all."""
+    """ok: all that the adapter calls is allowed. failed: it could not be asked at all.
 
+    elsewhere: another executor works for it.
+    """
+
+    ELSEWHERE = "elsewhere"
     OK = "ok"
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -90,6 +94,8 @@ class Checked:
 
     @property
     def standing(self) -> Standing:
+        if isinstance(self.error, OtherExecutor):
+            return Standing.ELSEWHERE
         if self.error is not None:
             return Standing.FAILED
         if self.rights is None or self.rights.unknown:
@@ -241,5 +247,7 @@ def named(fleet: Fleet, name: str) -> AccountSpec:
 
 
 def exit_code(rows: Iterable[Checked]) -> ExitCode:
-    """The gravest of the accounts'."""
-    return gravest(*(row.exit_code for row in rows))
+    """The gravest of the accounts'; those of other executors count where there are no others."""
+    rows = tuple(rows)
+    ours = tuple(row for row in rows if row.standing is not Standing.ELSEWHERE)
+    return gravest(*(row.exit_code for row in ours or rows))

@@ -13,6 +13,7 @@ from model.errors import Diagnostic
 from model.resources import Address, KubernetesObject, Observed
 from providers.kubernetes.compare import set_manifest
 from providers.kubernetes.objects import controller_of, manager_of, of_the_cluster
+from providers.kubernetes.withheld import withhold
 
 OURS = "duoyun"
 
@@ -40,5 +41,6 @@ def refusal(address: Address, seen: Observed) -> Diagnostic | None:
 
 
 def as_it_is(seen: Observed) -> KubernetesObject:
-    """What to record: the fields that somebody has set."""
-    return KubernetesObject(name=seen.address.name, manifest=set_manifest(seen.raw["object"]))
+    """What to record: the fields that somebody has set, and of their environment variables' literals only digests."""
+    manifest = withhold(set_manifest(seen.raw["object"]), seen.provider_id)
+    return KubernetesObject(name=seen.address.name, manifest=manifest)

@@ -14,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from model.errors import CloudError, DuoyunError, Interrupted, NotFound, RolloutFailed
 from model.plan import Op, Plan
 from model.resources import Address, Kind, Ownership, State
+from orchestrator.metrics import Judge
 from providers.base import Call, Provider
 
 _EVERY_S = 1.0
+UNJUDGED_S = 60.0
 _BAD_IN_A_ROW = 2
 _WORKERS = 8
 
@@ -26,11 +28,12 @@ def watched(plan: Plan) -> tuple[Address, ...]:
     since nobody knows how long that was watched. Pure.
     """
     if not plan.actions:
-        return tuple(i.address for i in plan.items if i.ownership is not Ownership.REFERENCE and _runs(i.address))
-    return tuple(a.address for a in plan.actions if a.op is not Op.DELETE and _runs(a.address))
+        return tuple(i.address for i in plan.own_items if i.ownership is not Ownership.REFERENCE and runs(i.address))
+    return tuple(a.address for a in plan.actions if a.op is not Op.DELETE and runs(a.address))
 
 
-def _runs(address: Address) -> bool:
+def runs(address: Address) -> bool:
+    """Whether it is a Deployment or a machine: what carries replicas of a service."""
     return address.kind is Kind.INSTANCE or "/Deployment/" in address.name
 
 
@@ -41,8 +44,12 @@ def watch(
     *,
     bake_s: float,
     fleet: str,
+    judge: Judge | None = None,
 ) -> None:
-    """Returns when bake_s have passed without evidence. Raises RolloutFailed with it, Interrupted when cancelled."""
+    """Returns when bake_s have passed without evidence. Raises RolloutFailed with it, Interrupted when cancelled.
+
+    judge: reads metrics meanwhile; what has no value by the end is waited for, UNJUDGED_S more.
+    """
     addresses = watched(plan)
     bad: dict[Address, int] = {}
     end_s = time.monotonic() + bake_s
@@ -55,13 +62,29 @@ def watch(
             suspects = [a for a, count in bad.items() if count >= _BAD_IN_A_ROW]
             if suspects:
                 raise _evidence(targets, suspects, fleet)
+            if judge is not None:
+                judge.ask(time.monotonic())
+                _require_good(judge, over_s=time.monotonic() - end_s)
             left_s = end_s - time.monotonic()
-            if left_s <= 0 and not any(bad.values()):
+            if left_s <= 0 and not any(bad.values()) and (judge is None or not judge.open):
                 return
             while (rest_s := round_s + _EVERY_S - time.monotonic()) > 0:
                 if cancelled():
                     raise Interrupted("stopped while watching the release", mend="`duoyun resume` goes on from here")
                 time.sleep(min(0.1, rest_s))
+
+
+def _require_good(judge: Judge, *, over_s: float) -> None:
+    if judge.evidence:
+        raise RolloutFailed(
+            judge.evidence, detail="twice in a row", mend="look at what the new version does differently"
+        )
+    if judge.unjudged and over_s > UNJUDGED_S:
+        raise RolloutFailed(
+            "the canaries could not be judged: a metric has no value",
+            detail=judge.unjudged,
+            mend="mend the metric, or release with --no-canary",
+        )
 
 
 def _healthy(targets: Callable[[Address], Provider], address: Address, fleet: str) -> bool:

@@ -106,7 +106,7 @@ def _sandbox(show: Show) -> Iterator[Context]:
             loaded = load(EXAMPLE)
             _require_sandbox(loaded)
             with open_store(f"sqlite:///{folder}/state.db", SystemClock()) as store:
-                yield Context(loaded, store, Targets(loaded.fleet))
+                yield Context(loaded, store, Targets(loaded.fleet, folder=loaded.fleet_path.parent))
         finally:
             sandbox_process.stop(place)
             if before is None:

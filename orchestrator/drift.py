@@ -6,7 +6,8 @@ Callers: `duoyun drift scan` and the demo. Reads only; mending is a release like
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,7 +19,7 @@ from model.resources import Address, AnyResource, Change, FieldDiff, Kind, Obser
 from orchestrator.gating import judge_live
 from orchestrator.late import bind, instance_addresses
 from orchestrator.observe import World
-from orchestrator.planning import Context, Planned, compare, current_plan, observe_for, plan_for
+from orchestrator.planning import Context, Planned, compare, current_plan, observe_for, plan_for, records_here
 from orchestrator.store import Record, RecordState
 
 
@@ -72,13 +73,17 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """checked: resources compared. unobserved: what could not be read, which is unknown and not "no drift"."""
+    """checked: resources compared. unobserved: what could not be read, which is unknown and not "no drift".
+
+    elsewhere: partitions that another executor works for, and how many recorded resources there were not looked at.
+    """
 
     rows: tuple[Drift, ...]
     checked: int
     unobserved: tuple[str, ...]
     seconds: float
     world: World = field(repr=False, default_factory=World)
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def drifted(self) -> tuple[Drift, ...]:
@@ -88,8 +93,10 @@ class DriftReport:
 def scan(context: Context, *, foreign: bool = False) -> DriftReport:
     """Compares the inventory with what is there. Raises InvalidInput where nothing was ever deployed."""
     began = time.monotonic()
-    records = {r.address: r for r in context.store.inventory.list(context.scope)}
-    if not records:
+    context.targets.executor.require_fit(context.loaded.fleet)
+    everywhere = context.store.inventory.list(context.scope)
+    records = records_here(context)
+    if not everywhere:
         raise InvalidInput(
             (),
             summary=f"{context.scope.application} is not deployed: there is nothing to compare with",
@@ -111,6 +118,7 @@ def scan(context: Context, *, foreign: bool = False) -> DriftReport:
         unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
         seconds=time.monotonic() - began,
         world=world,
+        elsewhere=dict(Counter(r.address.partition for r in everywhere if not context.may(r.address.partition))),
     )
 
 

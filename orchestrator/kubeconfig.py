@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from model.errors import Diagnostic, InvalidInput
-from model.resources import Address, Kind
 from model.spec.fleet import Fleet, RegionSpec
 from orchestrator.targets import Targets
 from providers.base import Call, ClusterAccess
@@ -24,16 +23,14 @@ def region_named(fleet: Fleet, region_id: str) -> RegionSpec:
     return named[region_id]
 
 
-def kubeconfig_for(fleet: Fleet, region_id: str, targets: Targets | None = None, timeout_s: float = 60.0) -> str:
+def kubeconfig_for(fleet: Fleet, region_id: str, targets: Targets, timeout_s: float = 60.0) -> str:
     """YAML text; its token is as short-lived as the cloud makes it. Raises NotFound where there is no cluster."""
     region = region_named(fleet, region_id)
     account = fleet.account(region.account)
     if region.cluster is None:
         raise InvalidInput([Diagnostic("", f"region {region_id} has no cluster", "add `cluster:` to it in the fleet")])
-    cloud = (targets or Targets(fleet)).cloud(account)
     call = Call(deadline_s=time.monotonic() + timeout_s, fleet=fleet.name)
-    address = Address(account.partition, account.account_id, region.region, Kind.CLUSTER, region.cluster.name)
-    access = cloud.cluster_access(cloud.get(address, call), call)
+    access = targets.access(account, region.region, region.cluster.name, call)
     return to_kubeconfig(region_id.replace("/", "-"), access)
 
 
@@ -44,6 +41,8 @@ def to_kubeconfig(name: str, access: ClusterAccess) -> str:
         cluster["certificate-authority-data"] = _b64(access.ca_pem)
     if access.proxy_url:
         cluster["proxy-url"] = access.proxy_url
+    if access.tls_server_name:
+        cluster["tls-server-name"] = access.tls_server_name
     user: dict[str, Any] = {}
     if access.token:
         user["token"] = access.token()

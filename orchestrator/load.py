@@ -181,11 +181,16 @@ class _Reader:
 
 
 def _near(path: Path) -> str:
+    otherwise = "check the path"
+    if path.name == "fleet.yaml":
+        otherwise = "name the fleet with --fleet; `duoyun init FOLDER` writes an application and a fleet to begin with"
+    elif path.name == "app.yaml":
+        otherwise = "check the path; `duoyun init FOLDER` writes an application and a fleet to begin with"
     try:
         names = sorted(p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml"))
     except OSError:
-        return "check the path"
-    return did_you_mean(path.name, names, "check the path") if names else "check the path"
+        return otherwise
+    return did_you_mean(path.name, names, otherwise) if names else otherwise
 
 
 def _beside(owner: Path, name: str) -> Path | None:

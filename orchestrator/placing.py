@@ -149,11 +149,7 @@ def build_problem(
     services = tuple(builder.service(s, current) for s in app.spec.services)
     externals = tuple(builder.external(e) for e in app.spec.externals)
     routes = tuple(builder.routes(any(e.internet for e in externals)))
-    quotas = {
-        f"{fleet.account(r.account).partition}/{r.region}": float(r.quota_vcpu)
-        for r in fleet.spec.regions
-        if r.quota_vcpu is not None
-    }
+    quotas = dict(builder.quotas())
     problem = Problem(
         services=services,
         sites=sites,
@@ -190,7 +186,7 @@ class _Builder:
         self.app, self.fleet, self.book = app, fleet, book
         self.diagnostics: list[Diagnostic] = []
         self._sites = list(fleet.sites())
-        self._offers: dict[str, tuple[InstanceOffer, ...]] = {}
+        self._offers: dict[str, tuple[tuple[InstanceTypeFact, InstanceOffer], ...]] = {}
         self._dates: set[str] = set()
         self._no_rate: set[str] = set()
         services = app.spec.services
@@ -212,7 +208,7 @@ class _Builder:
             kubernetes=site.region.cluster is not None,
             types=tuple(
                 t if zone.node_headroom is None else replace(t, headroom=zone.node_headroom)
-                for t in (*self._types(site.region, site.region_id), *self._own(zone, site))
+                for t in (*self._types(site.region, site.region_id, site.zone), *self._own(zone, site))
             ),
         )
 
@@ -235,7 +231,16 @@ class _Builder:
         limit = getattr(spec, which, None)
         return None if spec is None or limit is None else self._money(limit, spec.currency)
 
-    def _types(self, region: RegionSpec, region_id: str) -> tuple[InstanceOffer, ...]:
+    def quotas(self) -> Iterator[tuple[str, float]]:
+        """Region -> vCPUs: the fleet's own word, else what the cloud told when it was asked."""
+        for region in self.fleet.spec.regions:
+            place = f"{self.fleet.account(region.account).partition}/{region.region}"
+            bound = region.quota_vcpu if region.quota_vcpu is not None else self.book.quota_vcpu(place)
+            if bound is not None:
+                yield place, float(bound)
+
+    def _types(self, region: RegionSpec, region_id: str, zone: str) -> tuple[InstanceOffer, ...]:
+        """What that zone sells."""
         if region_id not in self._offers:
             partition, _, name = region_id.partition("/")
             facts = self.book.instance_types(partition, name)
@@ -247,15 +252,15 @@ class _Builder:
             if not chosen:
                 what = f"{region_id}: no instance type with a known price"
                 self.diagnostics.append(Diagnostic("", what, "add prices to the fleet's assumptions"))
-            self._offers[region_id] = (*map(self._offer, chosen), *self._spots(chosen))
-        return self._offers[region_id]
+            self._offers[region_id] = (*((t, self._offer(t)) for t in chosen), *self._spots(chosen))
+        return tuple(offer for fact, offer in self._offers[region_id] if fact.sold_in(zone))
 
-    def _spots(self, facts: Sequence[InstanceTypeFact]) -> Iterator[InstanceOffer]:
+    def _spots(self, facts: Sequence[InstanceTypeFact]) -> Iterator[tuple[InstanceTypeFact, InstanceOffer]]:
         """Those of them that are sold as spot machines, where a service may run on one."""
         for fact in facts if self._spot else ():
             if fact.spot_price_per_hour is not None:
                 price = self._money(fact.spot_price_per_hour, fact.currency)
-                yield on_spot(self._offer(fact), price, fact.spot_assumed)
+                yield fact, on_spot(self._offer(fact), price, fact.spot_assumed)
 
     def _offer(self, fact: InstanceTypeFact) -> InstanceOffer:
         self._dates.add(fact.price_date)

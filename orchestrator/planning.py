@@ -32,9 +32,11 @@ from orchestrator.gating import above_the_line, gate_plan
 from orchestrator.late import bind, instance_addresses
 from orchestrator.load import Loaded
 from orchestrator.observe import World, observe, regions_of
+from orchestrator.parts import Part, part_of
 from orchestrator.placing import place
 from orchestrator.reconcile import Reconciled, Recorded, reconcile
 from orchestrator.stability import kept_placement
+from orchestrator.stages import with_canaries
 from orchestrator.store import Record, RecordState, Scope, Store
 from orchestrator.targets import Targets
 from orchestrator.terraform_state import States
@@ -87,6 +89,15 @@ class Context:
     def scope(self) -> Scope:
         return Scope(self.loaded.fleet.name, self.loaded.app.name)
 
+    def may(self, partition: str) -> bool:
+        """Whether this executor works for that partition."""
+        return self.targets.executor.may(partition)
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The fleet's partitions that are another executor's."""
+        return self.targets.executor.elsewhere(self.loaded.fleet)
+
 
 def make_plan(context: Context, *, replan: bool = False, work_limit: int | None = None) -> Planned:
     """What a deploy of the loaded files would do now. replan: place anew even where nothing asks for it.
@@ -100,7 +111,9 @@ def make_plan(context: Context, *, replan: bool = False, work_limit: int | None 
     current = current_plan(context)
     placement = _placement(context, current, replan=replan, work_limit=work_limit)
     items = desired_items(loaded.app, loaded.linked_fleet, placement, loaded.manifests)
-    return plan_for(context, items, placement, app=loaded.app.to_plain(), app_sha256=loaded.app_sha256, before=current)
+    app = loaded.app.to_plain()
+    planned = plan_for(context, items, placement, app=app, app_sha256=loaded.app_sha256, before=current)
+    return replace(planned, plan=with_canaries(planned.plan))
 
 
 def _placement(
@@ -145,6 +158,7 @@ def plan_of_revision(context: Context, number: int) -> Planned:
         app=past.app,
         app_sha256=past.app_sha256,
         before=current_plan(context),
+        in_order=False,
     )
 
 
@@ -181,11 +195,18 @@ def plan_for(
     app: Mapping[str, object],
     app_sha256: str,
     before: Plan | None = None,
+    in_order: bool = True,
 ) -> Planned:
-    """Observes, reconciles and judges a desired state."""
+    """Observes, reconciles and judges a desired state.
+
+    Of an executor that works for some of the fleet's partitions: its part of that state (orchestrator.parts; in_order
+    as there). Raises OtherExecutor where nothing of the fleet is ours to work for.
+    """
     loaded, store = context.loaded, context.store
-    records = {r.address: r for r in store.inventory.list(context.scope)}
-    items = _as_adopted(items, records)
+    context.targets.executor.require_fit(loaded.fleet)
+    records = records_here(context)
+    part = _part(context, tuple(items), in_order=in_order)
+    items = _as_adopted(part.items, records)
     world = observe_for(context, items, records)
     found, items = _reconcile(context, items, world, records)
     if found.missing:
@@ -195,6 +216,8 @@ def plan_for(
                 for m in found.missing
             ]
         )
+    if doomed := adopted_replaced(found.actions, items):
+        raise InvalidInput(doomed, summary="the plan would delete what was adopted, and make it anew")
     impossible = lacking(found.actions, context.targets)
     if impossible:
         raise InvalidInput(impossible, summary="the plan asks for what an adapter cannot do")
@@ -214,8 +237,26 @@ def plan_for(
         unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
         cost_before=before.placement.cost if before else None,
         warnings=(*map(str, loaded.warnings), *above_the_line(loaded.fleet, placement.cost)),
+        partitions=context.targets.executor.here(loaded.fleet) if context.elsewhere else (),
+        held=tuple(map(str, part.held)),
+        elsewhere=part.elsewhere,
     )
     return Planned(replace(plan, gate=gate_plan(loaded, plan)), world, found.delegated)
+
+
+def records_here(context: Context) -> dict[Address, Record]:
+    """The inventory, as far as it lies in partitions that this executor works for."""
+    records = context.store.inventory.list(context.scope)
+    return {r.address: r for r in records if context.may(r.address.partition)}
+
+
+def _part(context: Context, items: tuple[Item, ...], *, in_order: bool) -> Part:
+    """All of it, where no other executor has a part in it."""
+    if not context.elsewhere:
+        return Part(items, (), ())
+    current = current_plan(context)
+    deployed = bound_now(context, current.items if current else ())
+    return part_of(bound_now(context, items), deployed, context.may, in_order=in_order)
 
 
 def _adopted(record: Record) -> bool:
@@ -226,6 +267,20 @@ def _as_adopted(items: Iterable[Item], records: Mapping[Address, Record]) -> tup
     """What `duoyun adopt` recorded stays adopted, whatever the fleet says of it: it is changed, and never destroyed."""
     kept = {a for a, record in records.items() if _adopted(record)}
     return tuple(replace(item, ownership=Ownership.ADOPT) if item.address in kept else item for item in items)
+
+
+def adopted_replaced(actions: Iterable[Action], items: Iterable[Item]) -> list[Diagnostic]:
+    """What was adopted is somebody's running system: it is changed in place, or not at all. Pure."""
+    adopted = {i.address for i in items if i.ownership is Ownership.ADOPT}
+    mend = (
+        "give the service another name, so that both run side by side until the old one is deleted by hand; or "
+        "`duoyun adopt --undo` it, and delete it when it may be away"
+    )
+    return [
+        Diagnostic("", f"{a.address} was adopted, and {a.reason}", mend)
+        for a in actions
+        if a.op is Op.REPLACE and a.address in adopted
+    ]
 
 
 def _reference_mend(address: Address) -> str:
@@ -240,7 +295,7 @@ def observe_for(
     Our own things are listed by their tags. Referenced and adopted ones carry none, and are asked for one by one; so
     is what the inventory knows, lest a lost tag make it look absent. foreign: other people's things there as well.
     """
-    items = tuple(items)
+    items = tuple(i for i in items if context.may(i.address.partition))
     also = [i.address for i in items if i.ownership is not Ownership.OWN]
     scope = [*(i.address for i in items), *records]
     return observe(
@@ -289,7 +344,7 @@ def _reconcile(
             recorded,
             diff=compare,
             needs_replace=lambda address, before, after: _needs_replace(context, address, before, after),
-            unobserved=world.unknown,
+            unobserved=lambda a: world.unknown(a) or not context.may(a.partition),
             salt=str(context.store.revisions.latest_number(context.scope)),
         )
 
@@ -314,7 +369,12 @@ def compare(observed: Observed, desired: AnyResource, recorded: AnyResource | No
     """The comparison that fits a resource: fields for clouds, field ownership for clusters."""
     if isinstance(desired, KubernetesObject):
         from providers.kubernetes import diff_manifests
+        from providers.kubernetes.withheld import beside, holds_withheld, unread
 
+        if holds_withheld(desired):
+            observed = beside(observed, desired)
+        elif holds_withheld(recorded):
+            return unread(diff_resource(observed, desired, recorded, kubernetes_diff=diff_manifests))
         return diff_resource(observed, desired, recorded, kubernetes_diff=diff_manifests)
     return diff_resource(observed, desired, recorded)
 
@@ -347,5 +407,6 @@ __all__ = [
     "plan_for",
     "plan_of_revision",
     "recorded_of",
+    "records_here",
     "summary",
 ]

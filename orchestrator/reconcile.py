@@ -96,10 +96,11 @@ def reconcile(
         delegated += [(item.address, d) for d in diffs if d.delegated]
         diffs = tuple(d for d in diffs if not d.delegated)
         if diffs:
-            fields = needs_replace(item.address, seen.resource, item.resource)
+            before = _before(item, seen, past)
+            fields = needs_replace(item.address, before, item.resource)
             op = Op.REPLACE if fields else Op.UPDATE
             reason = f"{', '.join(fields)} cannot change in place" if fields else ""
-            actions[item.address] = _action(item, op, seen.resource, diffs, reason, salt=salt)
+            actions[item.address] = _action(item, op, before, diffs, reason, salt=salt)
         elif seen.state in (State.PENDING, State.FAILED) and item.address.kind is not Kind.KUBERNETES_OBJECT:
             # Half made: an update completes it. What a cluster is busy with comes right, or fails, by itself.
             actions[item.address] = _action(item, Op.UPDATE, seen.resource, (), "it was left unfinished", salt=salt)
@@ -115,6 +116,13 @@ def reconcile(
     ]
     creations = _order(items, actions)
     return Reconciled(creations + _deletions(doomed, creations, salt), tuple(missing), tuple(delegated))
+
+
+def _before(item: Item, seen: Observed, past: Recorded | None) -> AnyResource:
+    """What is there. Of an adopted object of a cluster as it was recorded: observed of it is what we own, which is not
+    all of it, and the way back has to know the rest."""
+    adopted = past is not None and past.ownership is Ownership.ADOPT and item.address.kind is Kind.KUBERNETES_OBJECT
+    return past.resource if adopted and past is not None else seen.resource
 
 
 def _action(

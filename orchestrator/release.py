@@ -6,9 +6,9 @@ Callers: the deploy, rollback, resume, destroy and drift commands, and the demo.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model.errors import (
@@ -18,26 +18,24 @@ from model.errors import (
     Interrupted,
     InvalidInput,
     LeaseLost,
+    OtherExecutor,
     PlanStale,
     ReleaseFailed,
     ReleaseRolledBack,
-    RolloutFailed,
     StoreUnavailable,
     Unauthenticated,
 )
 from model.plan import GateReport, Plan, Revision, RevisionState
-from model.ports import Clock, Event, EventSink
 from model.resources import Kind
 from orchestrator.approvals.flow import require, settle
-from orchestrator.bake import watch, watched
 from orchestrator.beside import require_free
-from orchestrator.engine.engine import Engine
-from orchestrator.engine.options import EngineOptions
+from orchestrator.carry_out import Failure, Runner, carry_out, evidence, execute
 from orchestrator.engine.outcome import ActionState, Outcome
+from orchestrator.metrics import require_well
 from orchestrator.observe import World
-from orchestrator.planning import Context, Planned, current_plan, plan_for, plan_of_revision
-from orchestrator.rollback import backwards, kept_cost, one_way_passed
-from orchestrator.store import LeaseKeeper, Scope, Store
+from orchestrator.parts import same_here
+from orchestrator.planning import Context, Planned, bound_now, current_plan, plan_for, plan_of_revision
+from orchestrator.rollback import as_adopted, backwards, kept_cost, one_way_passed
 from orchestrator.store.revisions import UNFINISHED
 from policies.gate import DENIES_FROM
 
@@ -51,34 +49,6 @@ class Released:
     revision: Revision
     outcome: Outcome
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """What executing needs beyond planning. on_phase: told of each plan before it is executed, for a
-    live view. bake_s: how long what was released is watched before it counts as deployed.
-    """
-
-    context: Context
-    engine: Engine
-    keeper: LeaseKeeper
-    clock: Clock
-    events: EventSink
-    actor: str
-    options: EngineOptions = field(default_factory=EngineOptions)
-    bake_s: float = 5.0
-    on_phase: Callable[[str, Plan], None] = lambda _title, _plan: None
-
-    @property
-    def store(self) -> Store:
-        return self.context.store
-
-    @property
-    def scope(self) -> Scope:
-        return self.context.scope
-
-    def tell(self, kind: str, text: str, **data: Any) -> None:
-        self.events.emit(Event(kind, self.clock.now_s(), {"text": text, **data}))
 
 
 # -- running a plan --------------------------------------------------------------------------------------------
@@ -126,6 +96,7 @@ def release(runner: Runner, planned: Planned, *, message: str = "", auto_rollbac
     settle(asking, plan, actor=runner.actor)
     _require_free(runner, plan, planned.world)  # a state may have been written since the plan was made
     planned.require_observed()
+    require_well(plan)
     revision = _start(runner, plan, message)
     return _finish(runner, plan, revision, auto_rollback=auto_rollback)
 
@@ -140,11 +111,23 @@ def resume(runner: Runner) -> Released:
             mend="`duoyun status` shows how the last one ended",
         )
     plan = runner.store.plans.load(revision.plan_sha256)
+    _require_ours(runner.context, plan, revision)
     world = World()
     _require_free(runner, plan, world)
     Planned(plan, world).require_observed()
     _set(runner, revision, RevisionState.RUNNING)
     return _finish(runner, plan, revision, auto_rollback=revision.rollback_of is None)
+
+
+def _require_ours(context: Context, plan: Plan, revision: Revision) -> None:
+    """Raises OtherExecutor where the plan has something to do in a partition that this executor does not work for."""
+    others = sorted({a.address.partition for a in plan.actions if not context.may(a.address.partition)})
+    if others:
+        raise OtherExecutor(
+            f"revision {revision.number} has work in {', '.join(others)}, and this executor works for "
+            f"{context.targets.executor} alone",
+            mend="resume it on an executor for these; or `duoyun deploy` here makes a new plan of this executor's part",
+        )
 
 
 def _require_free(runner: Runner, plan: Plan, world: World) -> None:
@@ -163,6 +146,8 @@ def nothing_to_do(context: Context, planned: Planned) -> bool:
     if not planned.plan.empty:
         return False
     newest = context.store.revisions.latest(context.scope)
+    if planned.plan.partitions and newest is not None and not part_is_recorded(context, planned.plan):
+        return False  # other executors go by what the deployed revision says of our part
     if newest is None or newest.state in (RevisionState.DEPLOYED, RevisionState.DESTROYED):
         return True
     current = current_plan(context)
@@ -171,8 +156,17 @@ def nothing_to_do(context: Context, planned: Planned) -> bool:
     return current is not None and current.app == planned.plan.app and newest.state not in UNFINISHED
 
 
+def part_is_recorded(context: Context, plan: Plan) -> bool:
+    """Whether the deployed revision says of this executor's partitions what the plan says."""
+    current = current_plan(context)
+    now, then = bound_now(context, plan.items), bound_now(context, current.items if current else ())
+    return same_here(now, then, context.may)
+
+
 def _start(runner: Runner, plan: Plan, message: str, rollback_of: int | None = None) -> Revision:
     sha256 = runner.store.plans.save(plan)
+    if plan.partitions:  # `history` shows whose part it was
+        message = f"{message} [{', '.join(plan.partitions)} alone]".strip()
     return runner.store.revisions.start(
         runner.scope,
         runner.keeper.token,
@@ -194,22 +188,17 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     began = time.monotonic()
     title = f"{plan.application} revision {revision.number}"
     runner.on_phase(title + (f", rolling back {revision.rollback_of}" if revision.rollback_of else ""), plan)
-    # A destroy and a roll-back go on past a failure: each thing that can be put right is worth it by itself.
-    keep_going = not plan.items or revision.rollback_of is not None
-    outcome = _execute(runner, plan, revision, keep_going=keep_going)
+    try:
+        outcome, failure = carry_out(runner, plan, revision)
+    except Interrupted:
+        _set(runner, revision, RevisionState.INTERRUPTED)
+        raise
     if outcome.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(
             f"{title} was interrupted: {len(outcome.of(ActionState.DONE))} of {len(plan.actions)} actions are done",
             mend="`duoyun resume` goes on; `duoyun deploy` makes a new plan from here",
         )
-    failure = _failure_of(plan, outcome)
-    if failure is None and plan.items and revision.rollback_of is None:
-        try:
-            failure = _bake(runner, plan)
-        except Interrupted:
-            _set(runner, revision, RevisionState.INTERRUPTED)
-            raise
     if failure is None:
         # A first release that was rolled back leaves infrastructure and no revision that is deployed.
         back = revision.rollback_of is not None
@@ -225,30 +214,10 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     if refused is not None:
         _set(runner, revision, RevisionState.FAILED)
         raise refused
-    if not auto_rollback or not plan.items:
+    if not auto_rollback or not plan.own_items:
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, "nothing was rolled back")
     return _roll_back(runner, plan, revision, failure, outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a release failed. first: one line; detail: all of it, with mends."""
-
-    first: str
-    detail: str
-
-
-def _failure_of(plan: Plan, outcome: Outcome) -> Failure | None:
-    if outcome.ok:
-        return None
-    addresses = {a.id: a.address for a in plan.actions}
-    failed = outcome.of(ActionState.FAILED)
-    first = "no action says why"
-    if failed:
-        name = addresses[failed[0].id].name.rsplit("/", 1)[-1]
-        first = f"{name}: {(failed[0].error or {}).get('summary', 'failed')}"
-    return Failure(first, evidence(plan, outcome))
 
 
 def _stopped_by_store(runner: Runner, revision: Revision, title: str, outcome: Outcome) -> DuoyunError:
@@ -276,18 +245,6 @@ def _refused(outcome: Outcome) -> DuoyunError | None:
     )
 
 
-def _bake(runner: Runner, plan: Plan) -> Failure | None:
-    """What was released is watched for a while before it counts as deployed: some things fall over a little later."""
-    if runner.bake_s <= 0 or not watched(plan):
-        return None
-    runner.tell("waiting", f"watching what was released for {runner.bake_s:.0f} s")
-    try:
-        watch(plan, runner.context.targets, runner.context.cancelled, bake_s=runner.bake_s, fleet=plan.fleet)
-    except RolloutFailed as exc:
-        return Failure(exc.summary, f"{exc.address or plan.application}: {exc.summary}\n{exc.detail}".strip())
-    return None
-
-
 def _set(runner: Runner, revision: Revision, state: RevisionState) -> None:
     """A roll-back that is through says so of the release that it has undone, too."""
     undone = state in (RevisionState.DEPLOYED, RevisionState.DESTROYED)
@@ -309,28 +266,6 @@ def _failed(title: str, failure: Failure, tail: str, mend: str = "") -> ReleaseF
     )
 
 
-def evidence(plan: Plan, outcome: Outcome) -> str:
-    """What failed and why, an action a paragraph."""
-    addresses = {a.id: a.address for a in plan.actions}
-    rows = []
-    for result in outcome.of(ActionState.FAILED):
-        error = result.error or {}
-        rows.append(f"{addresses[result.id]}: {error.get('summary', 'failed')}")
-        rows += [f"  {line}" for line in str(error.get("detail", "")).splitlines()[:8]]
-        if error.get("mend"):
-            rows.append(f"  mend: {error['mend']}")
-    return "\n".join(rows)
-
-
-def _execute(runner: Runner, plan: Plan, revision: Revision, *, keep_going: bool) -> Outcome:
-    options = replace(runner.options, keep_going=keep_going)
-    outcome = runner.engine.execute(plan, revision.number, runner.keeper, runner.context.cancelled, options=options)
-    if outcome.lease_lost is not None:
-        # Whoever holds the lease now decides what becomes of this revision; we may not even write that we stopped.
-        raise outcome.lease_lost
-    return outcome
-
-
 # -- the way back ----------------------------------------------------------------------------------------------
 
 
@@ -348,13 +283,13 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
     runner.tell("rollback_started", f"{title} failed: {failure.first}; rolling back what it changed")
     previous = runner.store.revisions.latest_deployed(runner.scope)
     try:
-        planned = plan_of_revision(runner.context, previous.number) if previous else _undo_first(runner, plan)
+        planned = _way_back(runner, plan, previous)
         planned.require_observed()
         back = replace(planned.plan, actions=backwards(planned.plan.actions))
         # The failed revision stays RUNNING until its roll-back is on record: killed in between, `resume` finds it.
         revision = _start(runner, back, f"rolls back revision {failed.number}", rollback_of=failed.number)
         runner.on_phase(f"{title}: rolling back", back)
-        undone = _execute(runner, back, revision, keep_going=True)
+        undone = execute(runner, back, revision, keep_going=True)
     except LeaseLost:
         raise
     except DuoyunError as exc:
@@ -378,10 +313,30 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
     )
 
 
+def _way_back(runner: Runner, plan: Plan, previous: Revision | None) -> Planned:
+    """To the revision before, and what was adopted since to how it was then."""
+    if previous is None:
+        return _undo_first(runner, plan)
+    past = runner.store.plans.load(previous.plan_sha256)
+    adopted = as_adopted(plan, past.items)
+    if not adopted:
+        return plan_of_revision(runner.context, previous.number)
+    return plan_for(
+        runner.context,
+        (*past.items, *adopted),
+        past.placement,
+        app=past.app,
+        app_sha256=past.app_sha256,
+        before=past,
+        in_order=False,
+    )
+
+
 def _undo_first(runner: Runner, plan: Plan) -> Planned:
     """There is no revision to go back to: workloads and instances go, infrastructure stays (ADR 3)."""
     workloads = (Kind.KUBERNETES_OBJECT, Kind.INSTANCE)
     kept = tuple(i for i in plan.items if i.address.kind not in workloads)
     recorded = {r.address for r in runner.store.inventory.list(runner.scope)}
     kept = tuple(i for i in kept if i.address in recorded)
+    kept = (*kept, *as_adopted(plan, kept))
     return plan_for(runner.context, kept, plan.placement, app=plan.app, app_sha256=plan.app_sha256)

@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from model.errors import DuoyunError
@@ -127,7 +127,7 @@ class OfTarget:
 
     def add(self, result: Result) -> None:
         """Takes a result of one of its pods or machines."""
-        self.remembered.add(replace(result, target=self.target))
+        self.remembered.add(result._replace(target=self.target))
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from model.plan import Action, Op, Plan
-from model.resources import Address, Kind
+from model.plan import Action, Item, Op, Plan
+from model.resources import Address, Kind, Ownership
 from orchestrator.engine.outcome import ActionOutcome, ActionState
 
 
@@ -41,10 +41,21 @@ def one_way_passed(plan: Plan, outcomes: Mapping[str, ActionOutcome]) -> tuple[s
 def kept_cost(plan: Plan) -> str:
     """What the roll-back of a first release leaves, and what that costs."""
     cost = plan.placement.cost
-    pools = [i for i in plan.items if i.address.kind is Kind.NODE_POOL]
+    pools = [i for i in plan.own_items if i.address.kind is Kind.NODE_POOL]
     if not pools:
         return "its workloads are gone"
     return (
         f"its workloads are gone; {len(pools)} node pools stay for the next try and cost up to "
         f"{cost.compute_per_hour:.2f} {cost.currency} per hour (`duoyun destroy` removes them)"
+    )
+
+
+def as_adopted(failed: Plan, before: Iterable[Item]) -> tuple[Item, ...]:
+    """Adopted objects that the failed plan changed first, as they were adopted: no earlier revision knows them."""
+    known = {item.address for item in before}
+    was = {a.address: a.before for a in failed.actions if a.op is Op.UPDATE and a.before is not None}
+    return tuple(
+        replace(item, resource=was[item.address])
+        for item in failed.items
+        if item.ownership is Ownership.ADOPT and item.address in was and item.address not in known
     )

@@ -9,12 +9,12 @@ from contextlib import contextmanager, nullcontext
 from model.plan import Plan
 from model.ports import Event, EventSink
 from model.resources import Address
+from orchestrator.carry_out import Runner
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.options import EngineOptions
 from orchestrator.executing import ExecutingTarget
 from orchestrator.leasing import leased, whoami
 from orchestrator.planning import Context
-from orchestrator.release import Runner
 from orchestrator.remembering import remembering
 from orchestrator.vantages import listening, settings_from
 from orchestrator.workspace import known_addresses

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from model.errors import InvalidInput, Unauthenticated
 from model.resources import Address, Kind
 from model.spec.fleet import SANDBOX, AccountSpec, Fleet
+from orchestrator.cluster_access import access_of
+from orchestrator.executor import ANY, Executor
 from orchestrator.registry import open_cloud
 from orchestrator.sandbox_endpoints import SandboxEndpoints, read_endpoints
-from providers.base import Account, Call, CloudProvider, Provider
+from providers.base import Account, Call, CloudProvider, ClusterAccess, Provider
 
 OpenCluster = Callable[[Account, str, str, Call], Provider]
 
@@ -67,10 +71,23 @@ def _from_environment(account: str, prefix: str, env: Mapping[str, str]) -> dict
 
 
 class Targets:
-    """`targets(address)` gives the adapter. Clusters are opened through their cloud, on first use."""
+    """`targets(address)` gives the adapter. Clusters are opened through their cloud, on first use.
 
-    def __init__(self, fleet: Fleet, *, account_of: Callable[[AccountSpec], Account] = resolve_account) -> None:
+    executor: an account that is not its to work for is refused (OtherExecutor) before anything of it is looked up.
+    folder: of the fleet file: what it names by path is found from there.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        folder: Path = Path(),
+        executor: Executor = ANY,
+        account_of: Callable[[AccountSpec], Account] = resolve_account,
+    ) -> None:
         self._fleet = fleet
+        self._folder = folder
+        self.executor = executor
         self._account_of = account_of
         self._lock = threading.RLock()
         self._clouds: dict[str, CloudProvider] = {}
@@ -88,26 +105,41 @@ class Targets:
         return self.cloud(spec)
 
     def cloud(self, spec: AccountSpec) -> CloudProvider:
-        """The account's adapter; opened once."""
+        """The account's adapter; opened once. Raises OtherExecutor where it is not ours to work for."""
+        self.executor.require(spec)
         with self._lock:
             if spec.name not in self._clouds:
-                self._clouds[spec.name] = open_cloud(self._account_of(spec))
+                account = self._account_of(spec)
+                if account.ca_bundle:
+                    account = replace(account, ca_bundle=str(self._folder / account.ca_bundle))
+                self._clouds[spec.name] = open_cloud(account)
             return self._clouds[spec.name]
 
     def cluster(self, spec: AccountSpec, region: str, name: str, call: Call | None = None) -> Provider:
         """The cluster's adapter. Raises NotFound while the cluster does not exist."""
         from providers.kubernetes import open_cluster
 
+        self.executor.require(spec)
         key = (spec.name, region, name)
         with self._lock:
             if key in self._clusters:
                 return self._clusters[key]
-        call = call or Call(fleet=self._fleet.name)
-        cloud = self.cloud(spec)
-        observed = cloud.get(Address(spec.partition, spec.account_id, region, Kind.CLUSTER, name), call)
-        provider = open_cluster(cloud.account, region, name, cloud.cluster_access(observed, call))
+        access = self.access(spec, region, name, call or Call(fleet=self._fleet.name))
+        provider = open_cluster(self.cloud(spec).account, region, name, access)
         with self._lock:
             return self._clusters.setdefault(key, provider)
+
+    def access(self, spec: AccountSpec, region: str, name: str, call: Call) -> ClusterAccess:
+        """How that cluster is reached. Raises NotFound while it does not exist, InvalidInput (cluster_access)."""
+        cloud = self.cloud(spec)
+
+        def from_cloud() -> ClusterAccess:
+            observed = cloud.get(Address(spec.partition, spec.account_id, region, Kind.CLUSTER, name), call)
+            return cloud.cluster_access(observed, call)
+
+        regions = (r for r in self._fleet.spec.regions if (r.account, r.region) == (spec.name, region))
+        clusters = (r.cluster for r in regions if r.cluster is not None and r.cluster.name == name)
+        return access_of(next(clusters, None), self._folder, from_cloud)
 
     def forget_cluster(self, address: Address) -> None:
         """After a cluster was deleted or replaced: open it anew next time."""

@@ -12,6 +12,7 @@ from model.errors import InvalidInput
 from model.ports import Clock
 from model.spec.fleet import SANDBOX, Fleet
 from orchestrator.approvals.prove import Proof
+from orchestrator.executor import ANY, Executor
 from orchestrator.late import instance_addresses
 from orchestrator.load import Loaded, load
 from orchestrator.planning import Context
@@ -26,7 +27,7 @@ class Options:
 
     timeout_s: for each question while observing; what has not answered by then is unknown. clock: of everything that
     is recorded, and of the lease. identity: a key or a proof of who asks, for approvals. terraform_states: beside those
-    that the fleet names.
+    that the fleet names. executor: which partitions this process works for.
     """
 
     store_url: str | None = None
@@ -35,6 +36,7 @@ class Options:
     clock: Clock = field(default_factory=SystemClock)
     identity: Path | Proof | None = None
     terraform_states: tuple[Path, ...] = ()
+    executor: Executor = ANY
 
 
 def default_store_url(environ: Mapping[str, str] | None = None) -> str:
@@ -80,7 +82,7 @@ def opened_for(loaded: Loaded, options: Options, *, cancelled: Callable[[], bool
         yield Context(
             loaded,
             store,
-            Targets(loaded.fleet),
+            Targets(loaded.fleet, folder=loaded.fleet_path.parent, executor=options.executor),
             cancelled=cancelled,
             timeout_s=options.timeout_s,
             identity=options.identity,

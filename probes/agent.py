@@ -34,8 +34,9 @@ from probes.messages import (
 )
 from probes.mutual_tls import MutualTls
 from probes.policy import ProbePolicy, Send, Vantage, Verdict
-from probes.prober import Prober, watch
+from probes.prober import Prober
 from probes.targets import Look, ProbeTarget
+from probes.watching import watch
 
 KNOWN_MOST: Final = 10_000
 UNDER_WAY_MOST: Final = 1_000
@@ -82,7 +83,7 @@ class Agent:
         self._resolver = Resolver()
         self._why_not = ""  # the last attempt's failure: it is told when it changes
         self._kept: deque[tuple[float, Verdict]] = deque(maxlen=KEPT_MOST)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = 0  # orders
         self.refused = 0  # orders beyond UNDER_WAY_MOST
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,7 +104,7 @@ class Agent:
                             await stop.wait()
                     wait_s = min(self._policy.most_s, wait_s * 2)
             finally:
-                await _ended(alone, *self._under_way)
+                await _ended(alone)
 
     async def _connect(self, stop: asyncio.Event) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         host, port = self._hub
@@ -156,7 +157,7 @@ class Agent:
         except (OSError, TimeoutError, ValueError, BadMessageError) as exc:
             why = str(exc) or "it says nothing"  # ValueError: a line longer than MAX_LINE_BYTES
         finally:
-            await _ended(stopping, *self._under_way)
+            await _ended(stopping)
             writer.transport.abort()
         if not stop.is_set():
             self._tell(f"cut off from the orchestrator: {why}; judging by myself")
@@ -169,20 +170,21 @@ class Agent:
             writer.write(encode(told))
 
     def _obey(self, prober: Prober, order: Order, writer: asyncio.StreamWriter) -> None:
-        if len(self._under_way) >= UNDER_WAY_MOST:
+        if self._under_way >= UNDER_WAY_MOST:
             self.refused += 1
             return
         self._ordered[order.target.name] = order.target
         self._ordered.move_to_end(order.target.name)
         while len(self._ordered) > KNOWN_MOST:
             self._ordered.popitem(last=False)
-        task = asyncio.create_task(self._probe(prober, order, writer))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-
-    async def _probe(self, prober: Prober, order: Order, writer: asyncio.StreamWriter) -> None:
+        self._under_way += 1
         send = Send(0.0, order.target.name, self._vantage.name, order.fresh, order.timeout_s)
-        look = await prober.look(order.target, send)
+        prober.ask(order.target, send, lambda look: self._report(order, writer, look))
+
+    def _report(self, order: Order, writer: asyncio.StreamWriter, look: Look | None) -> None:
+        self._under_way -= 1
+        if look is None:
+            return
         if self._on_look is not None:
             self._on_look(look)
         found = look.result

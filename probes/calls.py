@@ -9,6 +9,7 @@ calls costs 2 us more than `Plain`'s. Callers: the wheel. Non-goals: sockets tha
 from __future__ import annotations
 
 import ctypes
+import os
 import socket
 import struct
 import sys
@@ -38,7 +39,7 @@ class Plain:
     def read(self, sock: socket.socket) -> bytes:
         """What came, at most READ_BYTES; b"" at the end. Raises OSError, BlockingIOError where nothing did."""
         count, ancillary, _, _ = sock.recvmsg_into(self._buffers, stamps.ROOM_BYTES)
-        self.stamp_s = stamps.wall_s(ancillary)
+        self.stamp_s = stamps.wall_s(ancillary) if ancillary else None
         return bytes(self._view[:count])
 
 
@@ -67,7 +68,7 @@ class Held(Plain):
         super().__init__()
         if sys.platform != "linux" or sys.maxsize < 2**32 or sys.byteorder != "little":
             raise OSError("the layout of msghdr is known for Linux on 64 bits only")
-        library = ctypes.PyDLL(None)
+        library = ctypes.PyDLL(None, use_errno=True)
         self._send = library.send
         self._send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
         self._send.restype = ctypes.c_ssize_t
@@ -82,20 +83,27 @@ class Held(Plain):
 
     def send(self, sock: socket.socket, data: bytes) -> int:
         sent: int = self._send(sock.fileno(), data, len(data), _FLAGS)
-        return sent if sent >= 0 else super().send(sock, data)  # which finds the same, and says what it is
+        if sent < 0:
+            raise _failed()
+        return sent
 
     def read(self, sock: socket.socket) -> bytes:
         header = self._header
         header.controllen = stamps.ROOM_BYTES
         count: int = self._recvmsg(sock.fileno(), self._at, _FLAGS)
         if count < 0:
-            return super().read(sock)
+            raise _failed()  # not asked again by Python's own method: a reset is told once, then it looks like an end
         self.stamp_s = None
         if header.controllen >= _CONTROL.size:
             _, level, kind, seconds, nanoseconds = _CONTROL.unpack_from(self._control)
             if kind == stamps.TIMESTAMPNS and level == socket.SOL_SOCKET:
                 self.stamp_s = seconds + nanoseconds / 1e9
         return bytes(self._view[:count])
+
+
+def _failed() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))  # of the class that goes with the number
 
 
 def held_or(plain: Plain) -> Plain:

@@ -1,6 +1,7 @@
 """Names and connections: resolved, connected and encrypted one after the other, each with its time.
 
-Callers: the prober. A name's addresses are kept for DNS_KEEP_S, so that a slow resolver is not asked before each probe.
+Callers: the wheel, by_task.py, agents. A name's addresses are kept for DNS_KEEP_S, so that a slow resolver is not
+asked before each probe.
 Names are looked up in threads of our own: a loop's close waits for its look-ups under way (uvloop's for those in line,
 too), and a resolver that does not answer kept `probe watch` from ending for most of a minute.
 """
@@ -90,6 +91,25 @@ def _addresses(host: str, port: int, flags: int = 0) -> list[Address]:
     return [(family, tuple(address)) for family, _, _, _, address in found[:MAX_ADDRESSES]]
 
 
+async def resolved(resolver: Resolver, host: str, port: int, timings: Timings, limit: asyncio.Timeout) -> list[Address]:
+    """Addresses. The clock of the probe stands still meanwhile: a slow resolver is nothing against the target.
+
+    Raises NoAddressError, also where the name took longer than the whole probe may.
+    """
+    now_s, until_s = time.monotonic(), limit.when()
+    left_s = None if until_s is None else until_s - asyncio.get_running_loop().time()
+    limit.reschedule(None)
+    try:
+        async with asyncio.timeout(left_s):
+            addresses, timings.dns_s = await resolver.addresses(host, port)
+    except TimeoutError as exc:
+        timings.dns_s = time.monotonic() - now_s
+        raise NoAddressError(f"{host[:80]} does not resolve within {left_s or 0:.1f} s") from exc
+    if until_s is not None:
+        limit.reschedule(until_s + (timings.dns_s or 0.0))
+    return addresses
+
+
 async def dial(
     factory: Callable[[], P],
     addresses: list[Address],
@@ -101,7 +121,7 @@ async def dial(
     if context is not None:
         _check_name(server_name)
     loop = asyncio.get_running_loop()
-    sock = await _connected(loop, addresses, timings)
+    sock = await connected(loop, addresses, timings)
     began_s = time.monotonic()
     try:
         if context is None:
@@ -126,7 +146,8 @@ def _check_name(server_name: str) -> None:
         raise OSError(f"{server_name[:80]!r} is no name that TLS can ask for")
 
 
-async def _connected(loop: asyncio.AbstractEventLoop, addresses: list[Address], timings: Timings) -> socket.socket:
+async def connected(loop: asyncio.AbstractEventLoop, addresses: list[Address], timings: Timings) -> socket.socket:
+    """A socket that never blocks, to the first address that takes one. Raises OSError."""
     failed: OSError | None = None
     for family, address in addresses:
         sock = socket.socket(family, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
 """One HTTP/1.1 question at a time on one connection, no more of the answer read than it takes to judge it.
 
-Callers: the prober and the wheel. Bounds: MAX_HEAD_BYTES of a head, MAX_BODY_BYTES of a body; what is longer ends the
-connection's use, not the verdict. Non-goals: redirects, cookies, compression, bodies for anybody.
+Callers: spokes of the wheel; by_task.py, over TLS. Bounds: MAX_HEAD_BYTES of a head, MAX_BODY_BYTES of a body; what is
+longer ends the connection's use, not the verdict. Non-goals: redirects, cookies, compression, bodies for anybody.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, cast
 from urllib.parse import urlsplit
+
+from probes.targets import ProbeTarget, name_of
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -71,6 +73,24 @@ def elsewhere(head: Head, *ours: str) -> str:
     except ValueError:  # as of `http://[`
         host = head.location
     return "" if host in (name.lower() for name in ours) else host[:80]
+
+
+def question(target: ProbeTarget, *, fresh: bool) -> bytes:
+    """The request. fresh: the connection is not used again."""
+    return (
+        f"GET {target.path} HTTP/1.1\r\nhost: {target.host_header or target.authority}\r\n"
+        "user-agent: duoyun-probe\r\naccept: */*\r\n"
+        f"connection: {'close' if fresh else 'keep-alive'}\r\n\r\n"
+    ).encode("ascii", "surrogateescape")
+
+
+def unwell(head: Head, target: ProbeTarget) -> str:
+    """Why an answer says that its target is not well; "" where it is."""
+    if not 200 <= head.status < 400:
+        return f"HTTP {head.status}"
+    if other := elsewhere(head, target.host, name_of(target.host_header)):
+        return f"HTTP {head.status}: it sends us to {other}, which is another host; not followed"
+    return ""
 
 
 class _State(Enum):

@@ -31,7 +31,7 @@ from probes.messages import (
 from probes.mutual_tls import MutualTls, names_of
 from probes.policy import Send, Vantage
 from probes.prober import VantageGoneError
-from probes.targets import Look, ProbeTarget
+from probes.targets import Look, ProbeTarget, Tell
 
 AGENTS_MOST: Final = 256
 KEPT_MOST: Final = 10_000
@@ -58,6 +58,7 @@ class Hub:
         self._agents: dict[str, _Agent] = {}
         self._numbers = itertools.count(1)
         self._serving: set[asyncio.Task[None]] = set()
+        self._asking: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self.verdicts: deque[tuple[float, str, LocalVerdict]] = deque(maxlen=KEPT_MOST)  # when told, by whom
 
@@ -73,9 +74,10 @@ class Hub:
     ) -> None:
         if self._server is not None:
             self._server.close()
-        for task in list(self._serving):
+        ending = [*self._serving, *self._asking]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
 
     @property
     def port(self) -> int:
@@ -117,6 +119,20 @@ class Hub:
         finally:
             agent.waiting.pop(number, None)
         return report.look(vantage, send)
+
+    def ask(self, vantage: str, target: ProbeTarget, send: Send, tell: Tell) -> None:
+        """As probes.prober.Asks.ask, from there."""
+        task = asyncio.create_task(self._ask(vantage, target, send, tell))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, vantage: str, target: ProbeTarget, send: Send, tell: Tell) -> None:
+        look: Look | None = None
+        try:
+            with contextlib.suppress(VantageGoneError):
+                look = await self.look(vantage, target, send)
+        finally:
+            tell(look)
 
     def prober(self, vantage: str) -> RemoteProber:
         """What looks like a prober that stands there."""
@@ -206,6 +222,6 @@ class RemoteProber:
     hub: Hub
     vantage: str
 
-    async def look(self, target: ProbeTarget, send: Send) -> Look:
-        """As Hub.look."""
-        return await self.hub.look(self.vantage, target, send)
+    def ask(self, target: ProbeTarget, send: Send, tell: Tell) -> None:
+        """As Hub.ask."""
+        self.hub.ask(self.vantage, target, send, tell)

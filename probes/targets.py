@@ -5,8 +5,10 @@ Callers: the prober, the command line, the orchestrator.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from probes.policy import Result
 
@@ -73,6 +75,11 @@ class ProbeTarget:
         return f"{host}:{self.port}"
 
 
+def name_of(host_header: str) -> str:
+    """The name in a Host header, without its port."""
+    return urlsplit(f"//{host_header}").hostname or "" if host_header else ""
+
+
 @dataclass(slots=True)
 class Timings:
     """Seconds that parts of a probe took; None where there was no such part. dns_s is not part of elapsed_s."""
@@ -92,3 +99,7 @@ class Look:
     reason: str = ""
     http_status: int = 0
     certificate_days: float | None = None
+
+
+Tell = Callable[[Look | None], None]
+"""Takes what a probe found; None where nobody looked."""

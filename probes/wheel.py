@@ -1,300 +1,294 @@
-"""Thousands of HTTP targets on kept connections, each asked once a period, from one thread.
+"""Asks HTTP/1.1 in the clear, thousands of targets a second from one thread: no task, no timer for a question.
 
-A wheel of spokes TICK_S apart: each tick reads what has come and writes the requests of one spoke; a timeout is noticed
-when the target's turn comes again, so that no probe costs a timer. The kernel says when an answer came (stamps.py), so
-that nothing is gained by reading it at once, and a loop that is late measures the network all the same. Where it says
-nothing, answers are read as they come, and how late we were goes with each of them. Ticks that a late loop missed are
-made up for together: it may be a while before it gets the interpreter's lock again. Callers: the benchmark; whoever
-watches more targets than tasks are good for. Non-goals: verdicts, fresh connections, TLS (prober.py).
+Connections are kept; a turn each TICK_S, while anything is under way, reads what has come and looks for questions whose
+time is over. The kernel says when an answer came (stamps.py), so that nothing is gained by reading it at once, and a
+loop that is late measures the network all the same. Where it says nothing, answers are read as they come, and how late
+we were goes with each of them. Only connecting takes a task. Callers: the prober. Non-goals: when to ask; verdicts;
+anything but HTTP/1.1 in the clear (by_task.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import select
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from probes import calls, stamps
-from probes.http1 import Exchange, NotHttpError, elsewhere
-from probes.policy import Outcome
+from probes.dial import NoAddressError, Resolver, connected, resolved
+from probes.failures import meaning
+from probes.lag import LagMeter
+from probes.loop import may_open
+from probes.policy import Outcome, Result, Send
+from probes.spoke import Spoke
+from probes.targets import Look, ProbeTarget, Tell, Timings
 
 TICK_S: Final = 0.010
-CONNECT_AT_ONCE: Final = 200
-CONNECT_TIMEOUT_S: Final = 10.0
-ASK_AT_ONCE: Final = 512  # questions of ticks that were missed, before others in the loop get their turn
+REST_S: Final = 1.0  # between turns while nothing is under way: closed connections are noticed, old ones ended
+KEEP_S: Final = 300.0  # for which a connection is kept that nobody asks on
+EXPIRE_EVERY_S: Final = 0.05
 ASK_IN_A_ROW: Final = 16  # before answers are read, where we have to be there when they come
 READ_AT_ONCE: Final = 512  # answers between two turns: the rest waits for the next, and the kernel knows when it came
 LATE_S: Final = 0.003
 LAGS_KEPT: Final = 20_000
-# Python 3.11 looks an enumeration's member up by a function of Python's: too dear for each answer.
-_OK: Final = Outcome.OK
-_UNHEALTHY: Final = Outcome.UNHEALTHY
+FILES_SPARED: Final = 64  # of those that the process may open, for others
+NEW_MOST: Final = 1_000  # connections for which room is spared among those kept, or a quarter of all
 MISSES_MOST: Final = 1_000  # answers in a row without a stamp that was asked for; the first ones may well lack it
 EARLY_S: Final = 0.000_1  # by which a stamp may seem to lie before the question, or after now: two clocks, read in turn
-
-OnAnswer = Callable[[int, float, float, Outcome, float], None]
-"""index of the target, sent_s, elapsed_s, outcome, loop_lag_s (by how much elapsed_s may be too long because of us)."""
-
-
-class Spoke:
-    """One target's connection. Callers: the wheel; whoever measures derives from it.
-
-    pending_s: when the question that is under way was sent; 0 where none is. doubt_s: how long the sending took.
-    """
-
-    __slots__ = ("_exchange", "_mark", "_tail", "doubt_s", "index", "pending_s", "sock", "wheel")
-
-    def __init__(self, wheel: Wheel, index: int) -> None:
-        self.wheel = wheel
-        self.index = index
-        self.pending_s = 0.0
-        self.doubt_s = 0.0
-        self.sock: socket.socket | None = None
-        self._exchange: Exchange | None = None
-        self._mark = b""  # the Content-Length line of the last whole answer, and how long its body was
-        self._tail = -1
-
-    def ask(self, request: bytes) -> None:
-        """Sends it. What the connection says against it is an answer, too."""
-        if self.sock is None:
-            raise RuntimeError("there is no connection")
-        self.pending_s = sent_s = time.monotonic()
-        try:
-            whole = self.wheel.calls.send(self.sock, request) == len(request)
-        except BlockingIOError:
-            whole = False
-        except OSError:
-            self.lost()
-            return
-        self.doubt_s = time.monotonic() - sent_s
-        if not whole:  # nothing is under way on this connection, and yet a few bytes find no room
-            self._done(Outcome.ERROR)
-            self.drop()
-
-    def lost(self) -> None:
-        """The other side ended it."""
-        self.drop()
-        if self.pending_s:
-            self._done(Outcome.REFUSED)
-
-    def data_received(self, data: bytes) -> None:
-        """What came, never empty."""
-        if not self.pending_s:
-            self.drop()  # nobody asked
-            return
-        if self._exchange is None and self._tail >= 0 and data.startswith(b"HTTP/1.1 2"):
-            end = data.find(b"\r\n\r\n")
-            if end > 0 and len(data) - end - 4 == self._tail and self._mark in data and b"onnection:" not in data:
-                self._done(_OK)
-                return
-        self._slowly(data)
-
-    def _slowly(self, data: bytes) -> None:
-        first = self._exchange is None
-        self._exchange = self._exchange or Exchange()
-        try:
-            head = self._exchange.feed(data)
-        except NotHttpError:
-            self._done(Outcome.UNHEALTHY)
-            self.drop()
-            return
-        if head is None:
-            return
-        reusable = self._exchange.reusable
-        if first and reusable and head.length is not None and head.length >= 0:
-            start = data.lower().find(b"content-length:")
-            self._mark, self._tail = data[start : data.find(b"\r\n", start) + 2], head.length
-        well = 200 <= head.status < 400 and not elsewhere(head, self.wheel.host(self.index))
-        self._done(_OK if well else _UNHEALTHY)
-        if not reusable:
-            self.drop()
-
-    def _done(self, outcome: Outcome) -> None:
-        sent_s, self.pending_s, self._exchange = self.pending_s, 0.0, None
-        self.wheel.answered(self.index, sent_s, self.doubt_s, outcome)
-
-    def drop(self) -> None:
-        """Ends the connection; the next turn opens another."""
-        self._exchange = None
-        if self.sock is not None:
-            self.wheel.closing(self.sock)
-            self.sock.close()
-            self.sock = None
+_NO_FILES: Final = (errno.EMFILE, errno.ENFILE)
+_NEVER: Final = float("inf")
 
 
 class Wheel:
-    """Asks targets round after round. targets: (host, port, path) each; addresses, not names."""
+    """Questions from one vantage, each told of once. Begin it in a running loop, `close` it there."""
 
     def __init__(
         self,
-        targets: Sequence[tuple[str, int, str]],
-        on_answer: OnAnswer,
-        period_s: float,
-        timeout_s: float,
-        spoke: Callable[[Wheel, int], Spoke] = Spoke,
+        vantage: str,
+        lag: LagMeter,
+        resolver: Resolver,
         *,
+        spoke: type[Spoke] = Spoke,
         kernel_times: bool = True,
+        room: int | None = None,
     ) -> None:
-        """kernel_times False: as where the kernel has none. ValueError where the period is not above a tick or the
-        timeout not above zero."""
-        if period_s <= TICK_S or timeout_s <= 0:
-            raise ValueError(f"a period above {TICK_S} s and a timeout above zero, in seconds")
-        self._targets = targets
-        self._on_answer = on_answer
-        self._period_s = period_s
-        self._timeout_s = timeout_s
-        self._requests = [
-            f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\nuser-agent: duoyun-probe\r\n\r\n".encode("ascii")
-            for host, port, path in targets
-        ]
-        self._spokes = [spoke(self, i) for i in range(len(targets))]
-        self._ticks = max(1, round(period_s / TICK_S))
-        self._at_once = max(1, min(self._ticks, ASK_AT_ONCE * self._ticks // max(1, len(targets))))
+        """kernel_times False: as where the kernel has none. room: connections at once; what the process may open."""
+        self._vantage = vantage
+        self._meter = lag
+        self._resolver = resolver
+        self._spoke = spoke
+        self._loop = asyncio.get_running_loop()
+        self._room = room or max(FILES_SPARED, may_open() - FILES_SPARED)
+        self._kept: dict[str, Spoke] = {}  # by the target's name
+        self._kept_most = self._room - min(NEW_MOST, self._room // 4)
+        self._connecting: dict[asyncio.Task[None], Spoke] = {}
+        self._waiting = 0  # questions under way
         self._plain = calls.Plain()
         self._held = calls.held_or(self._plain)
         self.calls = self._plain
-        self._connecting: set[asyncio.Task[None]] = set()
-        self._opening: set[int] = set()
-        self._gate = asyncio.Semaphore(CONNECT_AT_ONCE)
         self._epoll = select.epoll()
         self._by_fd: dict[int, Spoke] = {}
         self._stamped = kernel_times
         self._prompt = False  # whether the loop tells us of each answer
+        self._in_a_row = 0
         self._wall = stamps.Wall()
         self._ahead_s: float | None = None
         self._misses = 0
-        self._due_s = float("inf")  # the next tick, or the one under way
+        self._turn: asyncio.Handle | None = None
+        self._resting = True  # no turn within the next tick
+        self._turn_s = _NEVER  # when the next turn is due, or the one under way was
         self._lag_s = 0.0
         self._lag_before_s = 0.0
         self._busy_s = 0.0  # since when we have read nothing, having had other things to do; 0 where we waited
+        self._read_s = 0.0
         self._since_s = 0.0  # since when what is being read may have lain there
-        self.lags_s: deque[float] = deque(maxlen=LAGS_KEPT)  # of the last ticks, for whoever measures
+        self._expire_s = _NEVER  # no question's time is over before
+        self._swept_s = 0.0
+        self.lags_s: deque[float] = deque(maxlen=LAGS_KEPT)  # of the last turns, for whoever measures
 
-    def host(self, index: int) -> str:
-        """Whom the target's redirects may name."""
-        return self._targets[index][0]
+    def ask(self, target: ProbeTarget, send: Send, tell: Tell) -> bool:
+        """Asks now, where a connection to the target is kept and nothing is under way on it; whether it is so.
 
-    async def connect(self) -> None:
-        """Opens a connection to each target; who cannot be reached is tried again at its turn."""
-        await asyncio.gather(*(self._open(i) for i in range(len(self._targets))))
+        tell may be called before this returns.
+        """
+        spoke = self._kept.get(target.name)
+        if spoke is None or spoke.send is not None or not (spoke.target is target or spoke.target == target):
+            return False
+        if self._prompt:
+            self._be_there()
+        now_s = time.monotonic()
+        self._waiting += 1
+        spoke.begin(send, tell, now_s)
+        if spoke.deadline_s < self._expire_s:  # noqa: PLR1730  (min() takes three times as long)
+            self._expire_s = spoke.deadline_s
+        spoke.ask(now_s)
+        if self._resting:
+            self._take_turn_in(TICK_S)
+        return True
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until stop is set. Connections are closed then; it runs once."""
-        began_s, tick = time.monotonic(), 0
-        try:
-            while not stop.is_set():
-                due_s = self._due_s = began_s + tick * TICK_S
-                now_s = time.monotonic()
-                if now_s < due_s:
-                    await asyncio.sleep(due_s - now_s)
-                    now_s = time.monotonic()
-                lag_s = max(0.0, now_s - due_s)
-                self._lag_before_s, self._lag_s = self._lag_s, lag_s
-                self.calls = self._held if lag_s > LATE_S else self._plain  # somebody else may have kept us waiting
-                self._read()
-                missed = min(int(lag_s / TICK_S), self._at_once - 1)
-                for _ in range(1 + missed):
-                    self.lags_s.append(max(0.0, now_s - began_s - tick * TICK_S))
-                    self._turn(tick % self._ticks)
-                    tick += 1
-                if lag_s > self._period_s:  # we stood still for a whole round: nobody is asked twice for it
-                    began_s, tick = now_s, tick % self._ticks
-                    began_s -= tick * TICK_S
-                if lag_s > 0:
-                    await asyncio.sleep(0)  # late: others get their turn all the same
-        finally:
-            for task in self._connecting:
-                task.cancel()
-            await asyncio.gather(*self._connecting, return_exceptions=True)
-            for spoke in self._spokes:
-                spoke.pending_s = 0.0
-                spoke.drop()
-            if self._prompt:
-                asyncio.get_running_loop().remove_reader(self._epoll.fileno())
-            self._epoll.close()
+    def ask_anew(self, target: ProbeTarget, send: Send, tell: Tell) -> None:
+        """Asks now, on a new connection: kept afterwards, unless the order wants a fresh one. As ask."""
+        self._waiting += 1
+        spoke = self._spoke(self, target, fresh=send.fresh)
+        spoke.begin(send, tell, time.monotonic())
+        self._connect(spoke)
+        if self._resting:
+            self._take_turn_in(TICK_S)
 
-    def _turn(self, number: int) -> None:
-        count = len(self._targets)
-        self._busy_s = time.monotonic()
-        for index in range(number * count // self._ticks, (number + 1) * count // self._ticks):
-            if self._prompt and not index % ASK_IN_A_ROW:
-                self._read()
-                self._busy_s = time.monotonic()
-            spoke = self._spokes[index]
-            if spoke.pending_s:
-                now_s = time.monotonic()
-                if now_s - spoke.pending_s < self._timeout_s:
-                    continue
-                self._take(spoke)  # it may have come while we stood still
-                if spoke.pending_s:
-                    sent_s, spoke.pending_s = spoke.pending_s, 0.0
-                    spoke.drop()
-                    self._on_answer(index, sent_s, now_s - sent_s, Outcome.TIMEOUT, self._lag_s)
-            if spoke.sock is not None:
-                spoke.ask(self._requests[index])
-            elif index not in self._opening:
-                task = asyncio.create_task(self._open(index))
-                self._connecting.add(task)
-                task.add_done_callback(self._connecting.discard)
+    @property
+    def open_connections(self) -> int:
+        """How many there are now."""
+        return len(self._by_fd)
+
+    def close(self) -> list[asyncio.Task[None]]:
+        """Ends all connections; who waits for an answer is told that nobody looked. Await what is returned."""
+        if self._turn is not None:
+            self._turn.cancel()
+        if self._prompt:
+            self._loop.remove_reader(self._epoll.fileno())
+        under_way = [*self._connecting.values(), *(s for s in self._by_fd.values() if s.send is not None)]
+        tasks = list(self._connecting)
+        for task in tasks:
+            task.cancel()
+        for spoke in list(self._by_fd.values()):
+            spoke.drop()
+        for spoke in under_way:
+            self._nobody_looked(spoke)
+        self._epoll.close()
+        return tasks
+
+    def _nobody_looked(self, spoke: Spoke) -> None:
+        tell, spoke.send, spoke.tell = spoke.tell, None, None
+        if tell is not None:
+            self._waiting -= 1
+            tell(None)
 
     # -- connections -------------------------------------------------------------------------------------------
 
-    async def _open(self, index: int) -> None:
-        host, port, _ = self._targets[index]
-        self._opening.add(index)
-        sent_s = time.monotonic()
-        sock = None
-        try:
-            async with self._gate:
-                sent_s = time.monotonic()
-                sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await asyncio.get_running_loop().sock_connect(sock, (host, port))
-            self._opened(self._spokes[index], sock)
-            sock = None
-        except TimeoutError:
-            self._on_answer(index, sent_s, time.monotonic() - sent_s, Outcome.TIMEOUT, self._lag_s)
-        except OSError as exc:
-            refused = isinstance(exc, (ConnectionRefusedError, ConnectionResetError))
-            outcome = Outcome.REFUSED if refused else Outcome.ERROR
-            self._on_answer(index, sent_s, time.monotonic() - sent_s, outcome, self._lag_s)
-        finally:
-            self._opening.discard(index)
-            if sock is not None:
-                sock.close()
+    def _connect(self, spoke: Spoke) -> None:
+        spoke.timings = Timings()
+        if len(self._by_fd) + len(self._connecting) >= self._room:
+            # It says nothing of the target: as what a prober says that is late, it counts as no silence.
+            why = f"{self._room} connections are open, which is as many as may be: raise the limit of open files"
+            self._tell(spoke, Outcome.ERROR, why, 0.0, lag_s=spoke.send.timeout_s if spoke.send else 0.0)
+            return
+        task = asyncio.create_task(self._open(spoke))
+        self._connecting[task] = spoke
+        task.add_done_callback(self._opened)
 
-    def _opened(self, spoke: Spoke, sock: socket.socket) -> None:
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        spoke = self._connecting.pop(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            self._nobody_looked(spoke)
+            raise exc
+
+    async def _open(self, spoke: Spoke) -> None:
+        send, timings = spoke.send, spoke.timings
+        if send is None or timings is None:
+            raise RuntimeError("nobody asked for a connection")
+        if not spoke.asked_s:  # of the time that a late loop took to get here nothing is the target's
+            spoke.deadline_s = time.monotonic() + send.timeout_s
+        try:
+            async with asyncio.timeout(spoke.deadline_s - time.monotonic()) as limit:
+                addresses = await resolved(self._resolver, spoke.target.host, spoke.target.port, timings, limit)
+                sock = await connected(self._loop, addresses, timings)
+        except (OSError, NoAddressError) as exc:
+            lag_s = self._meter.worst_since(spoke.began_s)
+            if isinstance(exc, OSError) and exc.errno in _NO_FILES:
+                lag_s = send.timeout_s  # as where there is no room
+            elapsed_s = time.monotonic() - spoke.began_s - (timings.dns_s or 0.0)
+            self._tell(spoke, *meaning(exc, send.timeout_s), elapsed_s, lag_s)
+            return
         if not (self._stamped and stamps.wanted(sock)):
             self._be_prompt()
         spoke.sock = sock
+        spoke.deadline_s += timings.dns_s or 0.0
+        self._expire_s = min(self._expire_s, spoke.deadline_s)
         self._by_fd[sock.fileno()] = spoke
         self._epoll.register(sock.fileno(), select.EPOLLIN)
+        if not spoke.fresh and spoke.target.name not in self._kept and len(self._kept) < self._kept_most:
+            self._kept[spoke.target.name] = spoke
+        else:
+            spoke.fresh = True
+        spoke.ask(time.monotonic())
+
+    def reopen(self, spoke: Spoke) -> None:
+        """The same question on another connection."""
+        spoke.reused = False
+        self._connect(spoke)
+
+    def closing(self, spoke: Spoke) -> None:
+        """Forgets a connection that is about to be closed."""
+        if spoke.sock is not None and self._by_fd.pop(spoke.sock.fileno(), None) is not None:
+            self._epoll.unregister(spoke.sock.fileno())
+        if self._kept.get(spoke.target.name) is spoke:
+            del self._kept[spoke.target.name]
 
     def _be_prompt(self) -> None:
         """Reads answers as they come, there being no stamps. An epoll is itself a file that becomes readable: one
         reader of the loop's does for all connections."""
         self._stamped = False
         if not self._prompt:
-            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._read)
+            self._loop.add_reader(self._epoll.fileno(), self._read)
             self._prompt = True
 
-    def closing(self, sock: socket.socket) -> None:
-        """Forgets a connection that is about to be closed."""
-        if self._by_fd.pop(sock.fileno(), None) is not None:
-            self._epoll.unregister(sock.fileno())
+    def _be_there(self) -> None:
+        """Before a question: reads between many of them, and once more when whoever asks is through."""
+        if not self._busy_s:
+            self._busy_s = time.monotonic()
+            self._loop.call_soon(self._read)
+        self._in_a_row += 1
+        if self._in_a_row >= ASK_IN_A_ROW:
+            self._in_a_row = 0
+            self._read()
+            self._busy_s = self._busy_s or time.monotonic()
+
+    # -- turns -------------------------------------------------------------------------------------------------
+
+    def _take_turn_in(self, seconds: float) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+        self._turn_s = time.monotonic() + seconds
+        self._resting = seconds > TICK_S
+        self._turn = self._loop.call_later(seconds, self._take_turn)
+
+    def _take_turn(self) -> None:
+        now_s, due_s, self._resting = time.monotonic(), self._turn_s, False
+        lag_s = max(0.0, now_s - due_s)
+        self._lag_before_s, self._lag_s = self._lag_s, lag_s
+        self.calls = self._held if lag_s > LATE_S else self._plain  # somebody else may have kept us waiting
+        self.lags_s.append(lag_s)
+        try:
+            self._read()
+            if now_s >= max(self._expire_s, self._swept_s + EXPIRE_EVERY_S) or now_s >= self._swept_s + KEEP_S / 4:
+                self._sweep(now_s)
+        finally:
+            self._turn = None
+            if self._waiting:
+                self._take_turn_in(0.0 if self._busy_s and self._stamped else max(0.0, due_s + TICK_S - now_s))
+            elif self._by_fd:
+                self._take_turn_in(REST_S)
+            else:
+                self._turn_s, self._resting = _NEVER, True
+
+    def _sweep(self, now_s: float) -> None:
+        """Questions whose time is over, connections that nobody used for long."""
+        self._swept_s, self._expire_s = now_s, _NEVER
+        for spoke in list(self._by_fd.values()):
+            if spoke.send is None:
+                if now_s - spoke.asked_s > KEEP_S:
+                    spoke.drop()
+                continue
+            if now_s >= spoke.deadline_s:
+                self._take(spoke)  # it may have come while we stood still
+                if spoke.send is not None and now_s >= spoke.deadline_s:
+                    self._give_up(spoke, now_s)
+            if spoke.send is not None:
+                self._expire_s = min(self._expire_s, spoke.deadline_s)
+
+    def _give_up(self, spoke: Spoke, now_s: float) -> None:
+        """Nothing lay there: how late we were is no matter, unless it kept us from asking."""
+        spoke.drop()
+        timings = spoke.timings
+        dns_s = timings.dns_s or 0.0 if timings is not None else 0.0
+        lag_s = max(spoke.doubt_s, self._meter.worst_since(spoke.began_s) if timings is not None else 0.0)
+        outcome, why = meaning(TimeoutError(), spoke.send.timeout_s if spoke.send else 0.0)
+        self._tell(spoke, outcome, why, now_s - spoke.began_s - dns_s, lag_s)
 
     # -- answers -----------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
         """What has come, as much as is good at once."""
-        self._ahead_s = self._wall.ahead_s() if self._stamped else None
-        self._since_s = self._busy_s or time.monotonic()
+        if self._epoll.closed:
+            return
+        now_s = time.monotonic()
+        if self._stamped:
+            self._ahead_s, self._since_s = self._wall.ahead_s(), self._read_s
+        else:
+            self._ahead_s, self._since_s = None, self._busy_s or now_s
+        self._read_s = now_s
         came = self._epoll.poll(0, READ_AT_ONCE)
         for fd, _ in came:
             spoke = self._by_fd.get(fd)
@@ -303,34 +297,58 @@ class Wheel:
         self._busy_s = self._since_s if len(came) == READ_AT_ONCE else 0.0
 
     def _take(self, spoke: Spoke) -> None:
-        if spoke.sock is None:
-            return
-        try:
-            data = self.calls.read(spoke.sock)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.calls.stamp_s = None
-            spoke.lost()
-            return
-        if self._stamped:
-            self._misses = 0 if self.calls.stamp_s is not None else self._misses + 1
-            if self._misses > MISSES_MOST:
-                self._be_prompt()
-        spoke.data_received(data)
-        self.calls.stamp_s = None
-
-    def answered(self, index: int, sent_s: float, doubt_s: float, outcome: Outcome) -> None:
-        """A spoke's answer, on its way to whoever wants it."""
-        now_s = time.monotonic()
-        stamp_s = self.calls.stamp_s
-        if stamp_s is not None and self._ahead_s is not None:
-            came_s = stamp_s - self._ahead_s
-            if sent_s - EARLY_S <= came_s <= now_s + EARLY_S:
-                self._on_answer(index, sent_s, max(0.0, came_s - sent_s), outcome, doubt_s)
+        while spoke.sock is not None:
+            try:
+                data = self.calls.read(spoke.sock)
+            except BlockingIOError:
                 return
-        # An answer may be read before the tick that notices how late it is, or behind many others.
-        lag_s = max(self._lag_s, self._lag_before_s, now_s - self._due_s, now_s - self._since_s)
-        self._on_answer(index, sent_s, now_s - sent_s, outcome, lag_s + doubt_s)
+            except OSError as exc:
+                self.calls.stamp_s = None
+                spoke.lost(exc)
+                return
+            if not data:
+                self.calls.stamp_s = None
+                spoke.lost(None)
+                return
+            if self._stamped:
+                self._misses = 0 if self.calls.stamp_s is not None else self._misses + 1
+                if self._misses > MISSES_MOST:
+                    self._be_prompt()
+            spoke.data_received(data)
+            self.calls.stamp_s = None
+            if len(data) < calls.READ_BYTES:
+                return
+
+    def failed(self, spoke: Spoke, exc: Exception) -> None:
+        """A question that came to nothing. Raises exc where it is none of a probe's."""
+        self.finished(spoke, *meaning(exc, spoke.send.timeout_s if spoke.send else 0.0))
+
+    def finished(self, spoke: Spoke, outcome: Outcome, why: str = "", status: int = 0) -> None:
+        """An answer, or what stands for one, on its way to whoever asked."""
+        end_s = now_s = time.monotonic()
+        stamp_s = self.calls.stamp_s
+        came_s = stamp_s - self._ahead_s if stamp_s is not None and self._ahead_s is not None else -1.0
+        if spoke.asked_s - EARLY_S <= came_s <= now_s + EARLY_S:
+            end_s, lag_s = came_s, spoke.doubt_s
+        else:
+            # An answer may be read before the turn that notices how late it is, or behind many others.
+            late_s = max(self._lag_s, self._lag_before_s, now_s - self._turn_s)
+            lag_s = spoke.doubt_s + max(late_s, now_s - max(self._since_s, spoke.asked_s))
+        elapsed_s, timings = end_s - spoke.began_s, spoke.timings
+        if timings is not None:  # it opened the connection: that was seen by the loop, and no stamp tells when
+            elapsed_s -= timings.dns_s or 0.0
+            timings.answer_s = end_s - spoke.asked_s
+            lag_s = max(lag_s, self._meter.worst_since(spoke.began_s))
+        self._tell(spoke, outcome, why, elapsed_s, lag_s, status)
+
+    def _tell(self, spoke: Spoke, outcome: Outcome, why: str, elapsed_s: float, lag_s: float, status: int = 0) -> None:
+        send, tell, timings = spoke.send, spoke.tell, spoke.timings
+        if send is None or tell is None:
+            return
+        elapsed_s = elapsed_s if elapsed_s > 0.0 else 0.0
+        if timings is None:
+            timings = Timings(None, None, None, elapsed_s)
+        spoke.send = spoke.tell = spoke.timings = None
+        spoke.reused = True
+        self._waiting -= 1
+        tell(Look(Result(self._vantage, send.target, send.sent_s, elapsed_s, outcome, lag_s), timings, why, status))

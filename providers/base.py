@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from model.facts.live import ListPrice
+from model.facts.live import ListPrice, Quota, SpotPrice
 from model.ports import Guard
 from model.resources import Address, AnyResource, Change, Kind, Observed
 
@@ -139,6 +139,7 @@ class ClusterAccess:
     """How to reach a cluster's API without any CLI. token() gives a fresh bearer token (called per session).
 
     Client certificate and key are PEM texts where the cloud hands those out instead of tokens (AKS, ACK).
+    tls_server_name: the name that the server's certificate is for, where it is not the server's own.
     """
 
     server: str
@@ -147,6 +148,7 @@ class ClusterAccess:
     client_certificate_pem: str = field(default="", repr=False)
     client_key_pem: str = field(default="", repr=False)
     proxy_url: str = ""
+    tls_server_name: str = ""
 
 
 @runtime_checkable
@@ -221,6 +223,33 @@ class PriceSource(Protocol):
 
         Raises model.errors: Unreachable too where an answer is longer than any price list may be.
         """
+        ...
+
+
+@runtime_checkable
+class SpotSource(Protocol):
+    """An adapter whose cloud tells what preemptible capacity costs now."""
+
+    def spot_prices(self, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
+        """One price a type, of those machine types that the region sells as spot; what it does not is left out."""
+        ...
+
+
+@runtime_checkable
+class OfferSource(Protocol):
+    """An adapter whose cloud tells which zones sell a machine type to this account."""
+
+    def zones_selling(self, region: str, types: Collection[str], call: Call) -> Mapping[str, tuple[str, ...]]:
+        """Type -> zones, sorted, as sites name them; a type that no zone sells is left out. Says nothing of stock."""
+        ...
+
+
+@runtime_checkable
+class QuotaSource(Protocol):
+    """An adapter whose cloud tells how many vCPUs an account may have."""
+
+    def quotas(self, region: str, call: Call) -> tuple[Quota, ...]:
+        """The quotas of machines in a region, with what is used of them; at most one of Counts.VCPU."""
         ...
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from model.errors import CloudError, DuoyunError, Interrupted, Throttled, Transient, Unreachable
 from providers.base import Call
@@ -58,12 +58,14 @@ class Calls:
     def run(self, operation: str, fn: Callable[[], T], call: Call, *, api: str = "", write: bool = False) -> T:
         """fn() with retries. write: asks call.guard() right before each attempt. Raises model.errors only."""
         bucket = self._bucket(api or operation)
-        attempts = 0
+        attempts, last = 0, None
         while True:
             try:
                 return self._attempt(bucket, operation, fn, call, write)
             except (Throttled, Transient, Unreachable) as error:
-                attempts += 1
+                if isinstance(error, OutOfTime) and last is not None:
+                    raise last from error  # it says why the time went by
+                attempts, last = attempts + 1, error
                 tries = self._tries(error, attempts, bucket, operation)
                 delay_s = self._delay_s(error, tries)
                 if tries >= self._max_attempts or delay_s >= call.remaining_s():
@@ -104,20 +106,20 @@ class Calls:
         """Waits for a token of the bucket."""
         number = bucket.reserve()
         if bucket.soonest_s(number) > call.remaining_s():
-            raise _no_time(operation)
+            raise OutOfTime(operation)
         while True:
             _go_on(call, operation)
             left = bucket.due_s(number)
             if left <= 0:
                 return
             if call.remaining_s() <= 0:
-                raise _no_time(operation)
+                raise OutOfTime(operation)
             self._sleep(min(0.2, left))
 
     def _wait(self, seconds: float, call: Call, operation: str) -> None:
         """Sleeps in slices, so that a cancel is noticed within 0.2 s and the deadline is kept."""
         if seconds > call.remaining_s():
-            raise _no_time(operation)
+            raise OutOfTime(operation)
         end = self._clock() + seconds
         while True:
             _go_on(call, operation)
@@ -137,13 +139,18 @@ class Calls:
             interval_s = min(5.0, interval_s * 1.3)
 
 
+class OutOfTime(Unreachable):
+    """The call's deadline leaves no room for a request: nothing was sent."""
+
+    def __init__(self, operation: str, **kwargs: Any) -> None:
+        mend = "raise --timeout, or look at what throttles this account"
+        super().__init__(f"{operation}: no time left before the deadline", mend=mend, **kwargs)
+
+    @property
+    def reason(self) -> str:
+        return "unreachable"
+
+
 def _go_on(call: Call, operation: str) -> None:
     if call.cancelled():
         raise Interrupted(f"{operation}: stopped on request", mend="duoyun resume goes on from here")
-
-
-def _no_time(operation: str) -> Unreachable:
-    return Unreachable(
-        f"{operation}: no time left before the deadline",
-        mend="raise --timeout, or look at what throttles this account",
-    )

@@ -37,13 +37,14 @@ from model.errors import DuoyunError
 from model.plan import Cost, Placement, PoolChoice, ServicePlacement
 from model.resources import Address, Kind
 from orchestrator import sandbox_process
+from orchestrator.carry_out import Runner
 from orchestrator.desired import desired_items
 from orchestrator.engine.engine import Engine
 from orchestrator.executing import ExecutingTarget
 from orchestrator.leasing import leased, whoami
 from orchestrator.load import Loaded, load
 from orchestrator.planning import Context, plan_for
-from orchestrator.release import Runner, release
+from orchestrator.release import release
 from orchestrator.sandbox_endpoints import read_endpoints
 from orchestrator.store import Store, SystemClock, open_store
 from orchestrator.targets import Targets

@@ -13,7 +13,7 @@ from enum import StrEnum
 from model.facts import catalogue
 from model.facts.catalogue import INTER_REGION, INTER_ZONE, INTERNET, EgressFact, InstanceTypeFact, RttFact
 from model.facts.distance import estimated_rtt
-from model.facts.live import ListPrice, LivePrices
+from model.facts.live import ListPrice, LivePrices, SpotPrice
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet
 
@@ -37,20 +37,23 @@ class Book:
 
     def instance_types(self, partition: str, region: str) -> tuple[InstanceTypeFact, ...]:
         """What a region sells, sorted by name; types that only an assumption prices are included where their size
-        is known from another region."""
+        is known from another region.
+
+        A spot price in another currency than the list price is left out: the two could not be compared.
+        """
         found = {t.name: t for t in catalogue.instance_types(partition, region)}
         for price in self.live.of_region(f"{partition}/{region}").values():
-            size = found.get(price.instance_type) or catalogue.instance_type_sizes(price.instance_type)
+            size = found.get(price.instance_type) or _from_elsewhere(price.instance_type)
             if size is not None:
                 found[price.instance_type] = _fetched(size, price)
         date = self.assumptions.spec.date
         for row in self.assumptions.spec.prices:
             if f"{partition}/{region}" not in row.regions:
                 continue
-            size = found.get(row.instance_type) or catalogue.instance_type_sizes(row.instance_type)
+            size = found.get(row.instance_type) or _from_elsewhere(row.instance_type)
             if size is not None:
                 found[row.instance_type] = replace(
-                    size,
+                    size if size.currency == row.currency else _without_spot(size),
                     price_per_hour=row.price_per_hour,
                     spot_price_per_hour=row.spot_price_per_hour,
                     spot_assumed=row.spot_price_per_hour is not None,
@@ -60,7 +63,20 @@ class Book:
                     price_source=_ASSUMED,
                     price_date=date,
                 )
-        return tuple(sorted(found.values(), key=lambda t: t.name))
+        return tuple(self._told(fact, f"{partition}/{region}") for _, fact in sorted(found.items()))
+
+    def _told(self, fact: InstanceTypeFact, place: str) -> InstanceTypeFact:
+        """With the spot price and the zones that the cloud told, where it was asked."""
+        spot, offers = self.live.spot_of(place).get(fact.name), self.live.offers.get(place)
+        zones = None if offers is None else offers.of(fact.name)
+        if spot is not None and spot.currency == fact.currency:
+            fact = _with_spot(fact, spot)
+        return fact if zones is None else replace(fact, zones=zones)
+
+    def quota_vcpu(self, place: str) -> float | None:
+        """How many vCPUs the fleet may have in a region, as the cloud told when it was asked; None where it was not."""
+        quotas = self.live.quotas.get(place)
+        return None if quotas is None else quotas.vcpu
 
     def price_of(self, partition: str, region: str) -> Mapping[str, Origin]:
         """Machine type -> where its price comes from."""
@@ -128,9 +144,32 @@ class Book:
         }
 
 
+def _from_elsewhere(instance_type: str) -> InstanceTypeFact | None:
+    """The type's size, without what another region pays for it as spot, and where that one sells it."""
+    fact = catalogue.instance_type_sizes(instance_type)
+    return None if fact is None else replace(_without_spot(fact), zones=None)
+
+
+def _without_spot(fact: InstanceTypeFact) -> InstanceTypeFact:
+    return replace(
+        fact, spot_price_per_hour=None, spot_assumed=False, spot_formula="", spot_source="", spot_date=""
+    )  # fmt: skip
+
+
+def _with_spot(fact: InstanceTypeFact, spot: SpotPrice) -> InstanceTypeFact:
+    return replace(
+        fact,
+        spot_price_per_hour=spot.price_per_hour,
+        spot_assumed=False,
+        spot_formula="",
+        spot_source=spot.source,
+        spot_date=spot.date,
+    )
+
+
 def _fetched(size: InstanceTypeFact, price: ListPrice) -> InstanceTypeFact:
     return replace(
-        size,
+        size if size.currency == price.currency else _without_spot(size),
         price_per_hour=price.price_per_hour,
         currency=price.currency,
         assumed=False,

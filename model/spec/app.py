@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from model.units import count_or_percent, cpu_millicores, disk_gib, duration_s, memory_mib, share
 
@@ -173,6 +174,46 @@ class Rollout(Strict):
     one_way: bool = False
 
 
+class Metric(Strict):
+    """A number that must hold while canaries are watched: what a Prometheus answers to a query.
+
+    url: its address; TLS, but on loopback. max, min: what each series of the answer must keep. token_env: the
+    environment variable with its bearer token, which is written down nowhere.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    url: Annotated[str, Field(max_length=500)]
+    query: Annotated[str, Field(min_length=1, max_length=4_000)]
+    max: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    token_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.max is None and self.min is None:
+            raise ValueError("a metric without `max` and `min` judges nothing: give one")
+        parts = urlsplit(self.url)
+        if parts.username or parts.password:
+            raise ValueError("a secret in `url` would be on record: name its token's variable in token_env")
+        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+            raise ValueError("`url` must begin with https:// (http:// on this machine alone)")
+        return self
+
+
+class Canary(Strict):
+    """A change of a running service goes to a share of its replicas first, in all clouds, and is watched there.
+
+    share: at most that share of a service's replicas, and at least one of its Deployments; a service that runs as one
+    Deployment alone has none. watch: how long what was changed must stay healthy before the rest follows. metrics: what
+    must hold all that time.
+    """
+
+    share: Annotated[Share, Field(gt=0, lt=1)] = 0.25
+    watch: Annotated[Seconds, Field(le=86_400)] = 60.0
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=20)] = ()
+
+
 class Service(Strict):
     name: Name
     image: Annotated[str, Field(min_length=1, max_length=512)]
@@ -241,6 +282,7 @@ class ApplicationSpec(Strict):
     services: Annotated[tuple[Service, ...], Field(min_length=1, max_length=20_000)]
     externals: tuple[External, ...] = ()
     namespace: Name | None = None
+    canary: Canary | None = None
 
 
 class Application(Strict):

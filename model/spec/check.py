@@ -66,11 +66,11 @@ def check(app: Checked[Application], fleet: Checked[Fleet], assumptions: Checked
     from model.spec.check_app import check_app
     from model.spec.check_assumptions import check_assumptions
     from model.spec.check_fleet import check_fleet
-    from model.spec.check_unused import unused_in_app, unused_in_fleet
+    from model.spec.check_unused import unused_in_app
 
     found: list[Diagnostic] = []
     if fleet.value is not None:
-        found += check_fleet(fleet, assumptions) + unused_in_fleet(fleet)
+        found += check_fleet(fleet, assumptions)
     if app.value is not None:
         found += check_app(app, fleet) + unused_in_app(app)
     if assumptions.value is not None:

@@ -335,8 +335,16 @@ def _urls(notes: Notes[Fleet], fleet: Fleet) -> None:
         if account.proxy_url is not None:
             _url(notes, (*here, "proxy_url"), account.proxy_url)
     for i, region in enumerate(fleet.spec.regions):
-        if region.cluster and region.cluster.proxy_url is not None:
-            _url(notes, (*_REGIONS, i, "cluster", "proxy_url"), region.cluster.proxy_url)
+        cluster = region.cluster
+        if cluster and cluster.proxy_url is not None:
+            _url(notes, (*_REGIONS, i, "cluster", "proxy_url"), cluster.proxy_url)
+        if cluster and cluster.endpoint is not None:
+            _url(notes, (*_REGIONS, i, "cluster", "endpoint"), cluster.endpoint, secure=True)
+        if cluster and cluster.kubeconfig is not None and cluster.ownership is not Ownership.REFERENCE:
+            at = (*_REGIONS, i, "cluster", "kubeconfig")
+            owned = cluster.ownership.value
+            what = f"cluster {cluster.name} is `ownership: {owned}`, and a kubeconfig is for one that is there"
+            notes.error(at, what, "write `ownership: reference`, or leave it out: the cloud's API gives the access")
     if fleet.spec.state.url is not None:
         parts = urlsplit(fleet.spec.state.url)
         if not parts.scheme.startswith(("postgresql", "sqlite")):

@@ -76,7 +76,8 @@ class FirewallSpec(Strict):
 
 
 class ClusterSpec(Strict):
-    """version `major.minor`; kubeconfig only for a referenced cluster that its cloud does not hand out."""
+    """version `major.minor`. How it is reached, where not as its cloud says: kubeconfig and ca_bundle (files beside the
+    fleet), endpoint (https), tls_server_name (what its certificate names), proxy_url."""
 
     ownership: Ownership = Ownership.REFERENCE
     name: Name = "main"
@@ -84,6 +85,9 @@ class ClusterSpec(Strict):
     public_endpoint: bool = True
     public_access_cidrs: tuple[str, ...] = ()
     kubeconfig: str | None = None
+    endpoint: str | None = None
+    tls_server_name: str | None = None
+    ca_bundle: str | None = None
     proxy_url: str | None = None
 
 
@@ -242,6 +246,10 @@ class FleetSpec(Strict):
     terraform_states: Annotated[
         tuple[str, ...], Field(description="outputs of `terraform show -json`: nothing that they hold is touched")
     ] = ()
+    executors: Annotated[
+        Literal["any", "one_partition"],
+        Field(description="`one_partition`: duoyun works only where DUOYUN_PARTITION names one of the fleet's alone"),
+    ] = "any"
     currency: str = "USD"
     exchange_rates: Annotated[dict[str, float], Field(description="1 unit of that currency in `currency`")] = {}
     tags: dict[str, str] = {}

@@ -1,8 +1,8 @@
 """What is approved: the hash of everything a plan will do. Callers: flow, plan view. Pure.
 
-It covers the application, the fleet, the placement, every item and action, and the revision that the plan was made
-against; not when it was made, what was found and told while making it: the same plan made again has the same hash,
-and a plan that differs in anything that will be done has another.
+It covers the application, the fleet, the placement, every item and action, the canaries, and the revision that the plan
+was made against; not when it was made, what was found and told while making it: the same plan made again has the same
+hash, and a plan that differs in anything that will be done has another.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _COVERED = (
     "placement",
     "items",
     "actions",
+    "stages",
 )
 
 

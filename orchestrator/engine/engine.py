@@ -91,6 +91,10 @@ class Engine:
             journal=self._journal,
         ).drive()
 
+    def begun(self, plan: Plan, revision: int) -> frozenset[str]:
+        """Ids of the actions that this revision has begun before, however they ended. Raises StoreUnavailable."""
+        return frozenset(self._journal.past(f"{Scope.of(plan)}/{revision}/"))
+
     def forget_journal(self, scope: Scope, revision: int) -> int:
         """Removes the journal of a revision that is over and will not be resumed; returns how many attempts it held."""
         return self._journal.forget(f"{scope}/{revision}/")

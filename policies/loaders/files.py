@@ -241,7 +241,7 @@ class _Run:
     def _terraform(self) -> None:
         if not self.folders and not self.lone_files:
             return
-        from policies.loaders.hcl.scope import Bounds
+        from policies.loaders.hcl.gathered import Bounds
         from policies.loaders.terraform import Terraform
 
         bounds = Bounds(self.options.most_instances, self.options.most_resources)

@@ -16,6 +16,7 @@ from typing import Any
 from model.errors import Diagnostic
 from policies.loaders.hcl import modules, nodes, scope
 from policies.loaders.hcl.folder import Folder, read_folder
+from policies.loaders.hcl.gathered import Bounds, Gathered
 from policies.loaders.hcl.syntax import parse
 from policies.loaders.limits import Reader
 
@@ -85,7 +86,7 @@ class Terraform:
                         stack += calls.get(inner, ())
         return roots
 
-    def evaluate(self, folder: Folder, bounds: scope.Bounds) -> scope.Gathered:
+    def evaluate(self, folder: Folder, bounds: Bounds) -> Gathered:
         self._root = folder.path
         values, mistakes = self._variables(folder.path)
         gathered = modules.evaluate(folder, values, self._open, bounds, self._read_file)
@@ -147,7 +148,7 @@ class Terraform:
                 return found, []
             return {}, [Diagnostic(f"{name}:1:1", "it is no object", "write variables and their values")]
         body, mistakes = parse(content, name)
-        inner = scope.Names(scope.Module(Folder(name), "", {}, scope.Gathered(), ()), {}, name)
+        inner = scope.Names(scope.Module(Folder(name), "", {}, Gathered(), ()), {}, name)
         return {n: a.expression.value(inner) for n, a in body.attributes.items()}, mistakes
 
 

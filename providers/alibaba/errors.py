@@ -31,6 +31,7 @@ from model.errors import (
     UnknownCloudError,
     Unreachable,
 )
+from providers.unanswered import quoted, unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def map_error(exc: BaseException, operation: str, *, account: str = "", region: 
     code = str(getattr(exc, "error_code", "") or "")
     status = getattr(exc, "http_status", None)
     message = str(getattr(exc, "message", "") or exc)
-    if not code:
+    if not code or code == "SDK.HttpError":
         return _unreachable(exc, operation, account, region)
     code, message, request_id = read_answer(code, message, str(getattr(exc, "request_id", "") or ""))
     call = CallSite("alibaba", account, region, operation, request_id, code)
@@ -216,9 +217,11 @@ def map_code(code: str, message: str, status: int, call: CallSite) -> CloudError
 def _unreachable(exc: BaseException, operation: str, account: str, region: str) -> CloudError:
     """No code: the answer never came, or what came was no answer of the API."""
     call = CallSite("alibaba", account, region, operation)
-    if isinstance(exc, OSError):  # requests' exceptions are OSErrors
-        return Unreachable(f"{operation}: {type(exc).__name__}: {str(exc)[:300]}", call=call)
-    return UnknownCloudError(f"{operation}: {type(exc).__name__}: {str(exc)[:300]}", call=call)
+    if isinstance(exc, OSError) or getattr(exc, "error_code", None) is not None:  # requests' exceptions are OSErrors
+        found = unanswered(exc)
+        sentence = found.sentence(operation, "Alibaba Cloud")
+        return Unreachable(sentence, call=call, detail=f"{call}: {quoted(exc)}", mend=found.mend)
+    return UnknownCloudError(f"{operation}: {type(exc).__name__}: {quoted(exc)}", call=call)
 
 
 def _sentence(operation: str, code: str, message: str) -> str:

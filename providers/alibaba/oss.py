@@ -21,6 +21,7 @@ from model.errors import CallSite, CloudError, Unreachable
 from providers.alibaba.errors import map_code
 from providers.alibaba.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Session
 from providers.base import Call
+from providers.calls import OutOfTime
 
 _ALGORITHM = "OSS4-HMAC-SHA256"
 _PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -52,7 +53,7 @@ class OssReader:
         def attempt() -> Xml.Element:
             left = call.remaining_s()
             if left <= 0:
-                raise Unreachable(f"{name}: no time left before the deadline")
+                raise OutOfTime(name)
             try:
                 answer = self._send(region, bucket, query, left, call)
             except httpx.HTTPError as exc:

@@ -23,8 +23,9 @@ OPERATIONS: Mapping[str, str] = {
     "UpdateClusterAuditLogConfig UpgradeCluster",
     "dds": "DescribeBackupPolicy DescribeDBInstanceAttribute DescribeDBInstances DescribeSecurityIps",
     "ecs": "AttachDisk AuthorizeSecurityGroup AuthorizeSecurityGroupEgress CreateDisk CreateSecurityGroup DeleteDisk "
-    "DeleteInstances DeleteSecurityGroup DescribeDisks DescribeImages DescribeInstanceTypes DescribeInstances "
-    "DescribePrice DescribeSecurityGroupAttribute DescribeSecurityGroups DetachDisk ModifyInstanceAttribute "
+    "DeleteInstances DeleteSecurityGroup DescribeAccountAttributes DescribeAvailableResource DescribeDisks "
+    "DescribeImages DescribeInstanceTypes DescribeInstances DescribePrice DescribeSecurityGroupAttribute "
+    "DescribeSecurityGroups DescribeSpotPriceHistory DetachDisk ModifyInstanceAttribute "
     "ModifySecurityGroupAttribute ModifySecurityGroupEgressRule ModifySecurityGroupRule ResizeDisk "
     "RevokeSecurityGroup RevokeSecurityGroupEgress RunInstances StartInstances TagResources",
     "ess": "AttachLoadBalancers CreateScalingConfiguration CreateScalingGroup DeleteScalingGroup "

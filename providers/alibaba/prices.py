@@ -12,6 +12,7 @@ from typing import Any
 
 from model.errors import CapacityUnavailable, InvalidRequest, NotFound
 from model.facts.live import ListPrice
+from providers.alibaba.offers import CURRENCY, number
 from providers.alibaba.session import Session, inside
 from providers.base import Call
 
@@ -30,14 +31,15 @@ def of(session: Session, region: str, types: Collection[str], call: Call) -> Ite
             answer = session.rpc("Ecs", "DescribePrice", region, call, asked)
         except (NotFound, InvalidRequest, CapacityUnavailable):
             continue
-        price = _price(name, answer)
+        price = price_of(name, answer, CURRENCY[session.account.partition])
         if price is not None:
             yield price
 
 
-def _price(name: str, answer: Any) -> ListPrice | None:
+def price_of(name: str, answer: Any, currency: str) -> ListPrice | None:
+    """The machine's own share. currency: where the answer names none."""
     price = inside(answer, ("PriceInfo", "Price"))
-    for row in inside(price, ("DetailInfos", "DetailInfo")):
-        if row.get("Resource") == "instanceType" and float(row.get("OriginalPrice") or 0) > 0:
-            return ListPrice(name, float(row["OriginalPrice"]), str(price["Currency"]), "", SOURCE)
+    for row in inside(price, ("DetailInfos", "DetailInfo")) if price else ():
+        if row.get("Resource") == "instanceType" and (amount := number(row.get("OriginalPrice"))) > 0:
+            return ListPrice(name, amount, str(price.get("Currency") or currency), "", SOURCE)
     return None

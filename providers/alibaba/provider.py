@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.errors import NotBuiltYet, NotFound, RolloutFailed, Unreachable
-from model.facts.live import ListPrice
+from model.facts.live import ListPrice, Quota, SpotPrice
 from model.resources import Address, AnyResource, Change, Cluster, Instance, Kind, Observed, State
-from providers.alibaba import checking, permissions, prices
+from providers.alibaba import checking, offers, permissions, prices
 from providers.alibaba.access import open_access
 from providers.alibaba.cluster import Clusters, needs_new_cluster
 from providers.alibaba.common import Adapter, References
@@ -79,6 +79,15 @@ class AlibabaProvider:
 
     def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
         return prices.of(self._session, region, types, call)
+
+    def spot_prices(self, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
+        return offers.spot_prices(self._session, region, types, call)
+
+    def zones_selling(self, region: str, types: Collection[str], call: Call) -> Mapping[str, tuple[str, ...]]:
+        return offers.zones_selling(self._session, region, types, call)
+
+    def quotas(self, region: str, call: Call) -> tuple[Quota, ...]:
+        return offers.quotas(self._session, region, call)
 
     def identity(self, call: Call) -> Identity:
         answer = self._session.rpc("Sts", "GetCallerIdentity", home_region(self._account), call)

@@ -31,7 +31,7 @@ from providers.alibaba.endpoints import host_of
 from providers.alibaba.errors import map_error
 from providers.alibaba.roles import AssumedRole
 from providers.base import Account, Call
-from providers.calls import Calls
+from providers.calls import Calls, OutOfTime
 
 VERSIONS: Mapping[str, str] = {
     "Ecs": "2014-05-26",
@@ -247,7 +247,7 @@ class Session:
             client = self._client(region, call)
             left = call.remaining_s()
             if left <= 0:
-                raise Unreachable(f"{operation}: no time left before the deadline")
+                raise OutOfTime(operation)
             request = build()
             request.set_domain(self._host or host_of(service, region, self.account.partition))
             request.set_protocol_type(protocol_type.HTTP if self._http else protocol_type.HTTPS)

@@ -3,7 +3,8 @@
 Callers: errors.py, which asks these before its own: they are narrower.
 Sources, all of them the services' API references and their botocore models: [ELB] Elastic Load Balancing v2; [ASG] Auto
 Scaling, "Errors" of the actions; [ECR]; [R53] Route 53; [S3] "Error responses"; [RDS]; [CACHE] ElastiCache; [SQS];
-[SNS]; [ACM]; [TRAIL] CloudTrail; [TAG] Resource Groups Tagging; [EBS] EC2, "Error codes", volumes.
+[SNS]; [ACM]; [TRAIL] CloudTrail; [TAG] Resource Groups Tagging; [EBS] EC2, "Error codes", volumes;
+[SQ] Service Quotas.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ MORE_ROWS: tuple[Row, ...] = (
     Row("NoSuchHostedZone", NotFound, "R53", mend=_ZONE),
     Row("HostedZoneNotFound", NotFound, "R53", mend=_ZONE),
     Row("NoSuchChange", NotFound, "R53"),
-    Row("NoSuch*", NotFound, "S3, IAM"),
+    Row("NoSuch*", NotFound, "S3, IAM, SQ"),
+    Row("DependencyAccessDeniedException", Forbidden, "SQ"),
     Row("ServerSideEncryptionConfigurationNotFoundError", NotFound, "S3"),
     Row("ReplicationConfigurationNotFoundError", NotFound, "S3"),
     Row("DB*NotFound*", NotFound, "RDS"),

@@ -35,6 +35,7 @@ from model.errors import (
     Unreachable,
 )
 from providers.aws.error_rows import MORE_ROWS, QUOTA, Row
+from providers.unanswered import NO_ANSWER_MEND, quoted, unanswered
 
 CREDENTIALS_MEND = (
     "give credentials for this account: `credential: {profile: NAME}`, `{env_prefix: PREFIX}` with "
@@ -191,14 +192,15 @@ def to_cloud_error(exc: BaseException, operation: str, *, account: str, region: 
     summary = f"{operation}: {_one_line(str(exc))}"
     if isinstance(exc, _NO_CREDENTIALS):
         return Unauthenticated(summary, call=site, mend=CREDENTIALS_MEND)
-    if isinstance(exc, boto.SSLError):
-        return Unreachable(summary, call=site, mend="check the account's ca_bundle and proxy_url")
     if isinstance(exc, _UNREACHABLE):
-        return Unreachable(summary, call=site, mend="check the network, the proxy and the account's endpoint")
+        found = unanswered(exc)
+        return Unreachable(
+            found.sentence(operation, "AWS"), call=site, detail=f"{site}: {quoted(exc)}", mend=found.mend
+        )
     if isinstance(exc, boto.ParamValidationError | boto.NoRegionError | boto.InvalidRegionError):
         return InvalidRequest(summary, call=site)
     if type(exc).__name__ == "ResponseParserError":
-        return Transient(f"{operation}: the answer is not AWS's", call=site, mend="is a proxy in between?")
+        return Transient(f"{operation}: the answer is not AWS's", call=site, mend=NO_ANSWER_MEND)
     return UnknownCloudError(f"{operation}: {type(exc).__name__}: {_one_line(str(exc))}", call=site)
 
 

@@ -18,11 +18,12 @@ OPERATIONS: Mapping[str, str] = {
     "ec2": "AttachInternetGateway AttachVolume AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress "
     "CreateInternetGateway CreateLaunchTemplate CreateLaunchTemplateVersion CreateRoute CreateSecurityGroup "
     "CreateSubnet CreateTags CreateVolume CreateVpc DeleteInternetGateway DeleteLaunchTemplate DeleteSecurityGroup "
-    "DeleteSubnet DeleteVolume DeleteVpc DescribeAddresses DescribeImages DescribeInstanceTypes DescribeInstances "
-    "DescribeInternetGateways DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNatGateways "
-    "DescribeRouteTables DescribeSecurityGroups DescribeSubnets DescribeVolumes DescribeVolumesModifications "
-    "DescribeVpcs DetachInternetGateway DetachVolume ModifyInstanceAttribute ModifySubnetAttribute ModifyVolume "
-    "ModifyVpcAttribute RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances TerminateInstances "
+    "DeleteSubnet DeleteVolume DeleteVpc DescribeAddresses DescribeImages DescribeInstanceTypeOfferings "
+    "DescribeInstanceTypes DescribeInstances DescribeInternetGateways DescribeLaunchTemplateVersions "
+    "DescribeLaunchTemplates DescribeNatGateways DescribeRouteTables DescribeSecurityGroups DescribeSpotPriceHistory "
+    "DescribeSubnets DescribeVolumes DescribeVolumesModifications DescribeVpcs DetachInternetGateway DetachVolume "
+    "ModifyInstanceAttribute ModifySubnetAttribute ModifyVolume ModifyVpcAttribute RevokeSecurityGroupEgress "
+    "RevokeSecurityGroupIngress RunInstances TerminateInstances "
     "UpdateSecurityGroupRuleDescriptionsEgress UpdateSecurityGroupRuleDescriptionsIngress",
     "ecr": "BatchGetImage CreateRepository DeleteRepository DescribeRepositories GetRepositoryPolicy "
     "ListTagsForResource PutImageScanningConfiguration PutImageTagMutability TagResource",
@@ -46,6 +47,7 @@ OPERATIONS: Mapping[str, str] = {
     "s3": "GetBucketAcl GetBucketEncryption GetBucketLocation GetBucketLogging GetBucketPolicy GetBucketReplication "
     "GetBucketTagging GetBucketVersioning GetPublicAccessBlock ListBuckets",
     "secretsmanager": "GetResourcePolicy ListSecrets",
+    "servicequotas": "GetAWSDefaultServiceQuota GetServiceQuota",
     "sns": "GetTopicAttributes ListTagsForResource ListTopics",
     "sqs": "GetQueueAttributes ListQueueTags ListQueues",
     "ssm": "GetParameter",

@@ -32,7 +32,7 @@ def of(session: Session, region: str, types: Collection[str], call: Call) -> Ite
     left = set(types)
     for product in _products(session, region, call):
         name = str(product.get("product", {}).get("attributes", {}).get("instanceType", ""))
-        price = _price(name, product) if name in left else None
+        price = price_of(name, product) if name in left else None
         if price is not None:
             left.discard(name)
             yield price
@@ -62,10 +62,18 @@ def _products(session: Session, region: str, call: Call) -> Iterator[Mapping[str
     )
 
 
-def _price(name: str, product: Mapping[str, Any]) -> ListPrice | None:
+def price_of(name: str, product: Mapping[str, Any]) -> ListPrice | None:
     for term in (product.get("terms", {}).get("OnDemand") or {}).values():
         for dimension in (term.get("priceDimensions") or {}).values():
             for currency, text in (dimension.get("pricePerUnit") or {}).items():
-                if dimension.get("unit") == "Hrs" and float(text) > 0:
-                    return ListPrice(name, float(text), currency, str(term.get("effectiveDate", ""))[:10], SOURCE)
+                price = _number(text)
+                if dimension.get("unit") == "Hrs" and price > 0:
+                    return ListPrice(name, price, currency, str(term.get("effectiveDate") or "")[:10], SOURCE)
     return None
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return 0.0

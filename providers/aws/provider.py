@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from model.errors import Forbidden, NotBuiltYet, RolloutFailed
-from model.facts.live import ListPrice
+from model.facts.live import ListPrice, Quota, SpotPrice
 from model.resources import Address, AnyResource, Change, Kind, Observed, State
-from providers.aws import checking, permissions, prices
+from providers.aws import checking, offers, permissions, prices
 from providers.aws.balancers import LoadBalancers
 from providers.aws.buckets import Buckets
 from providers.aws.cluster import Clusters
@@ -124,6 +124,15 @@ class AwsProvider:
 
     def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
         return prices.of(self._session, region, types, call)
+
+    def spot_prices(self, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
+        return offers.spot_prices(self._session, region, types, call)
+
+    def zones_selling(self, region: str, types: Collection[str], call: Call) -> Mapping[str, tuple[str, ...]]:
+        return offers.zones_selling(self._session, region, types, call)
+
+    def quotas(self, region: str, call: Call) -> tuple[Quota, ...]:
+        return offers.quotas(self._session, region, call)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

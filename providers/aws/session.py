@@ -22,10 +22,10 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import BotoCoreError
 from botocore.loaders import create_loader
 
-from model.errors import CallSite, InvalidRequest, Unauthenticated, Unreachable
+from model.errors import CallSite, InvalidRequest, Unauthenticated
 from providers.aws.errors import CREDENTIALS_MEND, to_cloud_error
 from providers.base import Account, Call
-from providers.calls import Calls
+from providers.calls import Calls, OutOfTime
 
 T = TypeVar("T")
 DEFAULT_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1"}
@@ -184,10 +184,9 @@ class Session:
         left_s = call.remaining_s()
         fitting = [t for t in TIMEOUTS_S if t <= left_s]
         if not fitting:
-            raise Unreachable(
-                f"{service}: no time left before the deadline",
+            raise OutOfTime(
+                service,
                 call=CallSite(cloud="aws", account=self.account.name, region=region),
-                mend="raise --timeout",
             )
         key = (service, region, fitting[-1])
         with self._lock:

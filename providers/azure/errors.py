@@ -46,6 +46,7 @@ from model.errors import (
     Unreachable,
 )
 from providers.base import Account
+from providers.unanswered import Unanswered, quoted, unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,14 @@ def mapper(account: Account) -> Callable[[BaseException, str], CloudError]:
     def convert(exc: BaseException, operation: str) -> CloudError:
         if isinstance(exc, HttpResponseError) and exc.response is not None:
             return _from_response(exc, operation, site)
+        cut_off = _no_token_service(exc) if isinstance(exc, ClientAuthenticationError) else None
+        if cut_off is not None:
+            return Unreachable(
+                cut_off.sentence(operation, "Azure's token service"),
+                call=site(operation),
+                detail=f"{site(operation)}: {quoted(exc)}",
+                mend=cut_off.mend,
+            )
         if isinstance(exc, ClientAuthenticationError):
             return Unauthenticated(
                 f"no usable Azure credential for account {account.name}",
@@ -219,18 +228,35 @@ def mapper(account: Account) -> Callable[[BaseException, str], CloudError]:
                 detail=_first_line(exc),
                 mend=_MEND[Unauthenticated],
             )
-        unanswered = (ServiceRequestError, ServiceResponseError, IncompleteReadError, ConnectionError, TimeoutError)
-        if isinstance(exc, unanswered):
+        silent = (ServiceRequestError, ServiceResponseError, IncompleteReadError, ConnectionError, TimeoutError)
+        if isinstance(exc, silent):
+            found = unanswered(exc)
             return Unreachable(
-                f"{operation}: Azure does not answer", call=site(operation), detail=_first_line(exc),
-                mend=_MEND[Unreachable],
-            )  # fmt: skip
+                found.sentence(operation, "Azure"),
+                call=site(operation),
+                detail=f"{site(operation)}: {quoted(exc)}",
+                mend=found.mend,
+            )
         kind = "Azure's SDK failed" if isinstance(exc, AzureError) else "unexpected failure"
         return UnknownCloudError(
             f"{operation}: {kind}: {type(exc).__name__}", call=site(operation), detail=_first_line(exc)
         )
 
     return convert
+
+
+def _no_token_service(exc: ClientAuthenticationError) -> Unanswered | None:
+    """Why the token service was not reached, where that is why there is no token.
+
+    The chain tells of each credential in a line. Those that it only tries (an instance's own service) are silent where
+    there is none, which says nothing about the network.
+    """
+    text = str(exc)
+    if "Attempted credentials" in text:
+        named = ("EnvironmentCredential:", "WorkloadIdentityCredential:")
+        text = "\n".join(line for line in text.splitlines() if line.strip().startswith(named))
+    found = unanswered(OSError(text))
+    return found if found.known else None
 
 
 def _from_response(exc: HttpResponseError, operation: str, site: Callable[..., CallSite]) -> CloudError:

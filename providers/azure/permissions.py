@@ -18,6 +18,8 @@ TYPES: Mapping[str, str] = {
     "Microsoft.Authorization/roleDefinitions": "read",
     "Microsoft.Cache/redis": "read",
     "Microsoft.Compute/disks": _ALL,
+    "Microsoft.Compute/locations/usages": "read",
+    "Microsoft.Compute/skus": "read",
     "Microsoft.Compute/virtualMachineScaleSets": _ALL,
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines": "read",
     "Microsoft.Compute/virtualMachines/instanceView": "read",

@@ -1,4 +1,4 @@
-"""Consumption prices of virtual machines, from Azure's retail price API; no credential is wanted or sent.
+"""Consumption and Spot prices of virtual machines, from Azure's retail price API; no credential is wanted or sent.
 
 Callers: provider.py. Source: learn.microsoft.com/rest/api/cost-management/retail-prices. Azure global answers a filter
 in pages; 21Vianet has one CSV of everything, at a URL that its API hands out ("azure-retail-prices-china"). Both name
@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
 from model.errors import InvalidRequest, Unreachable
-from model.facts.live import ListPrice
+from model.facts.live import ListPrice, SpotPrice
 from providers.azure.session import Session
 from providers.base import Call
 
@@ -34,39 +35,65 @@ _READ_TIMEOUT_S = 60.0
 
 def of(session: Session, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
     """One price a type: of several meters, the one that began last."""
-    rows = _sheet(session, call) if session.account.partition == "azure-cn" else _pages(session, region, call)
-    found: dict[str, ListPrice] = {}
+    for name, (price, currency, date) in _newest(session, region, types, call, spot=False).items():
+        yield ListPrice(name, price, currency, date, SOURCE)
+
+
+def spot_prices(session: Session, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
+    """The same of the Spot meters; Azure has one spot price for all zones of a region."""
+    for name, (price, currency, date) in _newest(session, region, types, call, spot=True).items():
+        yield SpotPrice(name, price, currency, date, SOURCE)
+
+
+def _newest(
+    session: Session, region: str, types: Collection[str], call: Call, *, spot: bool
+) -> Mapping[str, tuple[float, str, str]]:
+    """Type -> price, currency and day since when. A row that lacks one of them, or has begun not yet, is left out."""
+    rows = _sheet(session, call) if session.account.partition == "azure-cn" else _pages(session, region, call, spot)
+    by_lower, today = {name.lower(): name for name in types}, datetime.now(UTC).date().isoformat()
+    found: dict[str, tuple[float, str, str]] = {}
     for row in rows:
-        name = str(row.get("armSkuName") or "")
-        if name in types and row.get("armRegionName") == region and _on_demand(row):
-            price = ListPrice(
-                name, float(row["retailPrice"]), str(row["currencyCode"]), str(row.get("effectiveStartDate", ""))[:10],
-                SOURCE,
-            )  # fmt: skip
-            if name not in found or price.date > found[name].date:
-                found[name] = price
-    yield from found.values()
+        name = by_lower.get(str(row.get("armSkuName") or "").lower())
+        if name is None or row.get("armRegionName") != region or not _hourly(row, spot):
+            continue
+        price, currency, date = (
+            _number(row),
+            str(row.get("currencyCode") or ""),
+            str(row.get("effectiveStartDate"))[:10],
+        )
+        if price > 0 and currency and date <= today and (name not in found or date > found[name][2]):
+            found[name] = price, currency, date if date[:1].isdigit() else ""
+    return found
 
 
-def _on_demand(row: Mapping[str, Any]) -> bool:
-    """Linux, neither Spot nor Low Priority, by the hour."""
+def _number(row: Mapping[str, Any]) -> float:
+    try:
+        return float(row.get("retailPrice") or 0)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _hourly(row: Mapping[str, Any], spot: bool) -> bool:
+    """Linux by the hour, never Low Priority: Spot, or neither."""
     words = f"{row.get('productName')} {row.get('skuName')} {row.get('meterName')}"
     return (
         row.get("serviceName") == "Virtual Machines"
         and row.get("type") == "Consumption"
         and row.get("unitOfMeasure") == "1 Hour"
-        and not any(word in words for word in ("Windows", "Spot", "Low Priority", "Cloud Services", "CloudServices"))
-        and float(row.get("retailPrice") or 0) > 0
+        and not any(word in words for word in ("Windows", "Low Priority", "Cloud Services", "CloudServices"))
+        and ("Spot" in words) == spot
     )
 
 
 # -- Azure global ----------------------------------------------------------------------------------------------
 
 
-def _pages(session: Session, region: str, call: Call) -> Iterator[Mapping[str, Any]]:
+def _pages(session: Session, region: str, call: Call, spot: bool) -> Iterator[Mapping[str, Any]]:
     if not region.isalnum():
         raise InvalidRequest(f"{region!r} is no region of Azure")  # it goes into a filter
     asked = f"serviceName eq 'Virtual Machines' and armRegionName eq '{region}' and priceType eq 'Consumption'"
+    if spot:
+        asked += " and contains(meterName, 'Spot')"
     base = _base(session)
     url, params = base + _LIST, {"api-version": _LIST_VERSION, "$filter": asked}
     for _ in range(_MOST_PAGES):

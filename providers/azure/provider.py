@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from model.errors import InvalidRequest, NotFound
-from model.facts.live import ListPrice
+from model.facts.live import ListPrice, Quota, SpotPrice
 from model.resources import Address, AnyResource, Change, Kind, Observed
-from providers.azure import checking, permissions, prices
+from providers.azure import checking, offers, permissions, prices
 from providers.azure.adapter import Adapter
 from providers.azure.balancers import LoadBalancers
 from providers.azure.changes import changes
@@ -96,6 +96,15 @@ class AzureProvider:
 
     def prices(self, region: str, types: Collection[str], call: Call) -> Iterator[ListPrice]:
         return prices.of(self._session, region, types, call)
+
+    def spot_prices(self, region: str, types: Collection[str], call: Call) -> Iterator[SpotPrice]:
+        return prices.spot_prices(self._session, region, types, call)
+
+    def zones_selling(self, region: str, types: Collection[str], call: Call) -> Mapping[str, tuple[str, ...]]:
+        return offers.zones_selling(self._session, region, types, call)
+
+    def quotas(self, region: str, call: Call) -> tuple[Quota, ...]:
+        return offers.quotas(self._session, region, call)
 
     def identity(self, call: Call) -> Identity:
         """Subscription and principal. The principal comes from the token's claims, as Azure signed them."""

@@ -91,6 +91,7 @@ def make_credential(account: Account) -> Any:
             exclude_interactive_browser_credential=True,
             exclude_visual_studio_code_credential=True,
             **more,
+            **_way_out(account),
         )
     missing = [name for name in names if not secrets[name]]
     if missing:
@@ -98,7 +99,17 @@ def make_credential(account: Account) -> Any:
             f"account {account.name}: the service principal has no {', '.join(missing)}",
             mend="export " + ", ".join(f"{prefix or 'PREFIX'}_{name.upper()}" for name in missing),
         )
-    return ClientSecretCredential(authority=authority, **secrets)
+    return ClientSecretCredential(authority=authority, **secrets, **_way_out(account))
+
+
+def _way_out(account: Account) -> dict[str, Any]:
+    """How tokens are fetched: as the account's calls go out. https alone, since the instance's own service is near."""
+    options: dict[str, Any] = {}
+    if account.proxy_url:
+        options["proxies"] = {"https": account.proxy_url}
+    if account.ca_bundle:
+        options["connection_verify"] = account.ca_bundle
+    return options
 
 
 class Session:
@@ -120,6 +131,7 @@ class Session:
         self._clients: dict[str, Any] = {}
         self._credential: Any = None
         self._zones: dict[str, tuple[str, ...]] | None = None
+        self._asking = threading.Lock()
 
     # -- clients -----------------------------------------------------------------------------------------------
 
@@ -226,15 +238,21 @@ class Session:
             yield from page
 
     def zones(self, region: str, call: Call) -> tuple[str, ...]:
-        """Availability zones of a region, () where it has none or is not known. Asked once per session."""
+        """Availability zones of a region, () where it has none or is not known. Asked once per session, by one thread
+        while the others wait for it."""
         if self._zones is None:
-            path = f"/subscriptions/{self.account.account_id}/locations"
-            found = self.get_json("resources.locations.list", path, call, **{"api-version": "2022-12-01"})
-            self._zones = {
-                str(row["name"]): tuple(sorted(m["logicalZone"] for m in row.get("availabilityZoneMappings") or ()))
-                for row in found.get("value") or ()
-            }
+            with self._asking:
+                if self._zones is None:
+                    self._zones = self._ask_zones(call)
         return self._zones.get(region, ())
+
+    def _ask_zones(self, call: Call) -> dict[str, tuple[str, ...]]:
+        path = f"/subscriptions/{self.account.account_id}/locations"
+        found = self.get_json("resources.locations.list", path, call, **{"api-version": "2022-12-01"})
+        return {
+            str(row["name"]): tuple(sorted(m["logicalZone"] for m in row.get("availabilityZoneMappings") or ()))
+            for row in found.get("value") or ()
+        }
 
     def get_json(self, operation: str, path: str, call: Call, **params: str) -> dict[str, Any]:
         """GET of something that no installed SDK has; path from /subscriptions on, or a nextLink."""

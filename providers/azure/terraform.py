@@ -9,6 +9,7 @@ from model.terraform import CloudTable, table
 from providers.azure import (
     terraform_convert,
     terraform_convert_more,
+    terraform_convert_network,
     terraform_keys,
     terraform_network,
     terraform_services,
@@ -18,6 +19,10 @@ from providers.azure import (
 TERRAFORM = CloudTable(
     prefix="azurerm_",
     types=table(terraform_network.TYPES, terraform_stores.TYPES, terraform_keys.TYPES, terraform_services.TYPES),
-    converters={**terraform_convert.CONVERTERS, **terraform_convert_more.CONVERTERS},
+    converters={
+        **terraform_convert.CONVERTERS,
+        **terraform_convert_network.CONVERTERS,
+        **terraform_convert_more.CONVERTERS,
+    },
     place=terraform_convert.place,
 )

@@ -33,6 +33,7 @@ from providers.kubernetes.kinds import BUILT_IN, COMMON, RENDERED, ApiKind
 from providers.kubernetes.objects import epoch_s, immutable_changes, manifest_of, observed_of, of_the_cluster
 from providers.kubernetes.waiting import Patience, Wait
 from providers.kubernetes.wire import APPLY, ClusterClient
+from providers.kubernetes.withheld import restored
 
 _WORKERS = 8
 _PAGE = "500"
@@ -191,7 +192,8 @@ class KubernetesProvider:
         target = self._target(observed.address, call)
         if live is None:
             live = self._read(target, call)
-        return self._update_live(target, live, manifest_of(desired), call)
+        wanted = restored(manifest_of(desired), live, lambda: self._older(target, live, call))
+        return self._update_live(target, live, wanted, call)
 
     def take_over(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
         """Applies the object with force: fields of other managers become ours. Only where the user asked for it."""
@@ -240,6 +242,13 @@ class KubernetesProvider:
         if target.kind.name == "Secret":
             raise InvalidRequest("Secrets are never read", mend="refer to them by secretRefs")
         return self._client.request("GET", target.path, call, target.operation("get"))
+
+    def _older(self, target: _Target, live: Mapping[str, Any], call: Call) -> builtins.list[dict[str, Any]]:
+        """The ReplicaSets that a Deployment has made, the current one's among them."""
+        uid = live["metadata"].get("uid")
+        path = f"/apis/apps/v1/namespaces/{target.namespace}/replicasets"
+        found = self._client.request("GET", path, call, "list replicasets.apps").get("items") or ()
+        return [r for r in found if any(o.get("uid") == uid for o in r["metadata"].get("ownerReferences") or ())]
 
     def _update_live(self, target: _Target, live: Mapping[str, Any], wanted: KubernetesObject, call: Call) -> Observed:
         diffs = diff_manifests(self._observed(live), wanted)

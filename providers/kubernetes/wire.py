@@ -23,9 +23,9 @@ from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject
 
-from model.errors import CallSite, DuoyunError, InvalidRequest, NotFound, Unreachable
+from model.errors import CallSite, DuoyunError, InvalidRequest, NotFound
 from providers.base import Account, Call, ClusterAccess
-from providers.calls import Calls
+from providers.calls import Calls, OutOfTime
 from providers.kubernetes.errors import map_error, status_body
 from providers.kubernetes.executing import PROTOCOLS, exit_code, unreachable
 
@@ -57,7 +57,10 @@ class ClusterClient:
         self._tls = _tls(account, access) if access.server.startswith("https:") else None
         proxy = _proxy(account, access)
         self._proxy = _websocket_proxy(proxy)
-        self._rest = _transport(self._tls, proxy)
+        self._rest = _transport(self._tls, proxy, access.tls_server_name)
+        self._sslopt: dict[str, Any] = {"context": self._tls} if self._tls else {}
+        if self._tls and access.tls_server_name:
+            self._sslopt["server_hostname"] = access.tls_server_name
 
     def close(self) -> None:
         self._rest.pool_manager.clear()
@@ -145,7 +148,7 @@ class ClusterClient:
                 timeout=max(_LEAST_S, min(_CONNECT_S, call.remaining_s())),
                 subprotocols=PROTOCOLS,
                 header=["User-Agent: duoyun", *([f"Authorization: Bearer {token}"] if token else [])],
-                sslopt={"context": self._tls} if self._tls else None,
+                sslopt=self._sslopt or None,
                 **self._proxy,
             )
         except websocket.WebSocketBadStatusException as exc:
@@ -197,7 +200,7 @@ class ClusterClient:
     ) -> Any:
         remaining_s = call.remaining_s()
         if remaining_s < _LEAST_S:
-            raise Unreachable(f"{operation}: no time left before the deadline", call=self.where, mend="raise --timeout")
+            raise OutOfTime(operation, call=self.where)
         timeout = (min(_CONNECT_S, remaining_s), min(read_s, remaining_s))
         url = self._server + path + (f"?{urlencode(query)}" if query else "")
         for attempt in (1, 2):
@@ -292,7 +295,7 @@ def _websocket_proxy(proxy: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _transport(tls: ssl.SSLContext | None, proxy: str) -> RESTClientObject:
+def _transport(tls: ssl.SSLContext | None, proxy: str, server_name: str = "") -> RESTClientObject:
     """The client's transport, with TLS made from the PEM texts in hand and without its own retries."""
     configuration = Configuration()
     configuration.proxy = None  # what the environment says is for other programs; the fleet names a proxy
@@ -300,6 +303,8 @@ def _transport(tls: ssl.SSLContext | None, proxy: str) -> RESTClientObject:
     options: dict[str, Any] = {"num_pools": 2, "maxsize": _POOL, "retries": False}
     if tls is not None:
         options["ssl_context"] = tls
+        if server_name:
+            options |= {"server_hostname": server_name, "assert_hostname": server_name}
     if proxy:
         rest.pool_manager = urllib3.ProxyManager(proxy_url=proxy, **options)
     else:

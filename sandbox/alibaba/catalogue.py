@@ -2,7 +2,7 @@
 
 Callers: the other action modules; server.py. Instance types are read from their names (`ecs.g7.xlarge`: family and
 size give vCPU and memory), as "Instance families" of the ECS documentation defines them; the table of families is a
-part of the real one. Not here: stock and quotas.
+part of the real one. Not here: which zones sell them, spot prices and quotas (offers.py).
 """
 
 from __future__ import annotations
@@ -92,7 +92,18 @@ _SIZES = {"nano": 1, "small": 1, "medium": 1, "large": 2, "xlarge": 4}
 _FAMILY = re.compile(r"(hf)?([cgr])(5|5ne|6|6a|6e|6r|6t|7|7a|7ne|7nex|7se|7t|8a|8ae|8i|8y|9i|9a|9ae)")
 _GIB_PER_VCPU = {"c": 2, "g": 4, "r": 8}
 _RATIO = re.compile(r"(?:t5|t6|u1|e)-l?c(\d+)m(\d+)")  # ecs.t6-c1m2.large: memory = vCPU * 2 / 1
-_NAMED = {"sn1ne": 2, "sn2ne": 4, "se1ne": 8, "n4": 2, "mn4": 4, "e4": 8}
+_NAMED = {
+    "i2": 8,
+    "i2g": 4,
+    "gn6i-c4g1": 3.75,
+    "gn6i-c8g1": 3.875,
+    "sn1ne": 2,
+    "sn2ne": 4,
+    "se1ne": 8,
+    "n4": 2,
+    "mn4": 4,
+    "e4": 8,
+}
 
 
 def instance_type(type_id: str) -> InstanceType:
@@ -108,7 +119,7 @@ def instance_type(type_id: str) -> InstanceType:
         )
     vcpus = _SIZES[size[2]] * int(size[1] or 1)
     arm = parts[1].endswith(("y", "6r"))
-    family = f"ecs.{parts[1].partition('-')[0] if _RATIO.fullmatch(parts[1]) else parts[1]}"
+    family = f"ecs.{parts[1].partition('-')[0]}"
     return InstanceType(type_id, family, vcpus, int(vcpus * per_vcpu * 1024), "ARM" if arm else "X86")
 
 
@@ -122,7 +133,7 @@ def _gib_per_vcpu(family: str) -> float | None:
 
 _DISK_GIB_HOUR = 0.0021  # an ESSD of the sandbox
 _TRADE = 0.9  # what an account of the sandbox pays of the list price
-_LISTED = (
+LISTED = (
     *(
         f"ecs.{family}.{size}"
         for family in ("c6", "g6", "r6", "c7", "g7", "r7", "c8i", "g8i", "r8i", "g8y", "c8y", "u1-c1m2", "u1-c1m4")
@@ -230,7 +241,7 @@ def describe_zones(ctx: Ctx) -> dict[str, Any]:
             "ZoneType": "AvailabilityZone",
             "AvailableResourceCreation": {"ResourceTypes": ["VSwitch", "IoOptimized", "Instance", "Disk"]},
             "AvailableDiskCategories": {"DiskCategories": ["cloud_essd", "cloud_ssd", "cloud_efficiency"]},
-            "AvailableInstanceTypes": {"InstanceTypes": list(_LISTED)},
+            "AvailableInstanceTypes": {"InstanceTypes": list(LISTED)},
         }
         for zone in zones(ctx.region)
     ]
@@ -241,7 +252,7 @@ def describe_instance_types(ctx: Ctx) -> dict[str, Any]:
     asked = ctx.params.repeated("InstanceTypes")
     family = ctx.params.get("InstanceTypeFamily")
     found = []
-    for type_id in asked or _LISTED:
+    for type_id in asked or LISTED:
         try:
             found.append(instance_type(type_id))
         except ApiError:
@@ -253,7 +264,7 @@ def describe_instance_types(ctx: Ctx) -> dict[str, Any]:
             "CpuCoreCount": t.vcpus,
             "MemorySize": t.memory_mib / 1024,
             "CpuArchitecture": t.architecture,
-            "GPUAmount": 0,
+            "GPUAmount": int(t.family.startswith("ecs.gn")),
             "GPUSpec": "",
             "EniQuantity": 3,
         }
@@ -261,38 +272,6 @@ def describe_instance_types(ctx: Ctx) -> dict[str, Any]:
         if not family or t.family == family
     ]
     return {"InstanceTypes": {"InstanceType": rows}, "NextToken": ""}
-
-
-def describe_available_resource(ctx: Ctx) -> dict[str, Any]:
-    if ctx.params.require("DestinationResource") != "InstanceType":
-        raise ApiError(400, "InvalidDestinationResource", "The sandbox knows DestinationResource InstanceType only.")
-    wanted = ctx.params.get("InstanceType")
-    types = [wanted] if wanted else list(_LISTED)
-    for type_id in types:
-        instance_type(type_id)
-    rows = [
-        {
-            "RegionId": ctx.region,
-            "ZoneId": zone,
-            "Status": "Available",
-            "StatusCategory": "WithStock",
-            "AvailableResources": {
-                "AvailableResource": [
-                    {
-                        "Type": "InstanceType",
-                        "SupportedResources": {
-                            "SupportedResource": [
-                                {"Value": t, "Status": "Available", "StatusCategory": "WithStock"} for t in types
-                            ]
-                        },
-                    }
-                ]
-            },
-        }
-        for zone in zones(ctx.region)
-        if ctx.params.get("ZoneId", zone) == zone
-    ]
-    return {"AvailableZones": {"AvailableZone": rows}}
 
 
 def describe_images(ctx: Ctx) -> dict[str, Any]:

@@ -58,11 +58,11 @@ _OTHERS: Words = {
 SERVICES = (
     "ec2", "eks", "sts", "iam", "autoscaling", "elasticloadbalancing", "cloudtrail", "ssm", "kms", "route53", "ecr",
     "s3", "rds", "elasticache", "sqs", "sns", "acm", "tagging", "secretsmanager", "dynamodb", "kinesis",
-    "pricing",
+    "pricing", "servicequotas",
 )  # fmt: skip
 """Signing names, as requests and the fault table have them. moto serves more; what is here can be made to fail."""
 
-_LIKE_EKS = frozenset({"eks", "ecr", "acm", "secretsmanager", "dynamodb", "kinesis", "pricing"})
+_LIKE_EKS = frozenset({"eks", "ecr", "acm", "secretsmanager", "dynamodb", "kinesis", "pricing", "servicequotas"})
 """JSON services, whose errors end in Exception."""
 
 

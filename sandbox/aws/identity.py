@@ -14,7 +14,8 @@ from sandbox.world import SandboxAccount, World
 
 PARTITIONS = ("aws", "aws-cn")
 # Services whose protocol is JSON: they name these errors differently (botocore's service models, metadata.protocol).
-_JSON = frozenset({"eks", "ssm", "cloudtrail", "kms", "logs", "ecr", "dynamodb", "secretsmanager", "events", "tagging"})
+_JSON = frozenset({"eks", "ssm", "cloudtrail", "kms", "logs", "ecr", "dynamodb", "secretsmanager", "events", "tagging",
+                    "servicequotas"})  # fmt: skip
 
 
 class Identities:

@@ -28,7 +28,6 @@ class Network:
             "ec2:DeleteSubnet": self._delete_subnet,
             "ec2:DeleteSecurityGroup": self._delete_group,
             "ec2:DetachInternetGateway": self._detach_gateway,
-            "ec2:DescribeInstanceTypeOfferings": self._offerings,
             "ssm:GetParameter": self._parameter,
             "ssm:GetParameters": self._parameters,
         }
@@ -100,26 +99,6 @@ class Network:
             subnets = set(config.get("subnetIds") or ())
             subnets |= {s for g in cluster.nodegroups.values() for s in g.subnets}
             yield subnets, {*(config.get("securityGroupIds") or ()), config.get("clusterSecurityGroupId") or ""}
-
-    def _offerings(self, incoming: Incoming) -> object | None:
-        """moto has no offerings for China: there every type that it knows is offered in every zone."""
-        from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
-
-        if incoming.region in INSTANCE_TYPE_OFFERINGS["region"]:
-            return None
-        location_type = incoming.params.get("LocationType") or "region"
-        places = [incoming.region] if location_type == "region" else list(self._cloud.moto.zones[incoming.region])
-        rows = [
-            {"InstanceType": kind, "LocationType": location_type, "Location": place}
-            for place in places
-            for kind in INSTANCE_TYPES
-        ]
-        for row in incoming.params.get("Filters") or ():
-            field = {"instance-type": "InstanceType", "location": "Location"}.get(row.get("Name", ""))
-            if field is None:
-                raise AwsError("InvalidParameterValue", f"The filter '{row.get('Name')}' is invalid")
-            rows = [offer for offer in rows if offer[field] in (row.get("Values") or ())]
-        return {"InstanceTypeOfferings": rows}
 
     # -- public parameters ------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from sandbox.aws.inventory import inventory
 from sandbox.aws.kms import Kms
 from sandbox.aws.network import Network
 from sandbox.aws.nodegroups import Nodegroups
+from sandbox.aws.offers import Offers
 from sandbox.aws.pages import Pages
 from sandbox.aws.pricing import Pricing
 from sandbox.aws.scaling import Scaling
@@ -58,6 +59,7 @@ class AwsServer:
             "sts:GetCallerIdentity": _caller_identity,
             "cloudtrail:LookupEvents": self.cloud.trail.lookup,
             **Pricing(self.cloud).before,
+            **Offers(self.cloud).before,
         }
         self._after: dict[str, After] = {}
         parts = (

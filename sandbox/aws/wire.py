@@ -18,6 +18,7 @@ _MODELS = {
     "elasticloadbalancing": "elbv2",
     "tagging": "resourcegroupstaggingapi",
     "elasticfilesystem": "efs",
+    "servicequotas": "service-quotas",
 }
 _READS = ("Describe", "List", "Get", "Lookup", "Head", "Search", "BatchGet", "Query", "Scan", "Simulate", "Validate")
 _READ_SERVICES = frozenset({"sts"})

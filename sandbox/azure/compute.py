@@ -19,10 +19,11 @@ from sandbox.azure.store import Record, timestamp
 from sandbox.azure.uses import interface_user
 from sandbox.azure.wire import ArmError, Reply, reference
 from sandbox.cloudinit import parse_user_data
+from sandbox.prices import VCPU_LIMIT
 from sandbox.world import Container, ImageError
 
-CORES_LIMIT = 2000
-"""Regional vCPU quota of a subscription: wide, so that it is met on purpose only."""
+CORES_LIMIT = VCPU_LIMIT
+"""Regional vCPU quota of a subscription."""
 _SECRET = ("adminPassword", "customData")
 
 

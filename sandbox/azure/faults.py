@@ -45,4 +45,5 @@ def operations(kinds: Iterable[ResourceKind]) -> Collection[str]:
         found += [f"POST {kind.type}/{action}" for action in kind.actions]
     for namespace in sorted(namespaces):
         found += [f"GET {namespace}/locations", f"GET {namespace}/locations/operations"]
+    found += ["GET Microsoft.Compute/skus", "GET Microsoft.Compute/locations/usages"]
     return [*found, "GET Microsoft.Insights/eventtypes/values", "GET Microsoft.Authorization/permissions", RETAIL]

@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox.prices import DATE, priced
+from sandbox.prices import DATE, SPOT_SHARE, priced
 
 LIST, SHEET, FILE = "/api/retail/prices", "/api/retail/pricesheet/download", "/retailpricesasync/AzureRetailPrices.csv"
 PATHS = frozenset({LIST, SHEET, FILE})
 _MOST = 100
 _TERM = re.compile(r"(\w+) eq '([^']*)'")
-_VARIANTS = ((" Windows", "", 1.8), ("", "", 1.0), ("", " Spot", 0.2), ("", " Low Priority", 0.25))
+_CONTAINS = re.compile(r"contains\((\w+), '([^']*)'\)")
+_VARIANTS = ((" Windows", "", 1.8), ("", "", 1.0), ("", " Spot", SPOT_SHARE), ("", " Low Priority", 0.25),
+             (" Windows", " Spot", 0.5))  # fmt: skip
 
 
 class BadFilter(ValueError):
@@ -43,12 +45,14 @@ def rows(partition: str, region: str) -> Iterator[dict[str, Any]]:
 
 def page(base: str, query: Mapping[str, str], size: int) -> dict[str, Any]:
     """One page of Azure global's list. Raises BadFilter."""
-    wanted = _terms(query.get("$filter", ""))
+    wanted, within = _terms(query.get("$filter", ""))
     kind = wanted.pop("priceType", "Consumption")
     found = [
         row
         for row in rows("azure", wanted.get("armRegionName", ""))
-        if row["type"] == kind and all(str(row.get(name)) == value for name, value in wanted.items())
+        if row["type"] == kind
+        and all(str(row.get(name)) == value for name, value in wanted.items())
+        and all(value in str(row.get(name)) for name, value in within.items())
     ]
     skip, size = int(query.get("$skip", "0")), min(size or _MOST, _MOST)
     following = {k: v for k, v in query.items() if k != "$skip"} | {"$skip": str(skip + size)}
@@ -60,11 +64,18 @@ def page(base: str, query: Mapping[str, str], size: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _terms(text: str) -> dict[str, str]:
-    parts = [_TERM.fullmatch(part.strip()) for part in text.split(" and ")] if text else []
-    if any(part is None for part in parts):
-        raise BadFilter(f"Invalid OData parameters supplied: {text}")
-    return {part[1]: part[2] for part in parts if part is not None}
+def _terms(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What fields equal, and what they contain."""
+    equal: dict[str, str] = {}
+    within: dict[str, str] = {}
+    for part in text.split(" and ") if text else []:
+        if term := _TERM.fullmatch(part.strip()):
+            equal[term[1]] = term[2]
+        elif term := _CONTAINS.fullmatch(part.strip()):
+            within[term[1]] = term[2]
+        else:
+            raise BadFilter(f"Invalid OData parameters supplied: {text}")
+    return equal, within
 
 
 def told(base: str) -> dict[str, str]:

@@ -299,6 +299,8 @@ class AzureServer:
             return Reply(200, found)
         if same(path.types[0], "locations") and path.names:
             return self._route_location(request)
+        if path.type.lower() == "microsoft.compute/skus" and request.method == "GET":
+            return self.subscription.skus(request)
         if path.type.lower() == "microsoft.insights/eventtypes/values":
             return self.subscription.activity(request)
         if same(path.type, PERMISSIONS) and request.method == "GET":

@@ -14,8 +14,10 @@ from sandbox.azure.catalog import KUBERNETES_VERSIONS, REGIONS, display_name
 from sandbox.azure.compute import CORES_LIMIT, cores_used
 from sandbox.azure.engine import Engine
 from sandbox.azure.operations import Request
+from sandbox.azure.skus import sku_rows
 from sandbox.azure.store import Event, Record, timestamp
 from sandbox.azure.wire import ArmError, Reply, same
+from sandbox.prices import SPOT_VCPU_LIMIT
 
 GROUP = "Microsoft.Resources/resourceGroups"
 API_VERSIONS = ("2099-01-01-preview", "2024-05-01", "2022-09-01")
@@ -194,9 +196,7 @@ class Subscription:
                 f"'{request.query.get('api-version')}' for type 'locations/{what}'.",
             )
         if what == "usages":
-            used = cores_used(self.store.of_type(VM, subscription=request.path.subscription), location)
-            name = {"value": "cores", "localizedValue": "Total Regional vCPUs"}
-            return Reply(200, {"value": [{"unit": "Count", "currentValue": used, "limit": CORES_LIMIT, "name": name}]})
+            return self.engine.page(request, self._usages(request.path.subscription, location))
         if what == "kubernetesversions":
             values = [
                 {
@@ -208,6 +208,27 @@ class Subscription:
             ]
             return Reply(200, {"values": values})
         raise ArmError(404, "InvalidResourceType", f"The resource type 'locations/{what}' could not be found.")
+
+    def _usages(self, subscription: str, location: str) -> list[dict[str, Any]]:
+        used = cores_used(self.store.of_type(VM, subscription=subscription), location)
+        rows = (
+            ("cores", "Total Regional vCPUs", used, CORES_LIMIT),
+            ("lowPriorityCores", "Total Regional Low-priority vCPUs", 0, SPOT_VCPU_LIMIT),
+            ("virtualMachines", "Virtual Machines", 0, 25000),
+            ("standardDSv5Family", "Standard DSv5 Family vCPUs", used, CORES_LIMIT),
+        )
+        return [
+            {"unit": "Count", "currentValue": n, "limit": limit, "name": {"value": name, "localizedValue": words}}
+            for name, words, n, limit in rows
+        ]
+
+    def skus(self, request: Request) -> Reply:
+        """Microsoft.Compute/skus: the shipped types of a region, with their zones, and what this subscription may not
+        use. All rows of all regions where no location is asked for, as in life."""
+        found = re.fullmatch(r"location eq '(\w+)'", request.query.get("$filter", ""))
+        partition = request.principal.partition
+        regions = [found[1]] if found else list(REGIONS[partition])
+        return self.engine.page(request, [row for region in regions for row in sku_rows(partition, region)])
 
     # -- activity log ------------------------------------------------------------------------------------------
 

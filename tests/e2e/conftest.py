@@ -298,16 +298,6 @@ def wait_until(happened: Callable[[], Any], what: str, timeout_s: float = 60.0) 
 
 
 @pytest.fixture(scope="session")
-def _python_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Where nothing may be compiled beside the sources, hundreds of processes would each compile them anew."""
-    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        return {}
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    return {"PYTHONPYCACHEPREFIX": str(shared / "pycache")}
-
-
-@pytest.fixture(scope="session")
 def _sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "endpoints.json").start()
     yield sandbox
@@ -340,11 +330,9 @@ def environment_of(home: Path, sandbox: Sandbox, store: str = "") -> dict[str, s
 
 
 @pytest.fixture(scope="session")
-def _commands(
-    _sandbox_process: Sandbox, tmp_path_factory: pytest.TempPathFactory, _python_cache: dict[str, str]
-) -> Iterator[Commands]:
+def _commands(_sandbox_process: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     home = tmp_path_factory.mktemp("warm")
-    environment = environment_of(home, _sandbox_process) | _python_cache
+    environment = environment_of(home, _sandbox_process)
     commands = Commands(environment)
     commands.warm(("plan", str(SMALL), "-o", "json"), environment, home)
     yield commands
@@ -352,15 +340,13 @@ def _commands(
 
 
 @pytest.fixture
-def new_line(
-    sandbox: Sandbox, tmp_path: Path, _commands: Commands, _python_cache: dict[str, str]
-) -> Callable[..., Line]:
+def new_line(sandbox: Sandbox, tmp_path: Path, _commands: Commands) -> Callable[..., Line]:
     """Makes people with HOMEs of their own: new_line("anna", store=URL)."""
 
     def make(name: str = "home", store: str = "", *, forked: bool = True) -> Line:
         home = tmp_path / name
         shutil.copytree(SMALL, home / "files")
-        return Line(home, environment_of(home, sandbox, store) | _python_cache, sandbox, _commands, forked)
+        return Line(home, environment_of(home, sandbox, store), sandbox, _commands, forked)
 
     return make
 

@@ -42,13 +42,15 @@ def test_a_release_waits_for_somebody_else_and_a_changed_plan_waits_again(
 
     duoyun.edit(duoyun.app, ("small/web:1.1.0", "small/web:1.0.0"))
     assert duoyun.on("deploy", "--yes", "--identity", anna, "-o", "json").ended(0).json["revision"] == 1
-    rows = duoyun.on("approvals", "-o", "json").ended(0).json["approvals"]
+    rows = duoyun("approvals", "--app", str(duoyun.app), "-o", "json").ended(0).json["approvals"]
     assert [r["state"] for r in rows if r["hash"] == asked["hash"]] == ["approved"]
 
     # What brings drift back, and what takes everything away, passes the same gate.
     duoyun.on("destroy", "--confirm", "small", "--identity", anna).ended(5)
     report = tmp_path / "report.json"
-    told = duoyun("policy", "report", "mlps3", str(duoyun.app), "--save", str(report), "-o", "json").ended(0).json
+    told = (
+        duoyun("policy", "report", "mlps3", "--app", str(duoyun.app), "--save", str(report), "-o", "json").ended(0).json
+    )
     assert [c["approvals"][0]["by"] for c in told["changes"]] == ["bert"]
     assert duoyun("policy", "verify", str(report)).ended(0)
     report.write_text(

@@ -116,3 +116,13 @@ def test_a_saved_plan_is_executed_as_it_was_seen_or_not_at_all(duoyun: Any, sand
     duoyun.on("deploy", "--plan", str(broken)).ended(3)
     assert len(duoyun.on("history", "-o", "json").ended(0).json["revisions"]) == 2
     duoyun.destroy()
+
+
+def test_what_init_writes_deploys_as_it_is(duoyun: Any, sandbox: Any) -> None:
+    folder = str(duoyun.home / "shop")
+    duoyun("init", folder).ended(0)
+    done = duoyun("deploy", folder, "--yes", "--bake", "0s", "-o", "json").ended(0).json
+    assert len(done["endpoints"]) == 2, done
+    assert duoyun("plan", folder, "-o", "json", "--detailed-exitcode").ended(0).json["changes"] == {}
+    duoyun("destroy", folder, "--confirm", "shop").ended(0)
+    assert sandbox.empty

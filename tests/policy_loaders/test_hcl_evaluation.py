@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model.native import Pending, Values
 from policies.loaders.hcl.folder import Folder, read_folder
+from policies.loaders.hcl.gathered import Bounds
 from policies.loaders.hcl.modules import evaluate
-from policies.loaders.hcl.scope import Bounds
 
 
 def values_of(text: str, **variables: Any) -> Values:

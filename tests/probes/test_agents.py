@@ -20,8 +20,9 @@ from probes.hub import Hub
 from probes.loop import run
 from probes.mutual_tls import MutualTls
 from probes.policy import Outcome, ProbePolicy, Send, Status, Vantage, Verdict
-from probes.prober import Looks, Prober, VantageGoneError, watch
+from probes.prober import Asks, Prober, VantageGoneError
 from probes.targets import ProbeTarget
+from probes.watching import watch
 from tests.probes.pki import Authority
 
 QUICK = ProbePolicy(
@@ -313,7 +314,7 @@ def test_a_detector_sees_through_agents(certificates: dict[str, MutualTls], lost
             for name in names[lost:]:
                 await stack.enter_async_context(running(agent_of(hub.port, certificates[name], name)))
             assert await hub.wait_for(frozenset(names[lost:]), WITHIN_S) == frozenset()
-            probers: dict[str, Looks] = {"here": here} | {name: hub.prober(name) for name in names}
+            probers: dict[str, Asks] = {"here": here} | {name: hub.prober(name) for name in names}
             detector = Detector(QUICK, [Vantage("here"), *(Vantage(n) for n in names)])
             dead = ProbeTarget("dead", "127.0.0.1", free_port())
             await asyncio.wait_for(watch(detector, [dead], probers, on_verdict, stop), WITHIN_S)

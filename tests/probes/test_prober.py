@@ -15,8 +15,9 @@ from probes.detector import Detector
 from probes.dial import LOOKUPS_AT_ONCE
 from probes.loop import run
 from probes.policy import Outcome, ProbePolicy, Result, Send, Status, Vantage, Verdict
-from probes.prober import Prober, ProbeTarget, probe_once, watch
-from probes.targets import Kind
+from probes.prober import Prober
+from probes.targets import Kind, ProbeTarget
+from probes.watching import watch
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -56,25 +57,6 @@ async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> N
     await reader.read()
 
 
-async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-    writer.close()
-
-
-async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"\x00\xffnot http at all\r\n\r\n")
-    await writer.drain()
-
-
-async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-    while True:
-        writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
-        await writer.drain()
-
-
 async def ask(
     port: int, *, path: str = "/healthz", fresh: bool = True, timeout_s: float = 5.0, host: str = "127.0.0.1"
 ) -> Result:
@@ -86,44 +68,6 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-@pytest.mark.parametrize(
-    ("handler", "outcome"),
-    [
-        (answering("200 OK"), Outcome.OK),
-        (answering("204 No Content", b""), Outcome.OK),
-        (answering("302 Found", b"", "location: /elsewhere\r\n"), Outcome.OK),
-        (answering("302 Found", b"", "location: http://127.0.0.1/login\r\n"), Outcome.OK),
-        (answering("302 Found", b"", "location: http://192.0.2.1/\r\n"), Outcome.UNHEALTHY),
-        (answering("302 Found", b"", "location: http://[\r\n"), Outcome.UNHEALTHY),
-        (answering("404 Not Found"), Outcome.UNHEALTHY),
-        (answering("503 Service Unavailable"), Outcome.UNHEALTHY),
-        (garbage, Outcome.UNHEALTHY),
-        (closes, Outcome.UNHEALTHY),
-        (endless, Outcome.OK),
-    ],
-)
-def test_http_outcomes(handler: Handler, outcome: Outcome) -> None:
-    async def scene() -> None:
-        async with server(handler) as port:
-            for fresh in (True, False):
-                result = await ask(port, fresh=fresh)
-                assert result.outcome is outcome
-                assert (result.vantage, result.target, result.sent_s) == ("here", "t", 1.0)
-                assert 0 < result.elapsed_s < 5
-
-    asyncio.run(scene())
-
-
-def test_a_server_that_says_nothing_times_out() -> None:
-    async def scene() -> None:
-        async with server(mute) as port:
-            result = await ask(port, timeout_s=0.2)
-            assert result.outcome is Outcome.TIMEOUT
-            assert result.elapsed_s >= 0.2 - 1e-6  # sums of floats: not to the last digit
-
-    asyncio.run(scene())
 
 
 def test_a_resolver_that_hangs_is_nothing_against_the_target_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,27 +143,6 @@ def test_tcp() -> None:
     asyncio.run(scene())
 
 
-def test_connections_are_kept_unless_fresh_ones_are_wanted() -> None:
-    async def scene() -> None:
-        opened = 0
-
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal opened
-            opened += 1
-            await answering("200 OK")(reader, writer)
-
-        async with server(handle) as port, Prober("here") as prober:
-            target = ProbeTarget("t", "127.0.0.1", port)
-            for _ in range(5):
-                assert (await prober.probe(target, Send(0.0, "t", "here"))).outcome is Outcome.OK
-            assert opened == 1
-            for _ in range(3):
-                await prober.probe(target, Send(0.0, "t", "here", fresh=True))
-            assert opened == 4
-
-    asyncio.run(scene())
-
-
 def test_a_blocked_loop_is_noticed() -> None:
     async def scene() -> None:
         async with server(mute) as port, Prober("here") as prober:
@@ -237,12 +160,6 @@ def test_a_blocked_loop_is_noticed() -> None:
 def test_urls() -> None:
     assert ProbeTarget("t", "127.0.0.1", 80).url == "http://127.0.0.1:80/healthz"
     assert ProbeTarget("t", "::1", 443, "/x", tls=True).url == "https://[::1]:443/x"
-
-
-def test_one_look_at_several() -> None:
-    port = free_port()
-    results = probe_once([ProbeTarget("a", "127.0.0.1", port), ProbeTarget("b", "127.0.0.1", port, "")])
-    assert [(r.target, r.outcome) for r in results] == [("a", Outcome.REFUSED), ("b", Outcome.REFUSED)]
 
 
 def test_the_detector_drives_the_prober() -> None:

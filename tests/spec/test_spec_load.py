@@ -227,8 +227,15 @@ def test_two_thousand_services_in_one_chain_load(app_text: str, fleet_text: str)
     assert len(found.app.spec.services) == 2002
 
 
-def test_what_has_no_effect_yet_is_said(read: Callable[..., Spec], fleet_text: str) -> None:
-    wordy = "cluster: {ownership: own, kubeconfig: a.yaml, proxy_url: 'http://proxy:3128'}"
-    found = read(fleet=fleet_text.replace("cluster: {ownership: own}", wordy, 1)).warnings
-    assert [w.what.partition(" yet")[0] for w in found] == ["has no effect"] * 2
-    assert all(w.position.startswith("fleet.yaml:") for w in found)
+def test_how_a_cluster_is_reached_is_checked(read: Callable[..., Spec], fleet_text: str) -> None:
+    own = "cluster: {ownership: own}"
+    good = (
+        "cluster: {kubeconfig: a.yaml, proxy_url: 'http://proxy:3128', endpoint: 'https://10.1.1.1', ca_bundle: ca.pem}"
+    )
+    assert read(fleet=fleet_text.replace(own, good, 1)).warnings == read(fleet=fleet_text).warnings
+    wrong = "cluster: {ownership: own, kubeconfig: a.yaml, endpoint: 'http://10.1.1.1'}"
+    with pytest.raises(InvalidInput) as caught:
+        read(fleet=fleet_text.replace(own, wrong, 1))
+    said = str(caught.value.detail)
+    assert "a kubeconfig is for one that is there" in said
+    assert "http would send credentials in the clear" in said

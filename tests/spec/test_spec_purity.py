@@ -23,7 +23,22 @@ IMPURE = {
 }
 FOLDERS = ("model/spec", "model/facts", "probes")
 AT_THE_EDGE = {
-    f"probes/{name}.py" for name in ("agent", "calls", "dial", "http1", "hub", "loop", "prober", "stamps", "wheel")
+    f"probes/{name}.py"
+    for name in (
+        "agent",
+        "by_task",
+        "calls",
+        "dial",
+        "http1",
+        "hub",
+        "lag",
+        "loop",
+        "prober",
+        "spoke",
+        "stamps",
+        "watching",
+        "wheel",
+    )
 }
 EVERY = sorted(p.relative_to(ROOT).as_posix() for folder in FOLDERS for p in (ROOT / folder).glob("*.py"))
 

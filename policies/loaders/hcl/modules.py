@@ -13,7 +13,8 @@ from typing import Any, Final
 from model.native import Native, Pending, Values
 from policies.loaders.hcl import nodes
 from policies.loaders.hcl.folder import Declared, Folder, Key
-from policies.loaders.hcl.scope import META, Bounds, Gathered, Module, Names, Resource, TooMany, expand
+from policies.loaders.hcl.gathered import Bounds, Gathered, TooMany
+from policies.loaders.hcl.scope import META, Module, Names, Resource, expand
 from policies.loaders.hcl.syntax import Body
 from policies.loaders.report import MISSING_MODULE, UNKNOWN_COUNT, Unassessed
 

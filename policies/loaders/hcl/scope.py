@@ -5,16 +5,15 @@ Callers: modules.py. Nothing here touches a disk. What is not known is Pending, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
-from model.errors import Diagnostic
-from model.native import Known, Native, Pending, Values, render
+from model.native import Known, Pending, Values, render
 from policies.loaders.hcl import functions, nodes
+from policies.loaders.hcl.completing import completed
 from policies.loaders.hcl.folder import Declared, Folder, Key
+from policies.loaders.hcl.gathered import Gathered
 from policies.loaders.hcl.syntax import Attribute, Block, Body, parse
-from policies.loaders.report import Unassessed
 
 META: Final = frozenset(
     {"count", "for_each", "provider", "depends_on", "lifecycle", "provisioner", "connection", "providers", "source"}
@@ -26,41 +25,6 @@ _FILE_FUNCTIONS: Final = frozenset(
         "filebase64sha256",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """instances: of one resource; total: of all."""
-
-    instances: int = 10_000
-    total: int = 200_000
-
-
-@dataclass(slots=True)
-class Gathered:
-    """What an evaluation gathers beside the resources."""
-
-    natives: list[Native] = field(default_factory=list)
-    unassessed: list[Unassessed] = field(default_factory=list)
-    mistakes: list[Diagnostic] = field(default_factory=list)
-    notes: list[Diagnostic] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
-    bounds: Bounds = field(default_factory=Bounds)
-    read_file: Callable[[str, str], bytes | str] = lambda _path, _folder: "files are not read here"
-
-    def note(self, position: str, what: str, mend: str) -> None:
-        if f"{position} {what}" not in self.said:
-            self.said.add(f"{position} {what}")
-            self.notes.append(Diagnostic(position, what, mend, "warning"))
-
-    def mistake(self, position: str, what: str, mend: str) -> None:
-        if f"{position} {what}" not in self.said:
-            self.said.add(f"{position} {what}")
-            self.mistakes.append(Diagnostic(position, what, mend))
-
-
-class TooMany(Exception):
-    """The input makes more resources than the bounds allow."""
 
 
 class Names:
@@ -234,34 +198,6 @@ class Module:
             inner = scope.child({iterator: {"key": key, "value": item}})
             values.setdefault(name, []).append(self.body(content.body, inner, file, content.line))
             values.lines.setdefault(name, block.line)
-
-
-def completed(kind: nodes.Expression, value: Any, scope: Names) -> Any:
-    """A value with the defaults that its type names.
-
-    https://developer.hashicorp.com/terraform/language/expressions/type-constraints#optional-object-type-attributes
-    """
-    if not isinstance(kind, nodes.Call) or not kind.arguments or value is None:
-        return value
-    inner = kind.arguments[0]
-    if kind.name == "optional":
-        return completed(inner, value, scope)
-    if kind.name == "object" and isinstance(inner, nodes.Object) and isinstance(value, dict):
-        out = dict(value)
-        for key, wanted, _ in inner.pairs:
-            name = render(key.value(scope))
-            if out.get(name) is not None:
-                out[name] = completed(wanted, out[name], scope)
-            elif isinstance(wanted, nodes.Call) and wanted.name == "optional" and len(wanted.arguments) > 1:
-                out[name] = completed(wanted.arguments[0], wanted.arguments[1].value(scope), scope)
-            elif isinstance(wanted, nodes.Call) and wanted.name == "optional":
-                out[name] = None
-        return out
-    if kind.name == "map" and isinstance(value, dict):
-        return {k: completed(inner, v, scope) for k, v in value.items()}
-    if kind.name in ("list", "set") and isinstance(value, list):
-        return [completed(inner, v, scope) for v in value]
-    return value
 
 
 class Undeclared(nodes.Reachable):

@@ -9,8 +9,9 @@ that are always restarted) run like the others.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +21,7 @@ from sandbox.kubernetes.kinds import ResourceKind
 from sandbox.kubernetes.nodes import status as status_of
 from sandbox.kubernetes.nodes.environment import ConfigError, environment, unmountable
 from sandbox.kubernetes.nodes.probes import Probe
+from sandbox.kubernetes.nodes.probing import Mapped, Probing
 from sandbox.kubernetes.nodes.status import ContainerState
 from sandbox.kubernetes.store import Object
 from sandbox.kubernetes.tasks import spawn
@@ -48,13 +50,6 @@ class Waitable(Protocol):
     """A container that tells when it has exited."""
 
     async def wait(self) -> int: ...
-
-
-@runtime_checkable
-class Mapped(Protocol):
-    """A container whose port may really listen under another number."""
-
-    def endpoint(self, port: int) -> tuple[str, int]: ...
 
 
 @runtime_checkable
@@ -331,7 +326,15 @@ class Worker:
             killed.set()
 
         what = f"{name} of {'/'.join(self.key)}"
-        probes = spawn(self._probe(spec, container, kill_for, begun), f"probes of {what}")
+        probing = Probing(
+            container,
+            http=not self._is_process,
+            set_state=functools.partial(self._set, name),
+            is_ready=lambda: self._state(name).ready,
+            warn=functools.partial(self._event, "Warning", "Unhealthy"),
+            kill=kill_for,
+        )
+        probes = spawn(probing.run(spec, begun), f"probes of {what}")
         exit_ = spawn(_exit_code(container), f"exit of {what}")
         kill = spawn(killed.wait(), f"end of {what}")
         try:
@@ -350,66 +353,6 @@ class Worker:
         )
         self._set(name, state=ended, ready=False, started=False)
         return code
-
-    # -- probes ------------------------------------------------------------------------------------------------
-
-    async def _probe(
-        self, spec: Object, container: Container, kill: Callable[[str], None], begun: asyncio.Event | None
-    ) -> None:
-        name = spec["name"]
-        startup, readiness, liveness = (Probe.of(spec, f"{kind}Probe") for kind in ("startup", "readiness", "liveness"))
-        if startup is not None:
-            if not await self._until(startup, "Startup", container, good=True):
-                kill("startup")
-                return
-            self._set(name, started=True, ready=readiness is None)
-        if begun is not None:
-            begun.set()
-        async with asyncio.TaskGroup() as group:
-            if readiness is not None:
-                group.create_task(self._follow_readiness(name, readiness, container))
-            if liveness is not None:
-                group.create_task(self._follow_liveness(liveness, container, kill))
-
-    async def _follow_readiness(self, name: str, probe: Probe, container: Container) -> None:
-        await asyncio.sleep(probe.initial_delay_s)
-        good = bad = 0
-        while True:
-            failure = await self._ask(probe, "Readiness", container, bad)
-            good, bad = (good + 1, 0) if not failure else (0, bad + 1)
-            if good >= probe.successes:
-                self._set(name, ready=True)
-            elif bad >= probe.failures:
-                self._set(name, ready=False)
-            # Asked more often while not ready, as kubelets do, so that a pod becomes ready soon.
-            await asyncio.sleep(probe.period_s if self._state(name).ready else min(probe.period_s, 1.0))
-
-    async def _follow_liveness(self, probe: Probe, container: Container, kill: Callable[[str], None]) -> None:
-        await self._until(probe, "Liveness", container, good=False)
-        kill("liveness")
-
-    async def _until(self, probe: Probe, word: str, container: Container, *, good: bool) -> bool:
-        """Asks until enough answers in a row were good (where `good`) or bad; whether they were good."""
-        await asyncio.sleep(probe.initial_delay_s)
-        bad = 0
-        while True:
-            failure = await self._ask(probe, word, container, bad)
-            if not failure and good:
-                return True
-            bad = bad + 1 if failure else 0
-            if bad >= probe.failures:
-                return False
-            await asyncio.sleep(probe.period_s)
-
-    async def _ask(self, probe: Probe, word: str, container: Container, before: int) -> str:
-        def resolve(port: int) -> tuple[str, int]:
-            return container.endpoint(port) if isinstance(container, Mapped) else (container.ip, port)
-
-        failure = await probe.run(resolve, speaks_http=not self._is_process)
-        # Told at first and then ever more rarely: a pod that is never ready would flood the events.
-        if failure and (before + 1).bit_count() == 1:
-            self._event("Warning", "Unhealthy", f"{word} probe failed: {failure}")
-        return failure
 
 
 def _state(spec: Object, restarts: Mapping[str, int], reason: str) -> ContainerState:
