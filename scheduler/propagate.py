@@ -49,7 +49,7 @@ class Domains:
         for name, most in room.items():
             self.may[name] &= sum(self.bit[site_id] for site_id, n in most.items() if n >= 1)
         self._until_stable()
-        return any(not self._holds(s, room[s.name]) for s in self.problem.services)
+        return any(not self._holds(s, room[s.name]) for s in self.problem.services) or self._crowded()
 
     # -- sites that fall out ---------------------------------------------------------------------------------
 
@@ -97,6 +97,28 @@ class Domains:
         theirs = self.may[rule.service]
         whole = [bits for bits in self.members[rule.over].values() if bits & theirs]
         return len(whole) == 1 and self._keep(name, ~whole[0])
+
+    def _crowded(self) -> bool:
+        """Services that are all apart from one another, and fewer places than services (the pigeonhole principle).
+
+        Such sets are grown one by one from each service, in order of the names: not all are found.
+        """
+        for level in LEVELS:
+            foes: defaultdict[str, set[str]] = defaultdict(set)
+            for service in self.problem.services:
+                for rule in service.apart:
+                    if rule.over == level:
+                        foes[service.name].add(rule.service)
+                        foes[rule.service].add(service.name)
+            for first in sorted(foes):
+                group = [first]
+                for other in sorted(foes[first]):
+                    if all(other in foes[name] for name in group):
+                        group.append(other)
+                everywhere = _any(self.may[name] for name in group)
+                if sum(1 for bits in self.members[level].values() if bits & everywhere) < len(group):
+                    return True
+        return False
 
     # -- what the rest must hold -----------------------------------------------------------------------------
 

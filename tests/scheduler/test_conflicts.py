@@ -95,6 +95,14 @@ BY_RULES: list[tuple[Problem, set[str]]] = [
         {"demand", "team"},
     ),
     (
+        problem(
+            service("a", **CN, apart=(Apart(service="b", over="cloud"), Apart(service="x", over="cloud"))),
+            service("b", **CN, apart=(Apart(service="x", over="cloud"),)),
+            service("x", **CN),
+        ),
+        {"demand", "data_residency", "apart"},
+    ),
+    (
         machines(problem(service("a", dedicated=True, allowed_sites=("a/r1",))), 1, "a/r1"),
         {"demand", "sites", "machines"},
     ),
