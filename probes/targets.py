@@ -90,6 +90,10 @@ class Timings:
     answer_s: float | None = None
 
 
+NO_PARTS = Timings()
+"""Of a question on a kept connection: all of it was the answer. Not to be written to."""
+
+
 @dataclass(slots=True)
 class Look:
     """One probe with everything that it found. reason: why it is not well, in words; "" where it is."""

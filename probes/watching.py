@@ -110,9 +110,10 @@ class _Watching:
             self._break(exc)
 
     def _ask(self) -> None:
-        for _ in range(min(len(self._orders), ASK_AT_ONCE)):
-            send = self._orders.popleft()
-            self._probers[send.vantage].ask(self._by_name[send.target], send, self._tell)
+        orders, probers, by_name, tell = self._orders, self._probers, self._by_name, self._tell
+        for _ in range(min(len(orders), ASK_AT_ONCE)):
+            send = orders.popleft()
+            probers[send.vantage].ask(by_name[send.target], send, tell)
         if self._over:
             return
         now_s = time.monotonic()
@@ -147,9 +148,8 @@ class _Watching:
         except Exception as exc:  # noqa: BLE001  (as in turn)
             self._break(exc)
             return
-        soonest_s = self._turned_s + POLL_S
-        if self._next_s > soonest_s and not self._orders:
-            self._turn_at(soonest_s, time.monotonic())
+        if self._next_s > self._turned_s + POLL_S and not self._orders:
+            self._turn_at(self._turned_s + POLL_S, time.monotonic())
 
     def _break(self, exc: Exception) -> None:
         if not self.broken.done():

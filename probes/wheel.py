@@ -23,7 +23,7 @@ from probes.lag import LagMeter
 from probes.loop import may_open
 from probes.policy import Outcome, Result, Send
 from probes.spoke import Spoke
-from probes.targets import Look, ProbeTarget, Tell, Timings
+from probes.targets import NO_PARTS, Look, ProbeTarget, Tell, Timings
 
 TICK_S: Final = 0.010
 REST_S: Final = 1.0  # between turns while nothing is under way: closed connections are noticed, old ones ended
@@ -100,9 +100,10 @@ class Wheel:
             self._be_there()
         now_s = time.monotonic()
         self._waiting += 1
-        spoke.begin(send, tell, now_s)
-        if spoke.deadline_s < self._expire_s:  # noqa: PLR1730  (min() takes three times as long)
-            self._expire_s = spoke.deadline_s
+        spoke.send, spoke.tell, spoke.began_s = send, tell, now_s
+        spoke.deadline_s = deadline_s = now_s + send.timeout_s
+        if deadline_s < self._expire_s:  # noqa: PLR1730  (min() takes three times as long)
+            self._expire_s = deadline_s
         spoke.ask(now_s)
         if self._resting:
             self._take_turn_in(TICK_S)
@@ -342,13 +343,12 @@ class Wheel:
         self._tell(spoke, outcome, why, elapsed_s, lag_s, status)
 
     def _tell(self, spoke: Spoke, outcome: Outcome, why: str, elapsed_s: float, lag_s: float, status: int = 0) -> None:
-        send, tell, timings = spoke.send, spoke.tell, spoke.timings
+        send, tell = spoke.send, spoke.tell
         if send is None or tell is None:
             return
-        elapsed_s = elapsed_s if elapsed_s > 0.0 else 0.0
-        if timings is None:
-            timings = Timings(None, None, None, elapsed_s)
+        timings = spoke.timings or NO_PARTS
         spoke.send = spoke.tell = spoke.timings = None
         spoke.reused = True
         self._waiting -= 1
-        tell(Look(Result(self._vantage, send.target, send.sent_s, elapsed_s, outcome, lag_s), timings, why, status))
+        result = Result(self._vantage, send.target, send.sent_s, elapsed_s if elapsed_s > 0.0 else 0.0, outcome, lag_s)
+        tell(Look(result, timings, why, status))

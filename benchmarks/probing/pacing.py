@@ -29,15 +29,15 @@ _OK = Outcome.OK
 
 
 class Stamped(Spoke):
-    """Notes, before an answer is told, when it was asked for, when the server says that it wrote it, and when it was
-    read here."""
+    """Notes, before an answer is told, when we began (a new connection takes its time) and asked for it, when the
+    server says that it wrote it, and when it was read here."""
 
-    asked = wrote = read = 0.0  # of the answer read last, by whichever spoke
+    began = asked = wrote = read = 0.0  # of the answer read last, by whichever spoke
 
     def data_received(self, data: bytes) -> None:
         stamp = data[-19:]
         Stamped.wrote, Stamped.read = (int(stamp) / 1e9 if stamp.isdigit() else 0.0), time.monotonic()
-        Stamped.asked = self.asked_s
+        Stamped.began, Stamped.asked = self.began_s, self.asked_s
         super().data_received(data)
 
 
@@ -92,7 +92,7 @@ class Seen:
     others: list[Outcome] = field(default_factory=list)
 
     def on_look(self, look: Look) -> None:
-        """Counts a probe on a kept connection."""
+        """Counts a probe."""
         found = look.result
         if not self.counting:
             self.answered.add(found.target)
@@ -101,7 +101,7 @@ class Seen:
             self.others.append(found.outcome)
             return
         self.asked_late_s.append(Stamped.asked - found.sent_s)
-        self.errors_s.append(abs(Stamped.asked + found.elapsed_s - Stamped.wrote))
+        self.errors_s.append(abs(Stamped.began + found.elapsed_s - Stamped.wrote))
         self.doubts_s.append(found.loop_lag_s)
         self.read_late_s.append(Stamped.read - Stamped.wrote)
 
