@@ -75,14 +75,14 @@ class BySize:
                 found.append(part)
         return found
 
-    def divide(self, cutoff: float) -> None:
-        """Each part that may hold something cheaper than the cutoff becomes several: one without a second machine in
-        the regions where its relaxation has just one, and for each of these one with more machines there.
+    def divide(self) -> None:
+        """Each part becomes several: one without a second machine in the regions where its relaxation has just one, and
+        for each of these one with more machines there.
         """
         divided: list[Part] = []
         for part in self.parts:
             alone = [r for r, share in sorted(part.shares.items()) if abs(share - 1) < WHOLE][:MOST_ALONE]
-            if not alone or part.bound > cutoff:
+            if not alone:
                 divided.append(part)
                 continue
             kept: dict[str, Range] = {}

@@ -8,8 +8,8 @@ on. Callers: solve. Pure and deterministic: the work limit counts branch-and-bou
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
 
 from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, weight_of
@@ -27,7 +27,7 @@ LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, ti
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
-AMONG_NODES, AMONG_GAP = 1, 0.05  # for a first placement in the regions that the relaxation uses
+AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
 
@@ -121,24 +121,30 @@ class Search:
         """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
         its relaxation uses, zone by zone, give a placement.
 
-        Always the part with the lowest bound is looked into: at first only at its root, then as far as the work lasts.
+        Both at once, in two threads: neither needs the other, and HiGHS lets others run meanwhile. Then always the part
+        with the lowest bound is looked into for what is cheaper, as far as the work lasts.
         """
         sized = BySize(self._merged())
         sized.split()
-        if sized.parts:
-            self._among(sized.parts[0])
-        if self.best is not None:
-            self._improve(self.best.assignment)
-        sized.divide(self.best_cost)
+        with ThreadPoolExecutor(1, thread_name_prefix="bound") as other:
+            bounding = other.submit(_roots, sized)
+            if sized.parts:
+                self._among(sized.parts[0])
+            if self.best is not None:
+                self._improve(self.best.assignment)
+            nodes, draft = bounding.result()
+        weight = _weight(len(sized.formulation.model.cost))
+        self.work += nodes * weight
+        self.work_left -= nodes * weight
         self.infeasible = not sized.parts
         if self.infeasible:
             return
-        for roots in count(1):
+        if draft is not None and self.best is None:
+            self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+        while True:
             lowest = min(sized.parts, key=lambda p: p.bound)
             self.bound = max(self.bound, lowest.bound)
-            nodes = self.work_left // _weight(len(sized.formulation.model.cost))
-            if roots <= ROOTS and not lowest.seen:
-                nodes = 1
+            nodes = self.work_left // weight
             if self._close_enough() or lowest.solved or nodes < 1:
                 break
             self._one_part(sized, lowest, nodes)
@@ -158,8 +164,7 @@ class Search:
         """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
         cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
         part.seen = True
-        whole = part.size[0] == part.size[1]  # presolve helps there; others mostly end at once, and faster without it
-        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False, presolve=whole)
+        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False, presolve=_presolved(part))
         part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
         part.solved = answer.status is not Status.LIMIT
         if answer.values is not None and self.best is None:
@@ -259,6 +264,28 @@ class Search:
         self.cuts += [cut for cut, _ in done.cuts]
         self.sound = self.sound and all(proven for _, proven in done.cuts)
         return False
+
+
+def _roots(sized: BySize) -> tuple[int, Draft | None]:
+    """Divides the parts and looks at the roots of those with the lowest bounds: nodes searched, and a first solution."""
+    sized.divide()
+    nodes, draft = 0, None
+    for _ in range(ROOTS):
+        lowest = min(sized.parts, key=lambda p: p.bound, default=None)
+        if lowest is None or lowest.seen:
+            break
+        answer = solve_model(sized.model(lowest), node_limit=1, submodels=False, presolve=_presolved(lowest))
+        lowest.seen, lowest.solved = True, answer.status is not Status.LIMIT
+        lowest.bound = max(lowest.bound, answer.bound)
+        nodes += answer.nodes
+        if answer.values is not None and draft is None:
+            draft = sized.formulation.read(answer.values)
+    return nodes, draft
+
+
+def _presolved(part: Part) -> bool:
+    """Presolve helps in the part with the middle size; others mostly end at once, and faster without it."""
+    return part.size[0] == part.size[1]
 
 
 def _regions_of(problem: Problem, draft: Draft) -> set[str]:

@@ -33,7 +33,7 @@ def test_the_best_of_the_parts_is_the_best_of_the_whole(
     sized = BySize(formulation)
     sized.split()
     if divided:
-        sized.divide(math.inf)
+        sized.divide()
     answers = [solve_model(sized.model(part), node_limit=2_000) for part in sized.parts]
     found = [a.objective for a in answers if a.status is Status.OPTIMAL]
     assert min(found, default=math.inf) == pytest.approx(best.objective, abs=1e-6)
@@ -65,7 +65,7 @@ def test_some_parts_are_divided_by_regions_with_one_machine(make_tiny: Callable[
     for seed in range(20):
         sized = BySize(whole(make_tiny, seed))
         sized.split()
-        sized.divide(math.inf)
+        sized.divide()
         alone = [p for p in sized.parts if (0, 1) in p.regions.values()]
         more = [p for p in sized.parts if (2, None) in p.regions.values()]
         seen += bool(alone) and bool(more)
