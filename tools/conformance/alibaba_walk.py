@@ -37,8 +37,11 @@ class FurtherWalk:
 
     def _prices(self) -> None:
         """As the adapter asks."""
-        told = list(open_account(self._account).prices(REGION, ["ecs.g7.large"], Call()))
-        assert [price.instance_type for price in told] == ["ecs.g7.large"]
+        ours, types = open_account(self._account), ["ecs.g7.large"]
+        assert [price.instance_type for price in ours.prices(REGION, types, Call())] == types
+        assert [price.instance_type for price in ours.spot_prices(REGION, types, Call())] == types
+        assert list(ours.zones_selling(REGION, types, Call())) == types
+        assert ours.quotas(REGION, Call())
 
     def _until(self, happened: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20

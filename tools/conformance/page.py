@@ -34,6 +34,7 @@ AZURE_REASONS = {
         "Sql/", "Storage/", "Web/",
     )
 } | {
+    "Microsoft.Compute/skus": "what Compute sells is no resource: the schemas and types describe none of it",
     "retail/prices": "a price list of its own, outside Resource Manager and its descriptions",
 }  # fmt: skip
 """Beginning of a type -> why an operation on it was judged by nothing."""
