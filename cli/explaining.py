@@ -14,6 +14,7 @@ from typing import Any
 from cli.explaining_words import RULES, WORDS, wishes
 from model.plan import Rejection, ServicePlacement
 from model.spec.words import close
+from scheduler.efficiency import PoolWorth, pool_worths
 from scheduler.problem import Problem, ServiceDemand
 from scheduler.sizes import domain_cap
 from scheduler.solve import solve
@@ -39,6 +40,8 @@ def explanation(problem: Problem, solved: Solved, service: str, why_not: tuple[s
     lines.append(words["allowed"].format(allowed=len(problem.sites) - len(forbidden), sites=len(problem.sites)))
     lines += [f"- {wish}" for wish in wishes(problem, demand, lang)]
     lines += _bill(problem, solved, demand, words)
+    pools = [p for p in pool_worths(problem, solved) if service in p.services]
+    lines += [_pool(p, words, problem.currency) for p in pools]
     answers = []
     for asked in why_not:
         told = _why_not(problem, solved, row, asked, lang)
@@ -46,8 +49,50 @@ def explanation(problem: Problem, solved: Solved, service: str, why_not: tuple[s
         answers += told
     if not why_not:
         lines += _overview(row, lang)
-    data = {"service": service, "replicas": dict(row.replicas), "reasons": list(row.reasons), "why_not": answers}
+    data = {
+        "service": service,
+        "replicas": dict(row.replicas),
+        "reasons": list(row.reasons),
+        "pools": [_pool_data(p) for p in pools],
+        "rejections": [_rejected(r) for r in row.rejections],
+        "why_not": answers,
+    }
     return Told(lines, data)
+
+
+def _pool(pool: PoolWorth, words: dict[str, str], currency: str) -> str:
+    """One node pool that carries the service, and what its pods are worth at the dual prices."""
+    key = "pool" if pool.efficiency is not None else "free_pool"
+    return words[key].format(
+        count=pool.count,
+        type=pool.instance_type,
+        site=pool.site,
+        price=pool.price_per_hour,
+        worth=pool.worth_per_hour,
+        efficiency=pool.efficiency or 0.0,
+        currency=currency,
+    )
+
+
+def _pool_data(pool: PoolWorth) -> dict[str, Any]:
+    return {
+        "site": pool.site,
+        "instance_type": pool.instance_type,
+        "count": pool.count,
+        "price_per_hour": pool.price_per_hour,
+        "worth_per_hour": pool.worth_per_hour,
+        "efficiency": pool.efficiency,
+    }
+
+
+def _rejected(rejection: Rejection) -> dict[str, Any]:
+    """Why not there; of a site that is only dearer, the difference of moving one replica."""
+    return {
+        "site": rejection.site,
+        "rule": rejection.rule,
+        "reason": rejection.reason,
+        "extra_cost_per_hour": rejection.extra_cost_per_hour,
+    }
 
 
 def _bill(problem: Problem, solved: Solved, demand: ServiceDemand, words: dict[str, str]) -> list[str]:

@@ -15,6 +15,9 @@ WORDS = {
         "egress": "Its calls to {callees} cost {total:.4f} {currency}/h of egress.",
         "near": "Everything it calls is near enough to cost no egress.",
         "kept": "{kept} of {replicas} replicas stay where they are.",
+        "pool": "It is on {count} x {type} in {site}: {price:.4f} {currency}/h, whose pods are worth {worth:.4f} at "
+        "the dual prices (efficiency {efficiency:.0%}).",
+        "free_pool": "It is on {count} x {type} in {site}, which costs nothing more.",
         "out": "{rule}: {names}.",
         "here": "{site}: it runs there.",
         "unknown": "{site}: no such site or region in the fleet.",
@@ -42,6 +45,9 @@ WORDS = {
         "egress": "它对 {callees} 的调用每小时产生 {total:.4f} {currency} 的出网费用。",
         "near": "它调用的一切都足够近，没有出网费用。",
         "kept": "{replicas} 个副本中有 {kept} 个留在原处。",
+        "pool": "它运行在 {site} 的 {count} 台 {type} 上：{price:.4f} {currency}/小时，"
+        "按对偶价格其上的 Pod 值 {worth:.4f}（效率 {efficiency:.0%}）。",
+        "free_pool": "它运行在 {site} 的 {count} 台 {type} 上，不另外计费。",
         "out": "{rule}：{names}。",
         "here": "{site}：它已在此运行。",
         "unknown": "{site}：集群中没有这样的站点或地域。",

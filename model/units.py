@@ -15,6 +15,7 @@ _MEMORY = {
 }  # fmt: skip
 _DURATION = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MIB = 2**20
+MOST_MILLICORES, MOST_BYTES = 10**10, 2**60  # ten million cores, an exbibyte: beyond it is a slip of the pen
 
 
 def cpu_millicores(text: str | float) -> int:
@@ -25,6 +26,8 @@ def cpu_millicores(text: str | float) -> int:
     value = float(match[1]) * (1 if match[2] else 1000)
     if value < 1 or value != round(value):
         raise ValueError(f"{text!r} is not a whole number of millicores, at least 1m")
+    if value > MOST_MILLICORES:
+        raise ValueError(f"{text!r} is more cpu than anybody has; write for example 500m or 0.5")
     return round(value)
 
 
@@ -36,6 +39,8 @@ def memory_mib(text: str | int) -> int:
     size = float(match[1]) * _MEMORY[match[2] or ""]
     if size <= 0:
         raise ValueError(f"{text!r}: memory must be above zero")
+    if size > MOST_BYTES:
+        raise ValueError(f"{text!r} is more memory than anybody has; write for example 256Mi or 1Gi")
     return -int(-size // MIB)
 
 

@@ -85,7 +85,8 @@ def _canaries(runner: Runner, plan: Plan, revision: Revision) -> tuple[Outcome, 
             what = f"canaries ({canary_names(plan, stage)})"
             failure = _watched(runner, first, stage.watch_s, what, Judge(metrics_of(plan)))
         if failure is not None:
-            where = f"among the canaries, stage {number} of {len(plan.stages)}: the other replicas were not touched"
+            stage_of = f"stage {number} of {len(plan.stages)}"
+            where = f"among the canaries, {stage_of}: the rest of their services was not touched"
             return whole(plan, outcome), replace(failure, detail=f"{where}\n{failure.detail}")
     runner.tell("canaries_done", "the canaries are well; the rest follows")
     return None

@@ -144,14 +144,22 @@ class Detector:
                 for samples in target.samples.values():
                     samples.restart(now_s)
         verdicts: list[Verdict] = []
+        queued: list[_Target] = []
         for target in self._due(now_s):
-            self._book(target, now_s)
+            if target.pending:
+                self._book(target, now_s)
             verdict = self._judge(target, now_s)
             if verdict is not None:
                 verdicts.append(verdict)
             self._queue(target, now_s)
-            self._wake(target, self._next_wake(target, now_s))
+            if target.queued:
+                queued.append(target)
+            else:
+                self._wake(target, self._next_wake(target, now_s))
         sends = self._send_waiting(now_s)
+        for target in queued:
+            if target.queued:  # the global budget is spent
+                self._wake(target, self._next_wake(target, now_s))
         self._expected_s = max(now_s, self.next_wake_s)
         return [*sorted(verdicts, key=lambda v: v.target), *sorted(sends)]
 
@@ -225,9 +233,9 @@ class Detector:
                 if probes >= policy.silent_probes and target.samples[vantage].distrusted_until_s <= now_s
             ]
         revived, target.revived = target.revived, False
-        if self._domains(refusing) >= self._down_quorum:
+        if refusing and self._domains(refusing) >= self._down_quorum:
             status = Status.DOWN
-        elif self._domains(silent) >= self._majority and target.status is not Status.DOWN:
+        elif silent and self._domains(silent) >= self._majority and target.status is not Status.DOWN:
             status = Status.UNREACHABLE
         elif target.status in _GRAVE and not revived:
             status = target.status

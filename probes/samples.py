@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import ceil, isfinite
-from statistics import median
 
 from probes.policy import Outcome, ProbePolicy, Result, eased_s
 
@@ -26,10 +25,16 @@ def soft_timeout_s(times_s: list[float], policy: ProbePolicy) -> float:
         return policy.soft_initial_s
     ordered = sorted(times_s)
     quantile = ordered[max(0, ceil(policy.soft_quantile * len(ordered)) - 1)]
-    middle = median(ordered)
-    mad = median(abs(t - middle) for t in ordered)
+    middle = _middle(ordered)
+    mad = _middle(sorted([abs(t - middle) for t in ordered]))
     wide = policy.soft_factor * max(quantile, *times_s[-policy.soft_recent :])
     return min(policy.soft_max_s, max(policy.soft_min_s, wide + policy.soft_mad_factor * MAD_TO_SIGMA * mad))
+
+
+def _middle(ordered: list[float]) -> float:
+    """The median of what is sorted already, and not empty."""
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 @dataclass(slots=True)

@@ -54,14 +54,14 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
             candidates.append(done)
     if not candidates:
         what = "no placement was found that keeps every limit and quota, and none was excluded"
-        return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.bound), None
+        return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.tightened()), None
     # Of two that are about equally good the one that moves less: it comes first and must be beaten clearly.
     most = math.inf if problem.max_moves is None else problem.max_moves
     candidates = [c for c in candidates if arrivals(problem, c) <= most] or candidates
     best = candidates[0]
     if len(candidates) > 1 and moving_cost(problem, candidates[1]) < moving_cost(problem, best) * (1 - WORTH_MOVING):
         best = candidates[1]
-    return _solved(problem, eligibility, best, large.bound), None
+    return _solved(problem, eligibility, best, large.tightened()), None
 
 
 def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:

@@ -3,8 +3,8 @@
 Whole machines of the program's mix first (or the machines that exist): every service's pods go to different nodes of
 the types that the program planned for them, largest pods first, each to the node that keeps most free of its scarcest
 resource. What is left over is packed node by node on the type that gives the most for its price. In the end nodes that
-carry too little for their price are emptied and their pods packed anew, as long as that saves money. Callers: large.
-Pure and deterministic.
+carry too little for their price are emptied and their pods packed anew, as long as that saves money. Callers:
+site_packing. Pure and deterministic.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from scheduler.grid import Floats, Grid, Ints, Place
-from scheduler.prices import Kinds, PlacePrices, mix_prices
+from scheduler.prices import Kinds, PlacePrices
 from scheduler.problem import NODE
 from scheduler.sizes import DIMENSIONS, ON_DEMAND, loose_count, node_cap
 
 SPARE = -1  # the pod that stands for a rolling update's extra replica; below it are pods that may be on spot machines
-REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
-REPAIRS_BESIDE = 12  # where most of the nodes exist and are well filled
 IDLE_REPAIRS = 1_500  # over the number of nodes: trials without success after which it is enough, at least 16
 EMPTIED = 4  # nodes taken apart at once, at most
 WINDOW = 384  # nodes that are looked at for a service, beside twice as many as it has pods
@@ -69,35 +67,6 @@ def node_strangers(grid: Grid) -> dict[int, frozenset[int]]:
 def loose_key(service: int) -> int:
     """Stands for those pods of a service that may be on spot machines; and back."""
     return -(service + 2)
-
-
-def pack_site(
-    grid: Grid, place: Place, kinds: Kinds, counts: Floats, spare: Floats, existing: Sequence[int] = ()
-) -> list[Load] | None:
-    """Nodes for so many pods of each service (counts, per service) and the spare room; None where a pod fits nowhere.
-
-    existing: types of the nodes that run there now; they are filled first.
-    """
-    here = np.flatnonzero((counts > 0) & ~grid.dedicated)
-    if not len(here):
-        return []
-    demand = np.zeros((kinds.count, DIMENSIONS))
-    np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
-    prices = mix_prices(place, kinds, demand, tidy=True, zones=1)
-    if prices is None:
-        return None
-    packer = Packer(grid, place, kinds, prices)
-    waiting = [pods for i in here for pods in packer.pods(int(i), int(counts[i]))]
-    if spare.any():
-        waiting.append(packer.spare(spare))
-    packer.bulk(waiting, existing)
-    rest = packer.one_by_one(waiting)
-    if rest is None:
-        return None
-    packer.downsize(rest)
-    packer.loads = [load for load in packer.loads if load.pods] + rest
-    packer.improve(REPAIRS_BESIDE if existing else REPAIRS)
-    return packer.loads
 
 
 class Packer:
@@ -157,8 +126,9 @@ class Packer:
         free = self.place.rooms[kinds].copy()
         for parts in self.as_planned(waiting):
             self.apply(self.fill(free, parts, self.index(), PLANNED))
-        self.apply(self.fill(free, waiting, self.index(), PLANNED))
-        self.apply(self.fill(free, waiting, self.index(), math.inf))
+        for limit in (PLANNED, math.inf):
+            if any(pods.count for pods in waiting):
+                self.apply(self.fill(free, waiting, self.index(), limit))
 
     def as_planned(self, waiting: list[Pods]) -> Iterator[list[Pods]]:
         """For each type of the mix the pods that the program put there, so that its machines get the proportion of
@@ -326,9 +296,8 @@ class Packer:
             load.kind = int(fits[int(np.argmin(self.place.prices[fits]))])
 
     def carried(self, load: Load) -> Floats:
-        total = np.zeros(DIMENSIONS)
-        for service, n in load.pods.items():
-            total += n * self.known[service].size
+        sizes = np.array([self.known[service].size for service in load.pods]).reshape(-1, DIMENSIONS)
+        total: Floats = np.array(list(load.pods.values()), float) @ sizes
         return total
 
     # -- repair ----------------------------------------------------------------------------------------------

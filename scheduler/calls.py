@@ -5,11 +5,12 @@ Pure.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from scheduler.problem import Edge, ServiceDemand
-from scheduler.traffic import hop_to_external, hops_to_service
+from scheduler.traffic import hop_to_external, hops_to_service, rising
 
 if TYPE_CHECKING:
     from scheduler.formulation import Formulation
@@ -74,7 +75,7 @@ class Calls:
                 self._origin(service, edge, region, [(h.price_per_gb, h.place) for h in hops])
             else:  # leaving the zone costs, or takes too long: each zone is an origin of its own
                 for site_id in site_ids:
-                    places = [(0.0, site_id), *((h.price_per_gb, h.place) for h in hops)]
+                    places = [(0.0, site_id), *rising([(h.price_per_gb, h.place) for h in hops])]
                     self._origin(service, edge, site_id, places)
 
     def _charge(self, column: int, amount: float) -> None:
@@ -87,20 +88,31 @@ class Calls:
             return
         first, rest, most = steps
         callee = self.f.problem.service_by_name[edge.callee]
-        present = [(price, self._ladder(callee, place)) for price, place in places]
-        candidates = [(price, found[0]) for price, found in present if found is not None]
-        self.f.model.row([(first, 1), *((col, -1.0) for _, col in candidates)], upper=0)
+        present = [(price, place, self._ladder(callee, place)) for price, place in places]
+        candidates = [(price, place, found[0]) for price, place, found in present if found is not None]
+        near = self._anywhere(origin, [(place, col) for _, place, col in candidates])
+        self.f.model.row([(first, 1), *((col, -1.0) for col in near)], upper=0)
         if edge.gb_per_hour <= 0 or not candidates:
             return
-        levels = [(price, [col for _, col in rows]) for price, rows in groupby(candidates, key=lambda c: c[0])]
+        levels = [
+            (price, [(place, col) for _, place, col in rows]) for price, rows in groupby(candidates, key=lambda c: c[0])
+        ]
         per_replica = edge.gb_per_hour / service.replicas
         callers: Terms = [(first, 1.0), *([(rest, float(most))] if rest is not None else [])]
         for col, _ in callers:
             self._charge(col, levels[0][0] * per_replica)
-        nearer: list[int] = []
+        nearer: list[tuple[str, int]] = []
         for (price, cols), (next_price, _) in pairwise(levels):
             nearer += cols
             cost = self.f.price((next_price - price) * per_replica)
             for col, count in callers:
                 beyond = self.f.model.column(cost, count, integer=False)
-                self.f.model.row([(beyond, 1), (col, -1), *((near, count) for near in nearer)], lower=0)
+                near = self._anywhere(origin, nearer)
+                self.f.model.row([(beyond, 1), (col, -1), *((there, count) for there in near)], lower=0)
+
+    def _anywhere(self, origin: str, places: Sequence[tuple[str, int]]) -> list[int]:
+        """Their presence columns, each presence once: where the origin's region is among them, the origin, a zone of
+        it, is in that. Counted twice, half a replica would answer all calls."""
+        site = self.f.problem.site_by_id.get(origin)
+        around = site is not None and any(place == site.region for place, _ in places)
+        return [col for place, col in places if not (around and place == origin)]

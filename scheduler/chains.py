@@ -55,8 +55,9 @@ def _members(names: list[str]) -> list[list[int]]:
     return list(found.values())
 
 
-def bound_pass(grid: Grid, spreads: SpreadRows, price: Floats) -> Chain:
-    """price: services x places, of one replica; NEVER where it may not be."""
+def bound_pass(grid: Grid, spreads: SpreadRows, price: Floats, charge: Floats | None = None) -> Chain:
+    """price: services x places, of one replica; NEVER where it may not be. charge: what a service pays in each zone
+    of a place that it is in, however many of its replicas are there."""
     calls = grid.calls
     ahead = np.minimum(grid.replicas[:, None] * price + grid.fixed, NEVER)
     present = np.zeros_like(ahead)
@@ -65,7 +66,7 @@ def bound_pass(grid: Grid, spreads: SpreadRows, price: Floats) -> Chain:
     bound = 0.0
     for level in range(int(grid.height.max(initial=0)) + 1):
         nodes = np.flatnonzero(grid.height == level)
-        present[nodes] = with_presence(grid, spreads, nodes, ahead)
+        present[nodes] = with_presence(grid, spreads, nodes, ahead, charge)
         roots = nodes[~called[nodes]]
         bound += float(present[roots].min(axis=1).sum())
         edges = np.flatnonzero(calls.kept & (grid.height[calls.target] == level))
@@ -89,7 +90,7 @@ def seen_from(grid: Grid, edges: Ints, present: Floats) -> Floats:
     return out
 
 
-def with_presence(grid: Grid, spreads: SpreadRows, nodes: Ints, ahead: Floats) -> Floats:
+def with_presence(grid: Grid, spreads: SpreadRows, nodes: Ints, ahead: Floats, charge: Floats | None = None) -> Floats:
     """nodes x places: the least cost of each service with at least one replica in that place and its spread kept."""
     out = np.zeros((len(nodes), ahead.shape[1]))
     where = {int(n): i for i, n in enumerate(nodes)}
@@ -99,23 +100,30 @@ def with_presence(grid: Grid, spreads: SpreadRows, nodes: Ints, ahead: Floats) -
     for rule, members in by_rule.items():
         rows = np.array([where[n] for n in members], np.int64)
         each = ahead[members] / grid.replicas[members][:, None]
-        out[rows] = _present(grid, spreads, rule, each, grid.replicas[members])
+        opening = np.zeros_like(each) if charge is None else charge[members]
+        out[rows] = _present(grid, spreads, rule, each, opening, grid.replicas[members])
     return np.minimum(out, NEVER)
 
 
-def _present(grid: Grid, spreads: SpreadRows, rule: Spread | None, each: Floats, replicas: Floats) -> Floats:
-    """each: cost of one replica. Without a rule: one replica there, the others where they cost least."""
+def _present(
+    grid: Grid, spreads: SpreadRows, rule: Spread | None, each: Floats, opening: Floats, replicas: Floats
+) -> Floats:
+    """each: cost of one replica. Without a rule: one replica there, the others all there or where they cost least."""
     least = each.min(axis=1, keepdims=True)
     r = replicas[:, None]
     if rule is None or (rule.min_domains <= 1 and rule.min_each <= 1):
-        alone: Floats = each + (r - 1) * least
+        elsewhere = ((r - 1) * each + opening).min(axis=1, keepdims=True)
+        alone: Floats = each + opening + np.minimum((r - 1) * each, elsewhere)
         return alone
     m, wanted = rule.min_each, rule.min_domains
     domain_least = np.full(each.shape, NEVER)  # per place: the cheapest place of its domain
+    replica_least = np.full(each.shape, NEVER)
     columns: list[Floats] = []
+    whole = each + opening / m  # m replicas of a domain in one place; in several they would pay more than one opening
     for members in spreads.domains[rule.over]:
-        best = each[:, members].min(axis=1)
+        best = whole[:, members].min(axis=1)
         domain_least[:, members] = best[:, None]
+        replica_least[:, members] = each[:, members].min(axis=1)[:, None]
         copies = int(min(wanted, grid.zones[members[0]])) if rule.over == "zone" else 1
         columns += [best] * copies
     ordered = np.sort(np.stack(columns, axis=1), axis=1)
@@ -123,9 +131,10 @@ def _present(grid: Grid, spreads: SpreadRows, rule: Spread | None, each: Floats,
         return np.full(each.shape, NEVER)
     last = ordered[:, wanted - 1 : wanted]
     base = m * ordered[:, :wanted].sum(axis=1, keepdims=True) + (r - m * wanted) * least
-    chosen = domain_least <= last
-    extra = np.where(r > m * wanted, base + each - least, NEVER)
-    instead = base - m * last + (m - 1) * domain_least + each
-    result = np.where(chosen, base + each - domain_least, np.minimum(extra, instead))
+    # m replicas in the place's domain with one of them in the place itself
+    mine = np.maximum(each + opening + (m - 1) * replica_least, m * domain_least)
+    extra = np.where(r > m * wanted, base + each + opening - least, NEVER)
+    instead = base - m * last + mine
+    result = np.where(domain_least <= last, base - m * domain_least + mine, np.minimum(extra, instead))
     placed: Floats = np.where(r < m * wanted, NEVER, np.maximum(result, 0.0))
     return placed

@@ -167,8 +167,7 @@ def split_zones(grid: Grid, spreads: SpreadRows, counts: Floats) -> list[Floats]
     for rule, rows in spreads.rows.items():
         if rule is not None and rule.over == "zone":
             held = (counts[rows] >= rule.min_each).sum(axis=1)
-            for i in rows[held < rule.min_domains].tolist():
-                _split(zoned, i, rule)
+            _split(zoned, rows[held < rule.min_domains], rule)
     for i, cap in spreads.zone_caps:
         for z in zoned:
             _even_out(z[i], cap)
@@ -182,16 +181,22 @@ def _even_out(mine: Floats, cap: int) -> None:
         mine[int(mine.argmin())] += 1
 
 
-def _split(zoned: list[Floats], i: int, rule: Spread) -> None:
-    used = [z for z in zoned if z[i, 0] > 0]
+def _split(zoned: list[Floats], rows: Ints, rule: Spread) -> None:
+    """Those services get replicas in further zones of the places where they have most, until the rule holds."""
+    least = rule.min_each
     for _ in range(rule.min_domains):
-        held = sum(int((z[i] >= rule.min_each).sum()) for z in used)
-        if held >= rule.min_domains:
+        held = np.sum([(z[rows] >= least).sum(axis=1) for z in zoned], axis=0)
+        rows = rows[held < rule.min_domains]
+        if not len(rows):
             return
-        options = [(-z[i, 0], k) for k, z in enumerate(used) if z[i, 0] >= 2 * rule.min_each and (z[i, 1:] == 0).any()]
-        if not options:
-            return
-        mine = used[min(options)[1]][i]
-        empty = 1 + int(np.flatnonzero(mine[1:] == 0)[0])
-        mine[empty] = rule.min_each
-        mine[0] -= rule.min_each
+        first = np.stack([z[rows, 0] for z in zoned], axis=1)
+        room = np.stack([(z[rows, 1:] == 0).any(axis=1) for z in zoned], axis=1)
+        most = np.where(room & (first >= 2 * least), first, -1.0)
+        target = most.argmax(axis=1)
+        able = most[np.arange(len(rows)), target] > 0
+        rows, target = rows[able], target[able]
+        for k in np.unique(target).tolist():
+            mine = rows[target == k]
+            empty = 1 + (zoned[k][mine, 1:] == 0).argmax(axis=1)
+            zoned[k][mine, empty] = least
+            zoned[k][mine, 0] -= least

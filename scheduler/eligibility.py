@@ -6,7 +6,7 @@ judged here; spread, quotas and calls between services are the formulation's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.plan import Rejection
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
@@ -43,11 +43,27 @@ def eligible_sites(problem: Problem) -> Eligibility:
             roomy[size] = tuple(words[number] for number in alike)
         key = (*_questions(problem, service), roomy[size])
         if key not in known:
-            verdicts = [_judge(problem, service, site, no) for site, no in zip(sites, roomy[size], strict=True)]
+            verdicts = _verdicts(problem, service, sites, roomy[size])
             yes = tuple(site.id for site, no in zip(sites, verdicts, strict=True) if no is None)
             known[key] = yes, tuple(no for no in verdicts if no is not None)
         allowed[service.name], rejections[service.name] = known[key]
     return Eligibility(allowed, rejections)
+
+
+def _verdicts(
+    problem: Problem, service: ServiceDemand, sites: list[SiteOffer], capacity: tuple[str, ...]
+) -> list[Rejection | None]:
+    """One a site. Zones of a region get one answer, unless the service names sites."""
+    named = service.allowed_sites is not None or bool(service.avoided_sites)
+    known: dict[tuple[object, ...], Rejection | None] = {}
+    found: list[Rejection | None] = []
+    for site, no in zip(sites, capacity, strict=True):
+        key = (site.region, site.country, site.icp, no, site.id if named else "")
+        if key not in known:
+            known[key] = _judge(problem, service, site, no)
+        told = known[key]
+        found.append(told if told is None or told.site == site.id else replace(told, site=site.id))
+    return found
 
 
 def _questions(problem: Problem, service: ServiceDemand) -> tuple[object, ...]:

@@ -76,7 +76,8 @@ def constraints_of(problem: Problem) -> list[Conflict]:
 def _of_service(problem: Problem, s: ServiceDemand) -> Iterator[Conflict]:
     machine = "machine of its own" if s.dedicated else "replica"
     gpu = f", {s.gpu} GPU" if s.gpu else ""
-    size = f"{s.cpu_millicores}m cpu, {s.memory_mib} MiB{gpu}"
+    disk = f", {s.disk_gib} GiB of local disk" if s.disk_gib else ""
+    size = f"{s.cpu_millicores}m cpu, {s.memory_mib} MiB{gpu}{disk}"
     yield Conflict("demand", s.name, f"{s.name} needs {s.replicas} x {size} (each a {machine})")
     if s.allowed_countries is not None:
         what = f"{s.data_class} data" if s.data_class else "data"
@@ -95,7 +96,8 @@ def _of_service(problem: Problem, s: ServiceDemand) -> Iterator[Conflict]:
     if any(t.arch not in s.architectures for t in offers):
         yield Conflict("arch", s.name, f"{s.name}: its image exists for {', '.join(s.architectures)} only")
     if s.max_spot_share < 1 and any(t.spot for t in offers):
-        yield Conflict("spot", s.name, f"{s.name}: at most {s.max_spot_share:.0%} of it on spot machines")
+        share = f"at most {s.max_spot_share:.0%} of it on spot machines" if s.max_spot_share else "on no spot machine"
+        yield Conflict("spot", s.name, f"{s.name}: {share}")
     for edge in s.edges:
         kind = "external" if edge.callee in problem.external_by_name else "service"
         yield Conflict("calls", s.name, f"{s.name} calls the {kind} {edge.callee}", edge.callee)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.bulk import SPARE, Load, loose_key, pack_site
+from scheduler.bulk import SPARE, Load, loose_key
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
 from scheduler.choose import choose_places, mend_reach, reaches
@@ -23,6 +23,7 @@ from scheduler.consolidate import consolidate, estimate, opening, spare_size, sp
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
+from scheduler.openings import bound_with_rooms, rooms_for_updates
 from scheduler.prices import (
     Kinds,
     PlacePrices,
@@ -30,13 +31,13 @@ from scheduler.prices import (
     kinds_of,
     mix_prices,
     replica_prices,
-    rooms_for_updates,
     start_prices,
 )
 from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
 from scheduler.rebalance import rebalanced
 from scheduler.shares import Shares
+from scheduler.site_packing import pack_site
 from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
@@ -73,7 +74,8 @@ class Model:
 class Large:
     """A problem as arrays with its prices and bound. impossible: some service and what it calls fit nowhere.
 
-    each: services x places, what a replica is worth there at those prices. bound: the best that any prices gave.
+    each: services x places, what a replica is worth there at those prices. bound: the best that any prices gave, and
+    best: those prices.
     """
 
     model: Model
@@ -81,6 +83,7 @@ class Large:
     each: Floats
     chain: Chain
     bound: float
+    best: list[PlacePrices]
 
     @classmethod
     def of(cls, problem: Problem, eligibility: Eligibility) -> Large:
@@ -94,7 +97,7 @@ class Large:
         ]
         each = replica_prices(grid, prices)
         chain = bound_pass(grid, model.spreads, each)
-        return cls(model, prices, each, chain, bound_of(model, prices, chain))
+        return cls(model, prices, each, chain, bound_of(model, prices, chain), prices)
 
     def learn(self, mixed: list[PlacePrices | None]) -> None:
         """Prices move half of the way to those of a mix that was really chosen; the bound only rises.
@@ -105,7 +108,16 @@ class Large:
         self.prices = [old if new is None else between(old, new) for old, new in pairs]
         self.each = replica_prices(self.model.grid, self.prices)
         chain = bound_pass(self.model.grid, self.model.spreads, self.each)
-        self.bound = max(self.bound, bound_of(self.model, self.prices, chain))
+        found = bound_of(self.model, self.prices, chain)
+        if found > self.bound:
+            self.bound, self.best = found, self.prices
+
+    def tightened(self) -> float:
+        """The bound with what opening zones costs at the prices that gave the best one."""
+        grid = self.model.grid
+        rooms = bound_with_rooms(grid, self.model.spreads, replica_prices(grid, self.best), self.best)
+        self.bound = max(self.bound, rooms - scarce(self.model, self.best))
+        return self.bound
 
     @property
     def impossible(self) -> bool:
@@ -199,11 +211,16 @@ class Large:
 
 def bound_of(model: Model, prices: list[PlacePrices], chain: Chain) -> float:
     """No placement costs less: pods, calls and rooms for updates at those prices, less the worth of limited types."""
-    bound = chain.bound + rooms_for_updates(model.grid, model.spreads, prices)
+    return chain.bound + rooms_for_updates(model.grid, model.spreads, prices) - scarce(model, prices)
+
+
+def scarce(model: Model, prices: list[PlacePrices]) -> float:
+    """What machines of limited types are worth beyond their price, all that there are."""
+    worth = 0.0
     for p, g in zip(prices, model.grid.places, strict=True):
         few = np.isfinite(g.limits)
-        bound -= float((p.scarcity[few] * g.limits[few]).sum()) * len(g.sites)
-    return bound
+        worth += float((p.scarcity[few] * g.limits[few]).sum()) * len(g.sites)
+    return worth
 
 
 def _kept(model: Model, counts: Floats) -> bool:

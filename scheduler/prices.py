@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.chains import SpreadRows
 from scheduler.grid import NEVER, Floats, Grid, Ints, Place
 from scheduler.highs import LinearProgram, solve_linear
-from scheduler.sizes import ARM64, DIMENSIONS, DISK, GPU
+from scheduler.sizes import DIMENSIONS
 
 STRAIN = 1e-4
 RATIO_STEPS = 8  # pods are grouped by memory per cpu in steps of 2^(1/8)
@@ -170,32 +169,3 @@ def replica_prices(grid: Grid, prices: list[PlacePrices]) -> Floats:
     out = np.where(grid.dedicated[:, None], grid.own_price, out)
     priced: Floats = np.where(grid.allowed, np.minimum(out, NEVER), NEVER)
     return priced
-
-
-def rooms_for_updates(grid: Grid, spreads: SpreadRows, prices: list[PlacePrices]) -> float:
-    """What the rooms for rolling updates cost at least, beside all pods.
-
-    A zone that a surging service is in keeps room for one more replica of it, and at these prices that room is worth as
-    much as the pod would be. A service with a spread is in several zones, so for each service the cheapest zones that
-    it could be in count; of all services the one for which this is most, since the others may be in the same zones.
-    """
-    if not grid.problem.rollout_headroom:
-        return 0.0
-    sizes = grid.sizes.copy()
-    sizes[:, [GPU, DISK, ARM64]] = 0.0
-    worth = np.full(grid.allowed.shape, np.inf)
-    for k, (place, found) in enumerate(zip(grid.places, prices, strict=True)):
-        if len(place.types):
-            fits = (sizes[:, None, :] <= place.rooms[None, :, :]).all(axis=2)
-            worth[:, k] = np.where(fits, sizes @ found.per_unit.T, np.inf).min(axis=1)
-    worth = np.where(grid.allowed & (grid.surging & ~grid.dedicated)[:, None], worth, np.inf)
-    best = 0.0
-    for rule, rows in spreads.rows.items():
-        columns: list[Floats] = []
-        for members in spreads.domains[rule.over if rule else "cloud"]:
-            copies = int(grid.zones[members[0]]) if rule and rule.over == "zone" else 1
-            columns += [worth[rows][:, members].min(axis=1)] * copies
-        wanted = rule.min_domains if rule else 1
-        least = np.sort(np.stack(columns, axis=1), axis=1)[:, :wanted].sum(axis=1)
-        best = max(best, float(least[np.isfinite(least)].max(initial=0.0)))
-    return best

@@ -3,11 +3,11 @@
 Callers: orchestrator.placing builds one; scheduler.solve consumes it. All quantities carry their unit in the name;
 money is list price in `Problem.currency` per hour.
 
-How calls travel (the egress model, on which the printed cost rests): a replica sends its calls to the cheapest place
-where the callee has replicas within the edge's latency limit: its own zone, else its own region, else the region
-with the lowest price, then the lowest round trip, then the first by name. That is what Kubernetes'
-`trafficDistribution: PreferClose` and a region-wise gateway do. A caller's calls are shared equally by its replicas.
-Half of the bytes of a call travel each way.
+How calls travel (the egress model, on which the printed cost rests): a replica sends its calls to the first of these
+where the callee has replicas within the edge's latency limit: its own zone, its own region (whatever calls between its
+zones cost), else the region with the lowest price, then the lowest round trip, then the first by name. That is what
+Kubernetes' `trafficDistribution: PreferClose` and a region-wise gateway do. A caller's calls are shared equally by its
+replicas. Half of the bytes of a call travel each way.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from scheduler.bulk import pack_site
 from scheduler.check import NodeLoad, weight_of
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
@@ -17,6 +16,7 @@ from scheduler.grid import Floats
 from scheduler.large import Large, complete_from, node_loads, own_machines, with_spares
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, ServiceDemand
+from scheduler.site_packing import pack_site
 
 MOSTLY = 0.5  # share of the services that must run already for staying to be tried
 

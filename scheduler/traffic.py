@@ -42,13 +42,26 @@ def hop_between(problem: Problem, src: str, dst: str, edge: Edge) -> Hop | None:
 
 
 def hops_to_service(problem: Problem, src: str, edge: Edge) -> list[Hop]:
-    """Every region whose replicas of the callee a caller in region src may use, cheapest first."""
+    """Every region whose replicas of the callee a caller in region src may use, in the order in which it uses them:
+    its own, then by price, round trip and name."""
     key = (src, edge.max_rtt_ms, edge.within, True)
     if key not in problem.known_hops:
         found = (hop_between(problem, src, dst, edge) for dst in _near_enough(problem, src, edge))
-        problem.known_hops[key] = sorted(h for h in found if h is not None)
+        problem.known_hops[key] = sorted((h for h in found if h is not None), key=lambda h: (h.place != src, h))
     hops: list[Hop] = problem.known_hops[key]
     return hops
+
+
+def rising(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """(price, place) in order of use, no price above a later one: what a model that wants rising prices may count.
+
+    Only a region that bills calls between its zones more than some other region's calls is counted too cheap by it.
+    """
+    least, found = float("inf"), []
+    for price, place in reversed(places):
+        least = min(least, price)
+        found.append((least, place))
+    return found[::-1]
 
 
 def _near_enough(problem: Problem, src: str, edge: Edge) -> tuple[str, ...]:

@@ -28,12 +28,13 @@ from scheduler.verdicts import Solved
 Floats = NDArray[np.float64]
 Assignment = dict[str, dict[str, int]]
 Group = tuple[Floats, int, int]  # size, pods, at most so many on one node
-Buyer = Callable[[Problem, SiteOffer, list[Group]], float | None]
+Bought = Floats  # price per hour, allocatable cpu in millicores and memory in MiB of the nodes together
+Buyer = Callable[[Problem, SiteOffer, list[Group]], Bought | None]
 SPLIT_CLOUDS = 3
 
 
 def baselines(problem: Problem, verdict: Solved) -> list[dict[str, Any]]:
-    """Cost per hour of each, None where it finds no nodes."""
+    """Cost per hour and requested / allocatable of each, None where it finds no nodes."""
     ours = {row.service: dict(row.replicas) for row in verdict.placement.services}
     rows = [
         _row(problem, "first-fit-decreasing, best single type", ours, first_fit_decreasing),
@@ -55,20 +56,30 @@ def _row(problem: Problem, name: str, assignment: Assignment, buy: Buyer) -> dic
         for row in edge_costs(problem, service, assignment):
             egress += row.per_hour
             broken += row.hop is None
-    total: float | None = egress
-    for site in problem.sites:
-        cost = _site_cost(problem, site, assignment, buy)
-        total = None if cost is None or total is None else total + cost
-    return {"baseline": name, "cost": total, "egress": egress, "calls_out_of_reach": broken}
+    told: dict[str, Any] = {"baseline": name, "egress": egress, "calls_out_of_reach": broken}
+    sites = [_site_bought(problem, site, assignment, buy) for site in problem.sites]
+    if any(bought is None for bought in sites):
+        return told | {"cost": None, "utilisation": None}
+    price, cpu, memory = np.sum([bought for bought in sites if bought is not None], axis=0).tolist()
+    asked_cpu = sum(s.cpu_millicores * s.replicas for s in problem.services)
+    asked_memory = sum(s.memory_mib * s.replicas for s in problem.services)
+    return told | {
+        "cost": egress + price,
+        "utilisation": {"cpu": asked_cpu / max(1, cpu), "memory": asked_memory / max(1, memory)},
+    }
 
 
-def _site_cost(problem: Problem, site: SiteOffer, assignment: Assignment, buy: Buyer) -> float | None:
+def _of(offer: InstanceOffer) -> Bought:
+    return np.array([offer.price_per_hour, offer.cpu_millicores, offer.memory_mib], float)
+
+
+def _site_bought(problem: Problem, site: SiteOffer, assignment: Assignment, buy: Buyer) -> Bought | None:
     groups: list[Group] = []
-    own = 0.0
+    own: Bought = np.zeros(3)
     for service in problem.services:
         count = assignment[service.name].get(site.id, 0)
         if count and service.dedicated:
-            own += count * min(t.price_per_hour for t in site.types if _holds(t, service))
+            own += count * _of(min((t for t in site.types if _holds(t, service)), key=lambda t: t.price_per_hour))
         elif count:
             groups.append((_size(service), count, node_cap(problem, service)))
     if not groups:
@@ -92,11 +103,11 @@ def _holds(offer: InstanceOffer, service: ServiceDemand) -> bool:
     )
 
 
-def _types(problem: Problem, site: SiteOffer, groups: list[Group]) -> list[tuple[Floats, float]]:
-    """(room, price) of the types that hold every one of the groups' pods, cheapest first."""
+def _types(problem: Problem, site: SiteOffer, groups: list[Group]) -> list[tuple[Floats, Bought]]:
+    """(room, one machine) of the types that hold every one of the groups' pods, cheapest first."""
     most = np.max([g[0] for g in groups], axis=0)
-    rows = [(np.array(room(problem, t), float), t.price_per_hour) for t in site.types]
-    return sorted((r for r in rows if (r[0] >= most).all()), key=lambda r: (r[1], r[0].tolist()))
+    rows = [(np.array(room(problem, t), float), _of(t)) for t in site.types]
+    return sorted((r for r in rows if (r[0] >= most).all()), key=lambda r: (r[1][0], r[0].tolist()))
 
 
 def _autoscaled(groups: list[Group], holds: Floats, pick: Callable[[Floats], NDArray[np.intp]]) -> int:
@@ -119,19 +130,19 @@ def _autoscaled(groups: list[Group], holds: Floats, pick: Callable[[Floats], NDA
 
 
 def _single_type(order: bool, pick: Callable[[Floats], NDArray[np.intp]]) -> Buyer:
-    def buy(problem: Problem, site: SiteOffer, groups: list[Group]) -> float | None:
+    def buy(problem: Problem, site: SiteOffer, groups: list[Group]) -> Bought | None:
         """The type with the least cost by the sum of what is asked for; then really packed."""
         types = _types(problem, site, groups)
         if not types:
             return None
         need = np.sum([size * count for size, count, _ in groups], axis=0)
 
-        def estimate(row: tuple[Floats, float]) -> float:
-            return row[1] * math.ceil(float((need / np.maximum(row[0], 1e-9)).max()))
+        def estimate(row: tuple[Floats, Bought]) -> float:
+            return float(row[1][0]) * math.ceil(float((need / np.maximum(row[0], 1e-9)).max()))
 
-        holds, price = min(types, key=lambda r: (estimate(r), r[1]))
+        holds, one = min(types, key=lambda r: (estimate(r), r[1][0]))
         mine = sorted(groups, key=lambda g: -float((g[0] / np.maximum(holds, 1)).max())) if order else groups
-        return price * _autoscaled(mine, holds, pick)
+        return one * _autoscaled(mine, holds, pick)
 
     return buy
 
@@ -153,13 +164,13 @@ least_allocated = _single_type(False, _emptiest)
 most_allocated = _single_type(False, _fullest)
 
 
-def karpenter_like(problem: Problem, site: SiteOffer, groups: list[Group]) -> float | None:
+def karpenter_like(problem: Problem, site: SiteOffer, groups: list[Group]) -> Bought | None:
     """First-fit-decreasing into a new node while any type still holds it; then the cheapest type that does."""
     rooms = np.array([room(problem, t) for t in site.types], float)
     prices = np.array([t.price_per_hour for t in site.types], float)
     scale = rooms.max(axis=0)
     waiting = sorted(groups, key=lambda g: -float((g[0] / np.maximum(scale, 1)).max()))
-    total = 0.0
+    total: Bought = np.zeros(3)
     while waiting:
         used = np.zeros(DIMENSIONS)
         rest: list[Group] = []
@@ -171,7 +182,7 @@ def karpenter_like(problem: Problem, site: SiteOffer, groups: list[Group]) -> fl
         fits = (rooms >= used).all(axis=1)
         if not used.any() or not fits.any():
             return None
-        total += float(prices[fits].min())
+        total += _of(site.types[int(np.where(fits, prices, np.inf).argmin())])
         waiting = rest
     return total
 
@@ -185,17 +196,17 @@ def _most(rooms: Floats, used: Floats, size: Floats, wanted: int) -> int:
     return min(wanted, int(((rooms[able] - used)[:, asked] // size[asked]).min(axis=1).max()))
 
 
-def pool_per_service(problem: Problem, site: SiteOffer, groups: list[Group]) -> float | None:
+def pool_per_service(problem: Problem, site: SiteOffer, groups: list[Group]) -> Bought | None:
     """Each service (and the spare pod) on nodes of its own, of the type that is cheapest for it."""
-    total = 0.0
+    total: Bought = np.zeros(3)
     for size, count, cap in groups:
-        best = math.inf
-        for holds, price in _types(problem, site, [(size, count, cap)]):
+        found: list[Bought] = []
+        for holds, one in _types(problem, site, [(size, count, cap)]):
             each = _most(holds[None, :], np.zeros(DIMENSIONS), size, cap)
-            best = min(best, price * math.ceil(count / each)) if each else best
-        if math.isinf(best):
+            found += [one * math.ceil(count / each)] if each else []
+        if not found:
             return None
-        total += best
+        total += min(found, key=lambda bought: float(bought[0]))
     return total
 
 

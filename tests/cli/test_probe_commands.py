@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from cli.main import run
-from cli.probe_table import sparkline
+from cli.probe_table import Row, sparkline, table
 from cli.probe_targets import parse_targets
 from model.errors import UsageError
 from probes.targets import Kind
@@ -175,3 +175,14 @@ def test_sparklines() -> None:
     assert sparkline([]) == ""
     assert sparkline([0.1, None, 0.8]) == "▂×█"
     assert sparkline([0.0]) == "▁"
+
+
+def test_of_thousands_the_worst_are_shown_and_the_rest_is_counted() -> None:
+    rows = {f"t{i}": Row(status="up", why="it answers") for i in range(3000)}
+    rows["t2999"].status, rows["t7"].status = "down", "suspect"
+    found = table(rows, 10)
+    assert found.caption == "9 of 3,000 targets, the worst first; 1 down, 1 suspect, 2,998 up"
+    assert list(found.columns[0].cells) == ["t2999", "t7", *(f"t{i}" for i in range(7))]
+    few = table(dict(list(rows.items())[:10]), 10)
+    assert (few.caption, len(few.rows)) == (None, 10)
+    assert next(iter(few.columns[0].cells)) == "t0"

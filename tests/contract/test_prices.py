@@ -13,7 +13,9 @@ import pytest
 
 from cli.main import run
 from model.facts import catalogue
+from model.facts.book import Book
 from model.facts.live import Counts
+from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet
 from orchestrator.load import load_fleet
 from orchestrator.targets import Targets
@@ -204,3 +206,59 @@ def test_a_kept_file_that_is_broken_is_said_and_not_used(path: Path, said: Json,
         live, warnings = kept(fleet)
         assert live.regions == {}
         assert "shipped ones are used" in warnings[0].what
+
+
+# -- quotas ------------------------------------------------------------------------------------------------------------
+
+
+def test_quotas_are_kept_bound_plans_until_they_are_forgotten_and_are_told_with_their_age(
+    path: Path, said: Json, fleet: Fleet
+) -> None:
+    from orchestrator.prices import kept, summary, told
+
+    ask = ("providers", "quotas", "--fleet", str(path), "--account", "azure")
+    code, before = said(*ask)
+    assert (code, before["regions"][0]["age_s"], before["regions"][0]["planned"]) == (0, None, False)
+    assert said(*ask, "--refresh")[0] == 0
+    code, after = said(*ask)
+    (row,) = after["regions"]
+    assert (code, row["planned"], row["vcpu"]) == (0, True, VCPU_LIMIT)
+    assert 0 <= row["age_s"] < 600
+    assert {q["counts"] for q in row["quotas"]} == {"vcpu", "spot-vcpu"}
+    book = Book(Assumptions.none(), kept(fleet)[0])
+    assert book.quota_vcpu("azure/southeastasia") == VCPU_LIMIT
+    fetched_s = book.live.quotas["azure/southeastasia"].fetched_s
+    line = f"azure/southeastasia: {VCPU_LIMIT} vCPUs at most, as the cloud told (2 h ago)"
+    assert line in summary(told(fleet, book, fetched_s + 7200))
+    assert said(*ask, "--forget")[1]["regions"][0]["age_s"] is None
+    assert kept(fleet)[0].quotas == {}
+
+
+def test_an_account_that_does_not_tell_its_quota_is_said_and_what_was_known_holds(
+    running: Any, path: Path, said: Json
+) -> None:
+    ask = ("providers", "quotas", "--fleet", str(path), "--account", "alibaba-cn", "--refresh", "--timeout", "3s")
+    assert said(*ask)[0] == 0
+    row = {"id": "quotas", "service": "alibaba", "operation": "ecs:DescribeAccountAttributes", "error": "forbidden"}
+    running.sandbox.faults.add({**row, "count": -1})
+    try:
+        code, data = said(*ask)
+    finally:
+        running.sandbox.faults.remove("quotas")
+    (told,) = data["regions"]
+    assert (code, told["vcpu"], bool(told["error"]["summary"])) == (75, VCPU_LIMIT, True)
+
+
+def test_zones_that_an_account_does_not_tell_are_said_and_the_prices_are_kept_all_the_same(
+    running: Any, path: Path, said: Json
+) -> None:
+    row = {"id": "skus", "service": "azure", "operation": "GET Microsoft.Compute/skus", "error": "forbidden"}
+    running.sandbox.faults.add({**row, "count": -1})
+    try:
+        code, data = said("providers", "prices", "--fleet", str(path), "--account", "azure", "--refresh")
+    finally:
+        running.sandbox.faults.remove("skus")
+    (told,) = data["regions"]
+    assert (code, told["error"], sorted(told["errors"])) == (75, None, ["zones"])
+    assert (set(told["types"]), told["zones_age_s"]) == ({"live"}, None)
+    assert told["spot"] == told["types"]["live"]

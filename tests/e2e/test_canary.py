@@ -89,7 +89,7 @@ def test_one_canary_over_all_clouds_with_a_single_way_back(
     running = duoyun.start("deploy", duoyun.files, "--yes", "--bake", "0s")
     until(lambda: "watching canaries" in running.said, "the watching of the canary")
     meter.value = 0.2
-    running.end().refused(8, "error ratio is 0.2, above 0.01", "the other replicas were not touched")
+    running.end().refused(8, "error ratio is 0.2, above 0.01", "the rest of their services was not touched")
     assert set(images(duoyun).values()) == {"1.1.0"}
     assert duoyun.plan()["changes"] == {"update": 2}
 

@@ -16,6 +16,7 @@ from model.facts import catalogue
 from model.facts.book import Book
 from model.facts.countries import COUNTRIES
 from model.facts.distance import estimated_rtt, great_circle_km
+from model.facts.live import ListPrice, LivePrices, RegionOffers, RegionPrices, SpotPrice
 from model.spec.assumptions import Assumptions, AssumptionsSpec
 from model.spec.fleet import PARTITIONS
 
@@ -220,6 +221,43 @@ def test_assumptions_outrank_facts() -> None:
         for to in ("internet", "azure/westeurope", "alibaba-cn/cn-beijing", "aws/eu-central-1")
     ]
     assert [p.price_per_gb for p in prices if p is not None] == [5, 0, 5, 0.02]
+
+
+def test_spot_prices_and_zones_that_a_cloud_told_outrank_the_shipped_ones() -> None:
+    place, name = "aws/us-east-1", "m6i.large"
+    spot = SpotPrice(name, 0.03, "USD", "2026-02-02", "told")
+    listed = ListPrice(name, 0.1, "USD", "2026-01-01", "told")
+    offers = RegionOffers(place, 1.0, frozenset({name, "c6i.large"}), {name: ("us-east-1a",)})
+    live = LivePrices.of([RegionPrices(place, 1.0, (listed,), (spot,), 1.0)], [offers])
+    found = {t.name: t for t in Book(Assumptions.none(), live).instance_types("aws", "us-east-1")}
+    told = found[name]
+    assert (told.price_per_hour, told.spot_price_per_hour, told.spot_date) == (0.1, 0.03, "2026-02-02")
+    assert (told.spot_assumed, told.spot_source, told.zones) == (False, "told", ("us-east-1a",))
+    assert told.sold_in("us-east-1a") and not told.sold_in("us-east-1b")
+    assert found["c6i.large"].zones == ()  # asked about, and sold nowhere
+    assert found["m6i.xlarge"].zones == catalogue.instance_types("aws", "us-east-1")[0].zones
+
+
+def test_a_spot_price_is_never_compared_across_currencies_or_regions() -> None:
+    place = "aws/us-east-1"
+    spot = SpotPrice("m6i.large", 0.2, "CNY", "", "told")
+    live = LivePrices.of([RegionPrices(place, 1.0, (), (spot,), 1.0)])
+    found = {t.name: t for t in Book(Assumptions.none(), live).instance_types("aws", "us-east-1")}
+    assert found["m6i.large"].spot_price_per_hour != 0.2
+    rows = [
+        {"regions": [place], "instance_type": "m6i.large", "price_per_hour": 9, "currency": "CNY", "formula": "f"},
+        {
+            "regions": ["aws/mars-1"],
+            "instance_type": "m6i.large",
+            "price_per_hour": 9,
+            "currency": "USD",
+            "formula": "f",
+        },
+    ]
+    book = Book(assumptions(date="2026-01-01", prices=rows))
+    assert {t.name: t for t in book.instance_types("aws", "us-east-1")}["m6i.large"].spot_price_per_hour is None
+    (elsewhere,) = book.instance_types("aws", "mars-1")
+    assert (elsewhere.spot_price_per_hour, elsewhere.spot_source, elsewhere.zones) == (None, "", None)
 
 
 def test_catalogue_is_light() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from model.errors import Infeasible, InvalidInput
 from model.exit_codes import ExitCode
+from model.facts.live import Counts, LivePrices, Quota, RegionOffers, RegionQuotas
 from model.plan import Placement
 from model.spec.app import Application
 from orchestrator.load import Loaded, load
@@ -157,3 +158,48 @@ def test_undecided_is_its_own_exit_code(loaded: Loaded, monkeypatch: pytest.Monk
         place(loaded.app, loaded.fleet, loaded.assumptions)
     assert caught.value.exit_code is ExitCode.UNDECIDED
     assert "9" in caught.value.mend
+
+
+# -- what the clouds told of zones, quotas and spot prices -------------------------------------------------------------
+
+
+def sold_elsewhere(example: Problem, place: str) -> tuple[str, RegionOffers]:
+    """Every type of that region sold in all of its zones but the first."""
+    sites = [s for s in example.sites if s.region == place]
+    names = {t.name for s in sites for t in s.types}
+    zones = tuple(s.id.rpartition("/")[2] for s in sites)
+    return sites[0].id, RegionOffers(place, 0.0, frozenset(names), dict.fromkeys(names, zones[1:]))
+
+
+def test_a_zone_that_does_not_sell_a_type_does_not_offer_it(loaded: Loaded, example: Problem) -> None:
+    first, offers = sold_elsewhere(example, "aws-cn/cn-north-1")
+    told = build_problem(loaded.app, loaded.fleet, loaded.assumptions, prices=LivePrices.of([], [offers]))
+    for site, before in zip(told.sites, example.sites, strict=True):
+        assert site.types == (() if site.id == first else before.types)
+    again = build_problem(loaded.app, loaded.fleet, loaded.assumptions, prices=LivePrices.of([], [offers]))
+    assert again == told
+
+
+def test_a_type_that_nobody_asked_about_is_offered_everywhere(loaded: Loaded, example: Problem) -> None:
+    asked = RegionOffers("aws-cn/cn-north-1", 0.0, frozenset({"c6i.large"}), {})
+    told = build_problem(loaded.app, loaded.fleet, loaded.assumptions, prices=LivePrices.of([], [asked]))
+    for site, before in zip(told.sites, example.sites, strict=True):
+        gone = {"c6i.large"} if site.region == "aws-cn/cn-north-1" else set()
+        assert {t.name for t in site.types} == {t.name for t in before.types} - gone
+
+
+def test_a_quota_bounds_a_region_only_where_the_fleet_names_none(loaded: Loaded, example: Problem) -> None:
+    quota = Quota("L-1", "vCPUs", Counts.VCPU, 100, 40, "test")
+    place = "aws-cn/cn-north-1"
+    told = LivePrices.of([], [], [RegionQuotas(place, 0.0, (quota,), ours_vcpu=8)])
+    bare = fleet_with(
+        loaded, regions=tuple(r.model_copy(update={"quota_vcpu": None}) for r in loaded.fleet.spec.regions)
+    )
+    assert build_problem(loaded.app, bare, loaded.assumptions).region_quota_vcpu == {}
+    found = build_problem(loaded.app, bare, loaded.assumptions, prices=told).region_quota_vcpu
+    assert found == {place: 68}  # the limit, less what others use
+    ours = fleet_with(loaded, regions=tuple(r.model_copy(update={"quota_vcpu": 7}) for r in loaded.fleet.spec.regions))
+    assert set(build_problem(loaded.app, ours, loaded.assumptions, prices=told).region_quota_vcpu.values()) == {7}
+    beyond = RegionQuotas(place, 0.0, (Quota("L-1", "", Counts.VCPU, 5, None, ""),))
+    assert beyond.vcpu == 5
+    assert RegionQuotas(place, 0.0, (Quota("F", "", Counts.FAMILY_VCPU, 5, 0, ""),)).vcpu is None

@@ -58,7 +58,8 @@ def changed(blocks: list[str]) -> Callable[..., Spec]:
         rows[0] = {**rows[0], "depends_on": [], "placement": {}, **fields}
         app["spec"]["services"] = rows
         for zone in (z for r in spec["spec"]["regions"] for z in r["zones"]):
-            zone.pop("reserved", None), zone.pop("existing_nodes", None)
+            for key in ("reserved", "existing_nodes", "node_headroom"):
+                zone.pop(key, None)
         spec["spec"].update({"capacity": {}, "budget": None, **(fleet or {})})
         return load_documents([("app.yaml", yaml.safe_dump(app)), ("fleet.yaml", yaml.safe_dump(spec))])
 
@@ -82,7 +83,8 @@ def test_every_word_reaches_the_scheduler(problem: Problem) -> None:
     assert web.avoided_sites == ("aws/ap-northeast-1c",)
     assert web.pinned == {A: 2} and web.priority == 10 and web.team == "storefront"
     assert web.dearer == {"alibaba-intl/ap-southeast-1a": 0.001}
-    assert (web.survives, web.max_per) == ({"zone": 0.5}, {"node": 3})
+    assert (web.survives, web.max_per, web.max_spot_share) == ({"zone": 0.5}, {"node": 3}, 0.5)
+    assert {t.headroom for t in problem.site_by_id[A].types} == {0.2}
     assert web.users == (UserLatency(population="singapore", max_rtt_ms=20),)
     assert web.edges[0].within == "zone"
     assert cache.max_node_share == 0.5

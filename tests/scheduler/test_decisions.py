@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.efficiency import pool_worths
 from scheduler.problem import (
     INTERNET,
     CurrentPool,
@@ -20,6 +21,7 @@ from scheduler.problem import (
     Spread,
 )
 from scheduler.solve import solve
+from scheduler.traffic import edge_costs
 from scheduler.verdicts import InfeasibleVerdict, Solved
 
 SMALL = InstanceOffer(name="small", vcpu=2, cpu_millicores=1900, memory_mib=3000, price_per_hour=0.1)
@@ -137,6 +139,43 @@ def test_a_latency_limit_keeps_caller_and_callee_together() -> None:
     cheap = site("b/y1", types=(replace(SMALL, price_per_hour=0.01),))
     found = placed(problem(caller, service("callee"), sites=(A1, cheap)))
     assert "a/x1" in found["callee"]
+
+
+def test_calls_stay_in_the_region_even_where_another_region_is_cheaper() -> None:
+    """Own zone, own region, then the cheapest: what Kubernetes does knows no prices."""
+    pairs = [(a, b) for a in ("a/x", "b/y") for b in ("a/x", "b/y")]
+    routes = tuple(Route(src=a, dst=b, rtt_ms=1.0, price_per_gb=0.2 if a == b else 0.05) for a, b in pairs)
+    edge = Edge(callee="callee", calls_per_s=1000.0, bytes_per_call=1000.0)
+    caller = service("caller", replicas=1, pinned={"a/x1": 1}, edges=(edge,))
+    callee = service("callee", pinned={"a/x2": 1, "b/y1": 1})
+    p = problem(caller, callee, sites=(A1, A2, B1), routes=routes)
+    where = {"caller": {"a/x1": 1}, "callee": {"a/x2": 1, "b/y1": 1}}
+    (row,) = edge_costs(p, caller, where)
+    assert row.hop is not None and row.hop.place == "a/x" and row.per_hour == pytest.approx(3.6 * 0.2)
+    verdict = solve(p)
+    assert isinstance(verdict, Solved)
+    cost = verdict.placement.cost
+    assert cost.egress_per_hour == pytest.approx(3.6 * 0.2)
+    assert verdict.placement.lower_bound_per_hour <= cost.total_per_hour
+    gone = replace(callee, pinned={}, allowed_sites=("b/y1",))
+    (row,) = edge_costs(problem(caller, gone, sites=(A1, B1), routes=routes), caller, {**where, "callee": {"b/y1": 2}})
+    assert row.hop is not None and row.hop.place == "b/y"
+
+
+def test_a_pool_is_worth_what_its_pods_are_at_the_dual_prices() -> None:
+    """A machine that is full is worth its price; one that is half empty on the only type is not."""
+    full = problem(service("s", replicas=2, cpu_millicores=950, memory_mib=1500), sites=(A1,))
+    loose = problem(service("s", replicas=1, cpu_millicores=950, memory_mib=1500), sites=(A1,))
+    worths = []
+    for p in (full, loose):
+        verdict = solve(p)
+        assert isinstance(verdict, Solved)
+        (pool,) = pool_worths(p, verdict)
+        assert pool.services == ("s",) and pool.price_per_hour == pytest.approx(0.1)
+        worths.append(pool.efficiency)
+    # `large` gives 7900m for 0.38: 950m of it are worth 0.0457, and no more may be asked of `small` either.
+    assert worths[1] is not None and worths[0] == pytest.approx(2 * worths[1])
+    assert 0.4 < worths[1] <= 0.5
 
 
 def test_egress_outweighs_a_cheaper_machine() -> None:

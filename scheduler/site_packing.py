@@ -1,0 +1,109 @@
+"""Nodes for the pods of one zone: filled by the linear program's mix, or, where that is cheaper, on whole machines.
+
+Callers: large, stay. Pure and deterministic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from scheduler.bulk import SPARE, Load, Packer, Pods
+from scheduler.grid import Floats, Grid, Place
+from scheduler.prices import Kinds, mix_prices
+from scheduler.sizes import DIMENSIONS
+from scheduler.whole import SLACKS, Exchange, rounded_mix, types_of, whole_mix
+
+REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
+FEW_REPAIRS = 12  # where most of the nodes exist and are well filled, or other machines are tried after it
+MANY_MACHINES = 150  # from which on a machine more of each type is as good as the cheapest whole ones
+CHEAPER = 1e-6  # what other machines must save per hour to be tried
+
+
+def pack_site(
+    grid: Grid, place: Place, kinds: Kinds, counts: Floats, spare: Floats, existing: Sequence[int] = ()
+) -> list[Load] | None:
+    """Nodes for so many pods of each service (counts, per service) and the spare room; None where a pod fits nowhere.
+
+    existing: types of the nodes that run there now; they are filled first.
+    """
+    here = np.flatnonzero((counts > 0) & ~grid.dedicated)
+    if not len(here):
+        return []
+    demand = np.zeros((kinds.count, DIMENSIONS))
+    np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
+    prices = mix_prices(place, kinds, demand, tidy=True, zones=1)
+    if prices is None:
+        return None
+    packer = Packer(grid, place, kinds, prices)
+    waiting = [pods for i in here for pods in packer.pods(int(i), int(counts[i]))]
+    if spare.any():
+        waiting.append(packer.spare(spare))
+    packer.bulk(waiting, existing)
+    rest = packer.one_by_one(waiting)
+    if rest is None:
+        return None
+    packer.downsize(rest)
+    packer.loads = [load for load in packer.loads if load.pods] + rest
+    whole = not existing and not packer.strangers and not grid.problem.spare_node_per_pool
+    packer.improve(FEW_REPAIRS if existing or whole else REPAIRS)
+    if whole:
+        _on_whole_machines(packer, demand, counts, spare)
+    return packer.loads
+
+
+def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats) -> None:
+    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit."""
+    grid, place = packer.grid, packer.place
+    paid = sum(float(place.prices[load.kind]) for load in packer.loads)
+    many = math.inf if place.sites[0].max_machines is None else len(packer.loads)
+    vcpu = sum(float(place.vcpu[load.kind]) for load in packer.loads)
+    least_price = packer.prices.cost + (packer.known[SPARE].worth if spare.any() else 0.0)
+    limits = (paid - CHEAPER, many, vcpu if place.region in grid.problem.region_quota_vcpu else math.inf)
+    least = max(math.ceil(pods.total / pods.cap) for pods in packer.known.values())
+    for slack in SLACKS:
+        if least_price * (1.0 + slack) >= limits[0]:
+            return
+        if packer.prices.machines.sum() > MANY_MACHINES:
+            mix = rounded_mix(place, packer.kinds, demand, slack, limits)
+        else:
+            mix = whole_mix(place, packer.kinds, demand, spare, slack, least, limits)
+        if mix is None:
+            return
+        prices = replace(packer.prices, machines=mix.machines.astype(float), shares=mix.shares)
+        other = Packer(grid, place, packer.kinds, prices)
+        waiting = [
+            pods for i in np.flatnonzero((counts > 0) & ~grid.dedicated) for pods in other.pods(int(i), int(counts[i]))
+        ]
+        if spare.any():
+            waiting.append(other.spare(spare))
+        if _exchanged(other, waiting, types_of(mix.machines.tolist(), place.prices)):
+            packer.loads = other.loads
+            return
+
+
+def _exchanged(packer: Packer, waiting: list[Pods], kinds: list[int]) -> bool:
+    """All of the pods on exactly these nodes; False where that was not found."""
+    packer.bulk(waiting, kinds)
+    place = {pods.service: i for i, pods in enumerate(waiting)}
+    on = np.zeros((len(kinds), len(waiting)), np.int16)
+    for node, load in enumerate(packer.loads):
+        for service, n in load.pods.items():
+            on[node, place[service]] = n
+    sizes = np.array([pods.size for pods in waiting])
+    caps = np.array([pods.cap for pods in waiting], float)
+    totals = np.array([pods.total for pods in waiting], np.int64)
+    exchange = Exchange(on, totals, sizes, caps, packer.place.rooms[[load.kind for load in packer.loads]])
+    for i, pods in enumerate(waiting):
+        for _ in range(pods.count):
+            if not exchange.add(i):
+                return False
+    if not exchange.run():
+        return False
+    for node, load in enumerate(packer.loads):
+        load.pods = {waiting[i].service: int(on[node, i]) for i in np.flatnonzero(on[node]).tolist()}
+    packer.loads = [load for load in packer.loads if load.pods]
+    return True
