@@ -41,7 +41,6 @@ def survey(
 ) -> None:
     """Everything in the fleet's accounts and regions, clusters included, and who manages it: a Terraform state that you
     or the fleet name, a Helm release, duoyun, or nobody. Changes nothing.
-
     Exit 0 where all could be seen that this executor works for, 75 where something of it is unknown.
 
     duoyun survey --fleet examples/miniprogram --terraform-state network.json --by nobody

@@ -36,6 +36,11 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (
         "let this machine pass the proxy, or correct the account's `proxy_url`",
     ),
     (
+        r"[Pp]roxy.*(Connection refused|NewConnectionError|Name or service not known|Failed to resolve)",
+        "is not reached: nothing answers where the proxy should be",
+        "check host and port of the account's `proxy_url` (or HTTPS_PROXY), and that the proxy runs",
+    ),
+    (
         r"Tunnel connection failed|ProxyError|ProxyConnectionError|connect to proxy|Failed to connect to proxy",
         "is not reached: the proxy does not let us through",
         "check the account's `proxy_url` (or HTTPS_PROXY), and that the proxy allows CONNECT to that host",
@@ -90,7 +95,8 @@ def unanswered(exc: BaseException) -> Unanswered:
     host = next((g for g in found.groups() if g), "") if found else ""
     for pattern, what, mend in _TEXTS:
         if re.search(pattern, text, re.DOTALL):
-            return Unanswered(what, mend, host)
+            # Some SDKs name the proxy as the host then.
+            return Unanswered(what, mend, "" if "proxy" in what else host)
     mend = "check the network, and the account's `endpoint` and `proxy_url`"
     return Unanswered("does not answer", mend, host, known=False)
 

@@ -6,6 +6,7 @@ Callers: the other files of this package. The SDK's own retries are off; provide
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,9 @@ ENDPOINTS = {
     "azure-cn": ("https://management.chinacloudapi.cn", "login.chinacloudapi.cn"),
 }
 _SDK_OPTIONS: dict[str, Any] = {"retry_total": 0, "polling_interval": 1, "logging_enable": False}
+
+# azure-identity warns of each failed attempt; what failed is in our errors, and nothing else belongs on the terminal.
+logging.getLogger("azure.identity").addHandler(logging.NullHandler())
 
 
 class LoopbackBearer(SansIOHTTPPolicy):  # type: ignore[misc]

@@ -20,6 +20,8 @@ MARK: Final = "withheld:"
 # scrypt (RFC 7914): a guess costs some 10 ms, so that a short password cannot be tried out by the million.
 _COST, _BLOCK, _BYTES = 2**12, 8, 8
 
+_NOT_SHOWN: Final = f"{MARK}(not shown)"
+
 At = tuple[str, ...]
 """Keys down to an `env` entry; entries of lists by their names."""
 
@@ -49,11 +51,17 @@ def beside(observed: Observed, desired: KubernetesObject) -> Observed:
 
 
 def unread(diffs: Iterable[FieldDiff]) -> tuple[FieldDiff, ...]:
-    """Differences without what stands in somebody else's environment variables."""
+    """Differences without what stands in somebody else's environment variables, as field, entry or list."""
 
     def masked(diff: FieldDiff) -> FieldDiff:
-        literal = isinstance(diff.before, str) and ".env[" in diff.path and diff.path.endswith(".value")
-        return replace(diff, before=f"{MARK}(not shown)") if literal else diff
+        last = diff.path.rpartition(".")[2]
+        if last == "value" and ".env[" in diff.path:
+            return replace(diff, before=_NOT_SHOWN if isinstance(diff.before, str) else diff.before)
+        # An entry is looked at as the list of one that it comes from.
+        entry = last.startswith("env[")
+        node = [diff.before] if entry else diff.before
+        hidden = _mapped(node, ("env",) if entry or last == "env" else (), lambda _at, _value: _NOT_SHOWN)
+        return replace(diff, before=hidden[0] if entry else hidden)
 
     return tuple(masked(diff) for diff in diffs)
 

@@ -21,6 +21,10 @@ TROUBLE = {
     "no tls": (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS"),
     "login": (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), "wants to know who we are"),
     "proxy": (OSError("Tunnel connection failed: 403 Forbidden"), "does not let us through"),
+    "no proxy": (
+        OSError("Unable to connect to proxy: NewConnectionError(Connection refused)"),
+        "nothing answers where",
+    ),
     "half": (OSError("Connection broken: IncompleteRead(41 bytes read)"), "broke off"),
     "refused": (ConnectionRefusedError(111, "Connection refused"), "refuses connections"),
     "slow": (TimeoutError("The read operation timed out"), "in time"),

@@ -71,6 +71,18 @@ def test_it_is_compared_without_being_read() -> None:
     path = "spec.template.spec.containers[name=web].env[name=PASSWORD].value"
     (row,) = unread([FieldDiff(path, "hunter2", "ours")])
     assert (row.before, row.after) == ("withheld:(not shown)", "ours")
+    container = path.partition(".env")[0]
+    whole = LIVE["spec"]["template"]["spec"]["containers"][0]
+    for at, before in (
+        (path.removesuffix(".value"), env(LIVE)[0]),
+        (f"{container}.env", env(LIVE)),
+        (container, whole),
+    ):
+        (row,) = unread([FieldDiff(at, before, None)])
+        assert "hunter2" not in str(row)
+        assert "PASSWORD" in str(row.before)
+    kept_as_they_are = [FieldDiff("spec.replicas", 1, 2), FieldDiff(f"{container}.image", "a", "b")]
+    assert list(unread(kept_as_they_are)) == kept_as_they_are
 
 
 def test_it_comes_back_from_whoever_has_it() -> None:
