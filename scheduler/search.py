@@ -267,7 +267,7 @@ class Search:
 
 
 def _roots(sized: BySize) -> tuple[int, Draft | None]:
-    """Divides the parts and looks at the roots of those with the lowest bounds: nodes searched, and a first solution."""
+    """Divides the parts and looks at the roots of those with the lowest bounds: nodes searched, and any solution."""
     sized.divide()
     nodes, draft = 0, None
     for _ in range(ROOTS):

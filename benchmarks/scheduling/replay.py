@@ -88,12 +88,11 @@ def spread_score(counts: Floats) -> Floats:
 
 
 def replay(problem: Problem, verdict: Solved, seed: int, *, largest_first: bool = False) -> Outcome:
-    """All sites of a placement. The room for rolling updates and node_headroom are free for the scheduler to use.
+    """All sites of a placement. The room for rolling updates and all headroom are free for the scheduler to use.
 
     largest_first: as if pods had priorities by their size, which is how the scheduler orders its queue.
     """
     rng = stream(seed, "replay with the default scheduler")
-    whole = replace(problem, node_headroom=0.0)
     placed = {row.service: row.replicas for row in verdict.placement.services}
     sums = np.zeros(4)
     for site in problem.sites:
@@ -102,7 +101,7 @@ def replay(problem: Problem, verdict: Solved, seed: int, *, largest_first: bool 
             rng.shuffle(rows)
             if largest_first:
                 rows.sort(key=lambda row: -weight(site, row[0]))
-            sums += _site(whole, site, rows, [p.instance_type for p in verdict.packing if p.site == site.id], rng)
+            sums += _site(problem, site, rows, [p.instance_type for p in verdict.packing if p.site == site.id], rng)
     return Outcome(int(sums[0]), int(sums[1]), int(sums[2]), float(sums[3]))
 
 
@@ -115,7 +114,7 @@ def weight(site: SiteOffer, service: ServiceDemand) -> float:
 def _site(
     problem: Problem, site: SiteOffer, rows: list[tuple[ServiceDemand, int]], bought: list[str], rng: Random
 ) -> Floats:
-    holds = {t.name: np.array(room(problem, t), float) for t in site.types}
+    holds = {t.name: np.array(room(problem, replace(t, headroom=0.0)), float) for t in site.types}
     nodes = Nodes(np.array([holds[name] for name in bought]))
     pending: list[ServiceDemand] = []
     pods = 0
