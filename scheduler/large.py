@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scheduler.aside import side_by_side
 from scheduler.bulk import SPARE, Load, loose_key
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
@@ -66,8 +67,10 @@ class Model:
         return out
 
     def mix(self, counts: Floats) -> list[PlacePrices | None]:
-        places = enumerate(self.grid.places)
-        return [mix_prices(p, self.kinds[k], self.demand(counts, k), tidy=True) for k, p in places]
+        def of(k: int) -> PlacePrices | None:
+            return mix_prices(self.grid.places[k], self.kinds[k], self.demand(counts, k), tidy=True)
+
+        return list(side_by_side(of, range(len(self.grid.places))))
 
 
 @dataclass(slots=True)
@@ -235,21 +238,26 @@ def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
     machines: dict[str, float] = {}
     vcpu: dict[str, float] = {}
     dedicated: dict[tuple[str, str, str], int] = {}
-    for k, place in enumerate(grid.places):
-        for z, site in enumerate(place.sites):
-            mine = zoned[k][:, z]
-            packed = pack_site(grid, place, model.kinds[k], mine, spare_size(grid, mine))
-            if packed is None:
-                return None, []
-            packed = with_spares(grid, packed)
-            loads += node_loads(grid, k, site.id, packed)
-            machines[site.id] = len(packed)
-            vcpu[place.region] = vcpu.get(place.region, 0.0) + sum(float(place.vcpu[n.kind]) for n in packed)
-            size = {t.name: t.vcpu for t in site.types}
-            for key, count in own_machines(grid, mine, site).items():
-                dedicated[key] = count
-                machines[site.id] += count
-                vcpu[place.region] += size[key[2]] * count
+
+    def pack(zone: tuple[int, int]) -> list[Load] | None:
+        k, z = zone
+        mine = zoned[k][:, z]
+        return pack_site(grid, grid.places[k], model.kinds[k], mine, spare_size(grid, mine))
+
+    zones = [(k, z) for k, place in enumerate(grid.places) for z in range(len(place.sites))]
+    for (k, z), packed in zip(zones, side_by_side(pack, zones), strict=True):
+        if packed is None:
+            return None, []
+        place, site = grid.places[k], grid.places[k].sites[z]
+        nodes = with_spares(grid, packed)
+        loads += node_loads(grid, k, site.id, nodes)
+        machines[site.id] = len(nodes)
+        vcpu[place.region] = vcpu.get(place.region, 0.0) + sum(float(place.vcpu[n.kind]) for n in nodes)
+        size = {t.name: t.vcpu for t in site.types}
+        for key, count in own_machines(grid, zoned[k][:, z], site).items():
+            dedicated[key] = count
+            machines[site.id] += count
+            vcpu[place.region] += size[key[2]] * count
     broken = _over(grid, machines, vcpu)
     if broken:
         return None, broken
