@@ -70,7 +70,9 @@ class Calls:
                 delay_s = self._delay_s(error, tries)
                 if tries >= self._max_attempts or delay_s >= call.remaining_s():
                     raise
-                call.progress(f"{operation}: {error}; again in {delay_s:.1f} s")
+                told = str(error)
+                said = told if told.startswith(operation) else f"{operation}: {told}"
+                call.progress(f"{said}; again in {delay_s:.1f} s")
             self._wait(delay_s, call, operation)
 
     def _attempt(self, bucket: TokenBucket, operation: str, fn: Callable[[], T], call: Call, write: bool) -> T:

@@ -238,7 +238,10 @@ def test_an_account_that_does_not_tell_its_quota_is_said_and_what_was_known_hold
     running: Any, path: Path, said: Json
 ) -> None:
     ask = ("providers", "quotas", "--fleet", str(path), "--account", "alibaba-cn", "--refresh", "--timeout", "3s")
-    assert said(*ask)[0] == 0
+    code, data = said(*ask)
+    assert code == 0
+    known = data["regions"][0]["vcpu"]  # less than the limit where other tests' machines run
+    assert 0 < known <= VCPU_LIMIT
     row = {"id": "quotas", "service": "alibaba", "operation": "ecs:DescribeAccountAttributes", "error": "forbidden"}
     running.sandbox.faults.add({**row, "count": -1})
     try:
@@ -246,7 +249,7 @@ def test_an_account_that_does_not_tell_its_quota_is_said_and_what_was_known_hold
     finally:
         running.sandbox.faults.remove("quotas")
     (told,) = data["regions"]
-    assert (code, told["vcpu"], bool(told["error"]["summary"])) == (75, VCPU_LIMIT, True)
+    assert (code, told["vcpu"], bool(told["error"]["summary"])) == (75, known, True)
 
 
 def test_zones_that_an_account_does_not_tell_are_said_and_the_prices_are_kept_all_the_same(

@@ -143,16 +143,20 @@ def test_a_thread_that_never_rests_gets_nothing_of_a_held_call(pair: tuple[socke
     far.sendall(b"answer")
     found, halt, done = calls.Held(), threading.Event(), [0]
 
+    go = threading.Event()
+
     def restless() -> None:
+        go.wait()
         while not halt.is_set():
             done[0] += 1
 
     before_s = sys.getswitchinterval()
     thread = threading.Thread(target=restless)
     thread.start()
-    sys.setswitchinterval(10.0)
+    sys.setswitchinterval(10.0)  # before the other thread begins to wait for the lock: a wait keeps its interval
     try:
         counted = done[0]
+        go.set()
         for _ in range(1000):
             found.send(near, b"ask")
         assert found.read(near) == b"answer"

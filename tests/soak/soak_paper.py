@@ -20,6 +20,7 @@ from soak_hooks import Sites
 from model.codec import resource_from_data, to_data
 from model.errors import DependencyInUse, NotFound, RolloutFailed
 from model.resources import Address, AnyResource, Change, Kind, KubernetesObject, Observed
+from orchestrator.executor import ANY
 from providers.base import Account, Call, Capability, Identity
 
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
@@ -74,6 +75,8 @@ class Paper:
 
 class PaperTargets:
     """As orchestrator.targets.Targets."""
+
+    executor = ANY
 
     def __init__(self, paper: Paper) -> None:
         self._paper = paper
