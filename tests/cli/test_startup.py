@@ -148,6 +148,6 @@ def test_schemas_are_json_schema(kind: str) -> None:
 
 
 def test_without_a_sandbox_the_message_says_how_to_start_one(tmp_path: Path) -> None:
-    done = duoyun("plan", "examples/miniprogram", env={"HOME": str(tmp_path), "XDG_STATE_HOME": ""})
+    done = duoyun("plan", "examples/starter", env={"HOME": str(tmp_path), "XDG_STATE_HOME": ""})
     assert done.returncode == 75
     assert "duoyun sandbox up" in done.stderr
