@@ -32,6 +32,7 @@ EXPIRE_EVERY_S: Final = 0.05
 ASK_IN_A_ROW: Final = 16  # before answers are read, where we have to be there when they come
 READ_AT_ONCE: Final = 512  # answers between two turns: the rest waits for the next, and the kernel knows when it came
 LATE_S: Final = 0.003
+LATE_FOR_S: Final = 1.0  # after we were late once: whoever kept us waiting is likely to go on
 LAGS_KEPT: Final = 20_000
 FILES_SPARED: Final = 64  # of those that the process may open, for others
 NEW_MOST: Final = 1_000  # connections for which room is spared among those kept, or a quarter of all
@@ -81,6 +82,7 @@ class Wheel:
         self._turn_s = _NEVER  # when the next turn is due, or the one under way was
         self._lag_s = 0.0
         self._lag_before_s = 0.0
+        self._late_until_s = 0.0
         self._busy_s = 0.0  # since when we have read nothing, having had other things to do; 0 where we waited
         self._read_s = 0.0
         self._since_s = 0.0  # since when what is being read may have lain there
@@ -105,6 +107,8 @@ class Wheel:
         if deadline_s < self._expire_s:  # noqa: PLR1730  (min() takes three times as long)
             self._expire_s = deadline_s
         spoke.ask(now_s)
+        if spoke.doubt_s > LATE_S:
+            self._by_lag(spoke.doubt_s, now_s)
         if self._resting:
             self._take_turn_in(TICK_S)
         return True
@@ -239,7 +243,7 @@ class Wheel:
         now_s, due_s, self._resting = time.monotonic(), self._turn_s, False
         lag_s = max(0.0, now_s - due_s)
         self._lag_before_s, self._lag_s = self._lag_s, lag_s
-        self.calls = self._held if lag_s > LATE_S else self._plain  # somebody else may have kept us waiting
+        self._by_lag(lag_s, now_s)
         self.lags_s.append(lag_s)
         try:
             self._read()
@@ -253,6 +257,12 @@ class Wheel:
                 self._take_turn_in(REST_S)
             else:
                 self._turn_s, self._resting = _NEVER, True
+
+    def _by_lag(self, lag_s: float, now_s: float) -> None:
+        """Which calls are made next: another thread may have kept us waiting, in a turn or as we asked."""
+        if lag_s > LATE_S:
+            self._late_until_s = now_s + LATE_FOR_S
+        self.calls = self._held if now_s < self._late_until_s else self._plain
 
     def _sweep(self, now_s: float) -> None:
         """Questions whose time is over, connections that nobody used for long."""

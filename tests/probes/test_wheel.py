@@ -282,6 +282,32 @@ def test_who_still_waits_when_the_prober_closes_is_told(monkeypatch: pytest.Monk
     asyncio.run(asyncio.wait_for(go(), WITHIN_S))
 
 
+@pytest.mark.skipif(not isinstance(calls.held_or(calls.Plain()), calls.Held), reason="64-bit Linux only")
+def test_whoever_was_kept_waiting_once_keeps_the_lock_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As we asked, or in a turn: else each other question would be made to wait again."""
+    monkeypatch.setattr("probes.wheel.LATE_FOR_S", 0.3)
+
+    class Slow(calls.Plain):
+        def send(self, sock: socket.socket, data: bytes) -> int:
+            time.sleep(0.005)  # as long as it takes to have the lock back from a thread that never rests
+            return super().send(sock, data)
+
+    async def go() -> None:
+        async with Server() as server, Prober("here") as prober:
+            target = server.target()
+            await prober.look(target, order())
+            wheel = prober.wheel
+            assert isinstance(wheel.calls, calls.Plain)
+            wheel.calls = Slow()
+            for _ in range(2):
+                await prober.look(target, order())
+                assert isinstance(wheel.calls, calls.Held)
+            while isinstance(wheel.calls, calls.Held):
+                await prober.look(target, order())
+
+    asyncio.run(asyncio.wait_for(go(), WITHIN_S))
+
+
 def test_connections_are_kept_as_far_as_there_is_room_and_the_rest_is_no_fault_of_the_target() -> None:
     async def go() -> None:
         async with Server() as server, Prober("here", room=8) as prober:
