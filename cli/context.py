@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from cli.options import files, seconds_of
 
 if TYPE_CHECKING:
+    from model.spec.fleet import Fleet
     from orchestrator.executor import Executor
     from orchestrator.planning import Context
+    from orchestrator.targets import Targets
 
 OBSERVE_TIMEOUT_S = 60.0
 
@@ -33,6 +35,13 @@ def executor() -> Executor:
 def folder_of(fleet: Path) -> Path:
     """Where what a fleet file names is found; the folder itself stands for the fleet.yaml in it."""
     return fleet if fleet.is_dir() else fleet.parent
+
+
+def targets_of(path: Path, fleet: Fleet) -> Targets:
+    """The adapters of a fleet without an application, for this executor. path: as the user named the fleet file."""
+    from orchestrator.targets import Targets
+
+    return Targets(fleet, folder=folder_of(path), executor=executor())
 
 
 @contextmanager

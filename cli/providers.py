@@ -71,18 +71,17 @@ def check(
 
     duoyun providers check --fleet examples/miniprogram --account aws-cn
     """
-    from cli.context import executor
+    from cli.context import targets_of
     from cli.interrupt import Stop
     from orchestrator.accounts import check as check_now
     from orchestrator.accounts import exit_code
     from orchestrator.load import load_fleet
-    from orchestrator.targets import Targets
 
     out: Output = ctx.obj
     known, limit_s = load_fleet(fleet), seconds_of("--timeout", timeout)
     with Stop(4 * limit_s) as stop:
         rows = check_now(
-            known, Targets(known, executor=executor()), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked
+            known, targets_of(fleet, known), accounts=account or (), timeout_s=limit_s, cancelled=stop.asked
         )
     code = exit_code(rows)
     out.result({"accounts": [row.to_dict() for row in rows]}, code)
@@ -135,14 +134,13 @@ def prices(
     """
     import time
 
-    from cli.context import executor
+    from cli.context import targets_of
     from cli.interrupt import Stop
     from cli.prices import show_prices, with_errors
     from model.exit_codes import ExitCode
     from orchestrator.load import load_fleet_book
     from orchestrator.prices import refresh as fetch
     from orchestrator.prices import told
-    from orchestrator.targets import Targets
 
     out: Output = ctx.obj
     known, book = load_fleet_book(fleet)
@@ -152,7 +150,7 @@ def prices(
         with Stop(4 * limit_s) as stop:
             fetched = fetch(
                 known,
-                Targets(known, executor=executor()),
+                targets_of(fleet, known),
                 accounts=account or (),
                 timeout_s=limit_s,
                 cancelled=stop.asked,
@@ -197,23 +195,24 @@ def quotas(
     import time
     from dataclasses import replace
 
+    from cli.context import targets_of
     from cli.interrupt import Stop
     from cli.prices import show_quotas
+    from model.errors import UsageError
     from model.exit_codes import ExitCode
     from orchestrator import offers
     from orchestrator.load import load_fleet
-    from orchestrator.targets import Targets
 
     out: Output = ctx.obj
-    known, names = load_fleet(fleet), tuple(account or ())
     if refresh and forget:
-        raise typer.BadParameter("--refresh and --forget exclude each other")
+        raise UsageError("--refresh and --forget exclude each other", mend="give one of them")
+    known, names = load_fleet(fleet), tuple(account or ())
     errors: dict[str, Any] = {}
     if refresh:
         limit_s = seconds_of("--timeout", timeout)
         with Stop(4 * limit_s) as stop:
-            fetched = offers.refresh(known, Targets(known), accounts=names, timeout_s=limit_s, cancelled=stop.asked)
-        errors = dict(fetched)
+            targets = targets_of(fleet, known)
+            errors = dict(offers.refresh(known, targets, accounts=names, timeout_s=limit_s, cancelled=stop.asked))
     elif forget:
         offers.forget(known, names)
     told, warnings = offers.told(known, time.time(), names)

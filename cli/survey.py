@@ -45,12 +45,11 @@ def survey(
 
     duoyun survey --fleet examples/miniprogram --terraform-state network.json --by nobody
     """
-    from cli.context import executor, folder_of
+    from cli.context import folder_of, targets_of
     from cli.interrupt import Stop
     from orchestrator.load import load_fleet
     from orchestrator.survey import adopted_in, store_for_reading
     from orchestrator.survey import survey as survey_now
-    from orchestrator.targets import Targets
     from orchestrator.terraform_state import read_states, state_files
 
     out: Output = ctx.obj
@@ -59,7 +58,7 @@ def survey(
     folder = folder_of(fleet)
     states = read_states(state_files(known, folder, terraform_state or ()))
     kept = store_for_reading(known, store)
-    targets = Targets(known, folder=folder, executor=executor())
+    targets = targets_of(fleet, known)
     targets.executor.require_fit(known)
     with (
         Stop(10 * limit_s) as stop,
@@ -68,7 +67,7 @@ def survey(
     ):
         found = survey_now(
             known,
-            Targets(known, executor=executor()),
+            targets,
             states,
             adopted=adopted_in(kept, known),
             timeout_s=limit_s,

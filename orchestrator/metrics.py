@@ -137,7 +137,11 @@ class Judge:
             return
         self._next_s = now_s + _EVERY_S
         for metric in self.metrics:
-            reading = read(metric)
+            try:
+                reading = read(metric)
+            except InvalidInput as exc:  # it was accepted before: whoever asks now cannot judge by it
+                self.evidence = self.evidence or exc.summary
+                return
             if reading.why:
                 self._why[metric.name] = reading.why
                 continue

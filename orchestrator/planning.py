@@ -23,6 +23,7 @@ from model.resources import (
     Ownership,
 )
 from orchestrator.abilities import lacking
+from orchestrator.adopted import adopted_replaced, is_adopted, kept_adopted
 from orchestrator.approvals.flow import Asking
 from orchestrator.approvals.prove import Proof
 from orchestrator.beside import require_free
@@ -206,7 +207,7 @@ def plan_for(
     context.targets.executor.require_fit(loaded.fleet)
     records = records_here(context)
     part = _part(context, tuple(items), in_order=in_order)
-    items = _as_adopted(part.items, records)
+    items = kept_adopted(part.items, records)
     world = observe_for(context, items, records)
     found, items = _reconcile(context, items, world, records)
     if found.missing:
@@ -259,30 +260,6 @@ def _part(context: Context, items: tuple[Item, ...], *, in_order: bool) -> Part:
     return part_of(bound_now(context, items), deployed, context.may, in_order=in_order)
 
 
-def _adopted(record: Record) -> bool:
-    return record.ownership is Ownership.ADOPT
-
-
-def _as_adopted(items: Iterable[Item], records: Mapping[Address, Record]) -> tuple[Item, ...]:
-    """What `duoyun adopt` recorded stays adopted, whatever the fleet says of it: it is changed, and never destroyed."""
-    kept = {a for a, record in records.items() if _adopted(record)}
-    return tuple(replace(item, ownership=Ownership.ADOPT) if item.address in kept else item for item in items)
-
-
-def adopted_replaced(actions: Iterable[Action], items: Iterable[Item]) -> list[Diagnostic]:
-    """What was adopted is somebody's running system: it is changed in place, or not at all. Pure."""
-    adopted = {i.address for i in items if i.ownership is Ownership.ADOPT}
-    mend = (
-        "give the service another name, so that both run side by side until the old one is deleted by hand; or "
-        "`duoyun adopt --undo` it, and delete it when it may be away"
-    )
-    return [
-        Diagnostic("", f"{a.address} was adopted, and {a.reason}", mend)
-        for a in actions
-        if a.op is Op.REPLACE and a.address in adopted
-    ]
-
-
 def _reference_mend(address: Address) -> str:
     return f"create that {address.kind.value.replace('_', ' ')}, correct its name, or write `ownership: own`"
 
@@ -302,7 +279,7 @@ def observe_for(
         context.loaded.fleet,
         context.targets,
         regions=regions_of(context.loaded.fleet, scope),
-        also=[*also, *(a for a, r in records.items() if a.kind is not Kind.KUBERNETES_OBJECT or _adopted(r))],
+        also=[*also, *(a for a, r in records.items() if a.kind is not Kind.KUBERNETES_OBJECT or is_adopted(r))],
         foreign=foreign,
         timeout_s=context.timeout_s,
         cancelled=context.cancelled,

@@ -140,6 +140,13 @@ def test_twice_in_a_row_is_evidence_and_once_is_not(prometheus: Prometheus) -> N
     assert len(prometheus.asked) == 4
 
 
+def test_a_query_that_is_refused_while_we_watch_is_evidence_and_no_crash(prometheus: Prometheus) -> None:
+    judge = Judge((metric(prometheus),))
+    prometheus.says({"status": "error", "errorType": "bad_data", "error": "unknown function"}, 400)
+    judge.ask(0.0)
+    assert judge.evidence == "canary metric errors: unknown function"
+
+
 def test_what_has_no_value_is_neither_for_nor_against(prometheus: Prometheus) -> None:
     judge = Judge((metric(prometheus),))
     prometheus.vector()

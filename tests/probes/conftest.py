@@ -99,7 +99,7 @@ def sends_per_window() -> Callable[[Iterable[Send]], int]:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     """A self-signed certificate for 127.0.0.1 that ends in so many days, with its key."""
-    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
