@@ -252,6 +252,16 @@ def test_an_account_that_does_not_tell_its_quota_is_said_and_what_was_known_hold
     assert (code, told["vcpu"], bool(told["error"]["summary"])) == (75, known, True)
 
 
+def test_quotas_of_another_executors_partition_are_not_asked_for(
+    path: Path, said: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUOYUN_PARTITION", "aws")
+    code, data = said("providers", "quotas", "--fleet", str(path), "--account", "azure", "--refresh")
+    (row,) = data["regions"]
+    assert (code, row["age_s"]) == (75, None)
+    assert "this executor works for aws alone" in row["error"]["summary"]
+
+
 def test_zones_that_an_account_does_not_tell_are_said_and_the_prices_are_kept_all_the_same(
     running: Any, path: Path, said: Json
 ) -> None:
