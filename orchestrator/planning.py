@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.codec import digest
 from model.errors import Diagnostic, DuoyunError, InvalidInput, Unreachable
-from model.plan import Action, Cost, Item, Op, Placement, Plan
+from model.plan import Action, Cost, Item, Op, Placement, Plan, RevisionState
 from model.resources import (
     Address,
     AnyResource,
@@ -37,8 +37,9 @@ from orchestrator.parts import Part, part_of
 from orchestrator.placing import place
 from orchestrator.reconcile import Reconciled, Recorded, reconcile
 from orchestrator.stability import kept_placement
-from orchestrator.stages import with_canaries
+from orchestrator.stages import unjudged, with_canaries
 from orchestrator.store import Record, RecordState, Scope, Store
+from orchestrator.store.revisions import UNFINISHED
 from orchestrator.targets import Targets
 from orchestrator.terraform_state import States
 
@@ -294,16 +295,24 @@ def recorded_of(context: Context, records: Mapping[Address, Record]) -> dict[Add
             return False
         return any(owner != context.scope for owner in context.store.inventory.owners(address))
 
+    doubtful = _unjudged(context)
     return {
         address: Recorded(
             resource=record.desired,
             ownership=Ownership.REFERENCE if shared(address) else record.ownership,
             service=record.service,
             site=record.site,
-            confirmed=record.state is RecordState.LIVE,
+            confirmed=record.state is RecordState.LIVE and address not in doubtful,
         )
         for address, record in records.items()
     }
+
+
+def _unjudged(context: Context) -> frozenset[Address]:
+    newest = context.store.revisions.latest(context.scope)
+    if newest is None or newest.state not in (*UNFINISHED, RevisionState.FAILED):
+        return frozenset()
+    return unjudged(context.store.plans.load(newest.plan_sha256))
 
 
 def _reconcile(

@@ -32,7 +32,7 @@ _TEARDOWN_RANK = {
 class Recorded:
     """What the store knows of a resource that we own: as last applied, and whose it is.
 
-    confirmed: False where the release that created it was interrupted before it was seen to be ready.
+    confirmed: False where the release that created or changed it ended before it was seen to be ready, or was watched.
     """
 
     resource: AnyResource

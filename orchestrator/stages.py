@@ -2,9 +2,10 @@
 
 Callers: planning (stages_of), carry_out (part, whole). A service that runs has a Deployment for each zone: some of them
 get the new version first, over as many clouds as the share allows. Nothing is added for it, so it needs no room, and
-what it gets of the traffic is its share of the replicas. The order of a release stays: a service's canaries begin when
-all that it calls is new everywhere, so that a new caller never meets an old callee. Machines are no canaries: one that
-is replaced has another address, which its callers learn when all are replaced.
+what it gets of the traffic is its share of the replicas. What an unfinished release left new is the canary of the one
+that goes on with it. The order of a release stays: a service's canaries begin when all that it calls is new everywhere,
+so that a new caller never meets an old callee. Machines are no canaries: one that is replaced has another address,
+which its callers learn when all are replaced.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from model.plan import Action, Op, Plan, Stage
-from model.resources import KubernetesObject
+from model.resources import Address, KubernetesObject
 from orchestrator.engine.outcome import ActionOutcome, ActionState, Outcome
 
 
@@ -27,13 +28,13 @@ def stages_of(actions: Iterable[Action], share: float, watch_s: float) -> tuple[
     below = _below(by_id)
     changed: dict[str, list[Action]] = {}
     for action in by_id.values():
-        if action.service and action.op is Op.UPDATE and "/Deployment/" in action.address.name:
+        if action.service and action.op in (Op.UPDATE, Op.ADOPT) and "/Deployment/" in action.address.name:
             changed.setdefault(action.service, []).append(action)
     waves = _waves(changed, below)
     stages: list[Stage] = []
     done: frozenset[str] = frozenset()
     for wave in range(max(waves.values(), default=-1) + 1):
-        of_wave = [s for s in sorted(changed) if waves[s] == wave and len(changed[s]) > 1]
+        of_wave = [s for s in sorted(changed) if waves[s] == wave and _may_have(changed[s])]
         chosen = [a.id for s in of_wave for a in _canaries(changed[s], share)]
         if not chosen:
             continue
@@ -71,8 +72,15 @@ def _waves(changed: Mapping[str, list[Action]], below: Mapping[str, frozenset[st
     return waves
 
 
+def _may_have(rows: list[Action]) -> bool:
+    """Whether some of them can be new before others."""
+    return len(rows) > 1 and any(a.op is Op.UPDATE for a in rows)
+
+
 def _canaries(rows: list[Action], share: float) -> list[Action]:
-    """The smallest first, one in each cloud before a second in any; never all of them."""
+    """The smallest first, one in each cloud before a second in any; never all of them. Where some are new, these."""
+    if new := [a for a in rows if a.op is Op.ADOPT]:
+        return new
     most = share * sum(_replicas(a) for a in rows)
     left = sorted(rows, key=lambda a: (_replicas(a), a.address))
     chosen: list[Action] = []
@@ -103,6 +111,12 @@ def whole(plan: Plan, outcome: Outcome) -> Outcome:
     why = "not begun: the stage before it did not end well"
     rest = {a.id: ActionOutcome(id=a.id, state=ActionState.SKIPPED, why=why) for a in plan.actions}
     return replace(outcome, actions={i: outcome.actions.get(i, rest[i]) for i in rest})
+
+
+def unjudged(plan: Plan) -> frozenset[Address]:
+    """Canaries of a release that did not end well: nobody knows whether they were watched to the end."""
+    canaries = {i for stage in plan.stages for i in stage.canaries}
+    return frozenset(a.address for a in plan.actions if a.id in canaries)
 
 
 def with_canaries(plan: Plan) -> Plan:

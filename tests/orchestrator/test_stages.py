@@ -42,6 +42,13 @@ def test_one_in_each_cloud_before_a_second_in_any_as_far_as_the_share_goes() -> 
     assert len(stages_of(rows, 0.99, 1.0)[0].canaries) == 3, "never all"
 
 
+def test_what_an_unfinished_release_left_new_is_the_canary_and_nothing_else_is() -> None:
+    rows = [update("web", "x", op=Op.ADOPT, replicas=9), update("web", "y"), update("web", "z")]
+    (stage,) = stages_of(rows, 0.1, 1.0)
+    assert stage.canaries == stage.actions == ("web-x",)
+    assert stages_of([update("web", "x", op=Op.ADOPT), update("web", "y", op=Op.ADOPT)], 0.5, 1.0) == ()
+
+
 def test_a_service_in_one_place_has_no_canary() -> None:
     assert stages_of([update("web", "x"), update("orders", "x", "web-x")], 0.5, 1.0) == ()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ def problems(world: World, operation: str, expected: list[str]) -> list[str]:
         found += _lease(world, context)
         if (broken := context.store.audit.verify(str(context.scope))) is not None:
             found.append(f"the audit chain is broken: {broken}")
-        found += fenced(_entries(context))
+        entries = _entries(context)
+        images = {r.number: r.images["web"] for r in context.store.revisions.list(context.scope, limit=1000)}
+        found += fenced(entries)
+        found += canaries_first(entries, images)
     return found
 
 
@@ -160,4 +164,30 @@ def fenced(entries: list[AuditEntry]) -> list[str]:
     return found
 
 
-__all__ = ["clouds", "fenced", "inventory", "problems", "reference"]
+def canaries_first(entries: list[AuditEntry], images: Mapping[int, str]) -> list[str]:
+    """Releases that changed web's second Deployment before the first was in place, or ever, with a broken image. Pure.
+
+    images: web's, by revision. The first version is what is gone back to, which has no canaries.
+    """
+    found = []
+    broken = {number for number, image in images.items() if image.endswith(":missing")}
+    back = {number for number, image in images.items() if image.endswith(":1.0.0")}
+    back |= {e.data["revision"] for e in entries if e.kind == "revision_started" and e.data["rollback_of"]}
+    first: dict[int, str] = {}
+    live: set[tuple[int, str]] = set()
+    for entry in entries:
+        name, number = entry.data.get("address", ""), entry.data.get("revision", 0)
+        if "/Deployment/web-" not in name or number in back:
+            continue
+        release = 0 if number in broken else number  # whoever goes on with a broken one is bound by its canary
+        if entry.kind == "resource_live":
+            live.add((number, name))
+        elif entry.kind == "resource_updating" and first.setdefault(release, name) != name:
+            if number in broken:
+                found.append(f"entry {entry.seq}: revision {number}, which is broken, went on to {name}")
+            elif (number, first[number]) not in live:
+                found.append(f"entry {entry.seq}: {name} was changed before the canary {first[number]} was in place")
+    return found
+
+
+__all__ = ["canaries_first", "clouds", "fenced", "inventory", "problems", "reference"]

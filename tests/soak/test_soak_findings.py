@@ -7,10 +7,12 @@ import signal
 from dataclasses import replace
 from functools import partial
 
+import pytest
 import soak_faults
 import soak_world
-from soak_checks import fenced, problems, reference
+from soak_checks import canaries_first, fenced, problems, reference
 from soak_hooks import Sites
+from soak_world import OPERATIONS
 
 from model.plan import RevisionState
 from orchestrator import executing
@@ -25,15 +27,17 @@ def revisions(world):
         return [(r.number, r.state) for r in reversed(context.store.revisions.list(context.scope))]
 
 
-def verdict(operation):
+def verdict(world, operation):
     """The site right before the release's verdict is written: the last record has its commit behind it."""
     last = {"deploy": "record live", "destroy": "forget"}[operation]
     passed = []
+    with world.open("deploy") as context:
+        records = len(make_plan(context).plan.own_items)
 
     def place(kind, site):
         if kind == "call" and site.startswith("after") and site.endswith(last):
             passed.append(site)
-        if len(passed) == 21 and kind == "call" and ": " not in site:
+        if len(passed) == records and kind == "call" and ": " not in site:
             soak_faults.die()
 
     return place
@@ -41,7 +45,7 @@ def verdict(operation):
 
 def test_a_release_that_died_before_its_verdict_gets_one(paper_world, acted):
     for operation, state in (("deploy", RevisionState.DEPLOYED), ("destroy", RevisionState.DESTROYED)):
-        assert acted(operation, verdict(operation)) == -signal.SIGKILL
+        assert acted(operation, verdict(paper_world, operation)) == -signal.SIGKILL
         assert revisions(paper_world)[-1][1] is RevisionState.RUNNING
         assert acted(operation) == soak_world.ENDED  # the command again, not `resume`
         assert revisions(paper_world)[-1][1] is state
@@ -89,7 +93,7 @@ def test_a_broken_version_whose_release_died_while_waiting_for_it_is_not_taken_f
     expected = reference(paper_world, "update")
 
     def place(kind, site):
-        if kind == "call" and site.startswith("before") and site.endswith("Deployment/web-h: wait until ready"):
+        if kind == "call" and site.startswith("before") and site.endswith("Deployment/web-g: wait until ready"):
             soak_faults.die()
 
     assert acted("broken", place) == -signal.SIGKILL
@@ -97,6 +101,47 @@ def test_a_broken_version_whose_release_died_while_waiting_for_it_is_not_taken_f
     states = [state for _, state in revisions(paper_world)]
     assert RevisionState.ROLLED_BACK in states and states[-1] is RevisionState.DEPLOYED
     assert problems(paper_world, "broken", expected) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "died"),
+    [("broken", ("before", "wait until ready")), ("update", ("after", "record live"))],
+    ids=["while it is waited for", "while it is watched"],
+)
+def test_whoever_asks_anew_for_a_release_that_died_at_its_canary_has_that_canary(paper_world, acted, operation, died):
+    """The canary was in place, so that the next plan found one Deployment to change, and no canary for it."""
+    before = OPERATIONS[: OPERATIONS.index(operation)]
+    for earlier in before:
+        assert acted(earlier) == soak_world.ENDED
+
+    def place(kind, name):
+        if kind == "call" and name.startswith(died[0]) and name.endswith(f"Deployment/web-g: {died[1]}"):
+            soak_faults.die()
+
+    assert acted(operation, place) == -signal.SIGKILL
+    with paper_world.open(operation) as context:
+        plan = make_plan(context).plan
+        (stage,) = plan.stages
+        kept = {a.address.name.rsplit("/")[-1] for a in plan.actions if a.id not in stage.actions}
+    assert kept == {"web-h"}
+    assert acted(operation) == soak_world.ENDED  # the broken one is rolled back
+    assert problems(paper_world, operation, reference(paper_world, "update")) == []
+
+
+def test_the_soak_notices_a_release_that_went_on_without_its_canary():
+    def entry(seq, kind, revision, zone):
+        data = {"address": f"a/1/r/kubernetes_object/main/soak/Deployment/web-{zone}", "revision": revision}
+        return AuditEntry("c", seq, 0.0, "a", kind, data)
+
+    rows = [entry(1, "resource_updating", 2, "g"), entry(3, "resource_updating", 2, "h")]
+    assert canaries_first(rows, {2: "web:2.0.0"}) and canaries_first(rows, {2: "web:missing"})
+    rows.insert(1, entry(2, "resource_live", 2, "g"))
+    assert canaries_first(rows, {2: "web:2.0.0"}) == [] and canaries_first(rows, {2: "web:missing"})
+    anew = [entry(4, "resource_updating", 3, "h")]
+    assert canaries_first([rows[0], *anew], {2: "web:missing", 3: "web:missing"}), "also when asked for anew"
+    back = AuditEntry("c", 0, 0.0, "a", "revision_started", {"revision": 2, "rollback_of": 1})
+    assert canaries_first([back, rows[0], rows[2]], {2: "web:2.0.0"}) == [], "the way back has none"
+    assert canaries_first([rows[0], rows[2]], {2: "web:1.0.0"}) == [], "nor has the first version"
 
 
 def test_the_soak_notices_a_write_under_a_lost_lease():
