@@ -6,11 +6,12 @@ What could not be read is reported as unobserved, with its reason: unknown, neve
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from model.errors import CloudError, DuoyunError, Interrupted, NotFound, Unauthenticated
+from model.errors import DuoyunError, Interrupted, NotFound, Unauthenticated
 from model.resources import Address, Kind, Observed, State
 from model.spec.fleet import Fleet, RegionSpec
 from orchestrator.targets import Targets
@@ -84,63 +85,75 @@ def observe(
     foreign: list what is not ours too. Raises nothing for what cannot be reached: see World.unobserved. A wrong
     credential is raised, because nothing else that follows could be right; so is Interrupted.
     """
-    world = World()
-    scope, also = tuple(fleet.spec.regions if regions is None else regions), tuple(also)
-    tag = None if foreign else fleet.name
-
-    def call() -> Call:
-        return Call(deadline_s=time.monotonic() + timeout_s, fleet=fleet.name, cancelled=cancelled)
-
-    def read_cloud(job: tuple[RegionSpec, Kind]) -> None:
-        region, kind = job
-        plane = Plane(*_plane(fleet, region))
-        try:
-            cloud = targets.cloud(fleet.account(region.account))
-            for seen in cloud.list(kind, region.region, call(), fleet=tag):
-                world.resources[seen.address] = seen
-        except (Unauthenticated, Interrupted):
-            raise
-        except DuoyunError as exc:
-            world.unobserved[plane] = exc
-
-    def read_cluster(seen: Observed) -> None:
-        address = seen.address
-        plane = Plane(address.partition, address.account, address.region, address.name)
-        try:
-            region = regions_of(fleet, [address])[0]
-            cluster = targets.cluster(fleet.account(region.account), address.region, address.name, call())
-            for item in cluster.list(Kind.KUBERNETES_OBJECT, address.region, call(), fleet=fleet.name):
-                world.resources[item.address] = item
-        except (Unauthenticated, Interrupted):
-            raise
-        except DuoyunError as exc:
-            world.unobserved[plane] = exc
-
-    def read_one(address: Address) -> None:
-        try:
-            world.resources[address] = targets(address).get(address, call())
-        except NotFound:
-            return
-        except (Unauthenticated, Interrupted):
-            raise
-        except CloudError as exc:
-            cluster = address.name.split("/", 1)[0] if address.kind is Kind.KUBERNETES_OBJECT else ""
-            world.unobserved.setdefault(Plane(address.partition, address.account, address.region, cluster), exc)
-
+    scope, also = tuple(fleet.spec.regions if regions is None else regions), tuple(dict.fromkeys(also))
+    reader = _Reader(fleet, targets, None if foreign else fleet.name, timeout_s, cancelled)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="observe") as pool:
-        list(pool.map(read_cloud, [(r, k) for r in scope for k in CLOUD_KINDS]))
-        missed = [a for a in dict.fromkeys(also) if a not in world.resources and not world.unknown(a)]
-        list(pool.map(read_one, [a for a in missed if a.kind is not Kind.KUBERNETES_OBJECT]))
-        clusters = [
+        list(pool.map(reader.cloud, [(r, k) for r in scope for k in CLOUD_KINDS]))
+        list(pool.map(reader.one, [a for a in reader.missed(also) if a.kind is not Kind.KUBERNETES_OBJECT]))
+        list(pool.map(reader.cluster, reader.clusters()))
+        list(pool.map(reader.one, [a for a in reader.missed(also) if a.kind is Kind.KUBERNETES_OBJECT]))
+    return reader.world
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Fills one World, from many threads. tag: whose things are listed; None: everybody's."""
+
+    fleet: Fleet
+    targets: Targets
+    tag: str | None
+    timeout_s: float
+    cancelled: Callable[[], bool]
+    world: World = field(default_factory=World)
+
+    def cloud(self, job: tuple[RegionSpec, Kind]) -> None:
+        region, kind = job
+        account = self.fleet.account(region.account)
+        with self._unless_unread(Plane(account.partition, account.account_id, region.region)):
+            for seen in self.targets.cloud(account).list(kind, region.region, self._call(), fleet=self.tag):
+                self.world.resources[seen.address] = seen
+
+    def clusters(self) -> list[Observed]:
+        """Those that were seen and are ours to look into."""
+        return [
             o
-            for o in world.resources.values()
-            if o.address.kind is Kind.CLUSTER and o.state in (State.READY, State.UPDATING)
+            for o in self.world.resources.values()
+            if o.address.kind is Kind.CLUSTER
+            and o.state in (State.READY, State.UPDATING)
+            and (o.owner == self.fleet.name or _in_fleet(self.fleet, o.address))
         ]
-        ours = [o for o in clusters if o.owner == fleet.name or _in_fleet(fleet, o.address)]
-        list(pool.map(read_cluster, ours))
-        missed = [a for a in dict.fromkeys(also) if a not in world.resources and not world.unknown(a)]
-        list(pool.map(read_one, [a for a in missed if a.kind is Kind.KUBERNETES_OBJECT]))
-    return world
+
+    def cluster(self, seen: Observed) -> None:
+        address = seen.address
+        with self._unless_unread(Plane(address.partition, address.account, address.region, address.name)):
+            account = self.fleet.account(regions_of(self.fleet, [address])[0].account)
+            cluster = self.targets.cluster(account, address.region, address.name, self._call())
+            for item in cluster.list(Kind.KUBERNETES_OBJECT, address.region, self._call(), fleet=self.fleet.name):
+                self.world.resources[item.address] = item
+
+    def one(self, address: Address) -> None:
+        cluster = address.name.split("/", 1)[0] if address.kind is Kind.KUBERNETES_OBJECT else ""
+        with (
+            self._unless_unread(Plane(address.partition, address.account, address.region, cluster)),
+            suppress(NotFound),
+        ):
+            self.world.resources[address] = self.targets(address).get(address, self._call())
+
+    def missed(self, addresses: Iterable[Address]) -> list[Address]:
+        """Those of which nothing is known yet, and no reason for that either."""
+        return [a for a in addresses if a not in self.world.resources and not self.world.unknown(a)]
+
+    @contextmanager
+    def _unless_unread(self, plane: Plane) -> Iterator[None]:
+        try:
+            yield
+        except (Unauthenticated, Interrupted):
+            raise
+        except DuoyunError as exc:
+            self.world.unobserved.setdefault(plane, exc)
+
+    def _call(self) -> Call:
+        return Call(deadline_s=time.monotonic() + self.timeout_s, fleet=self.fleet.name, cancelled=self.cancelled)
 
 
 def _in_fleet(fleet: Fleet, address: Address) -> bool:
