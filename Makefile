@@ -45,7 +45,7 @@ soak: $(STAMP) ## at most an hour: >= 1,000 runs that are killed, frozen, cut of
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/soak/soak.py --runs 1000 --minutes 55 --workers $(WORKERS) $(ARGS)
 
 longtests: $(STAMP) ## the tests that are too long for every day: each kill point by itself
-	$(PYTEST) -n $(WORKERS) -m soak --timeout=7200 $(ARGS)
+	DUOYUN_TEST_EXAMPLES=nightly $(PYTEST) -n $(WORKERS) -m soak --timeout=7200 $(ARGS)
 
 nightly: $(STAMP) ## the long measurement: 1,000 releases over bad links, with and without retries and adaptive probes
 	$(BIN)/python -m benchmarks.deploy --network harsh --releases 1000 --at-once 32 -o json
