@@ -136,8 +136,18 @@ def _sqlite_engine(url: URL, *, pool_size: int) -> sa.Engine:
         _set_wal(conn)
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute("PRAGMA foreign_keys = ON")
+        if sqlite3.sqlite_version_info < (3, 42):
+            conn.create_function("unixepoch", 1, _unixepoch)
 
     return engine
+
+
+def _unixepoch(modifier: str) -> float:
+    """`unixepoch('subsec')`, seconds since 1970: DBOS takes it for given from Python 3.12 on, and SQLite has it since
+    3.42 (3.40 is what Debian 12 and its Python images have)."""
+    if modifier != "subsec":
+        raise ValueError(f"no time is told for {modifier!r}")
+    return round(time.time(), 3)
 
 
 def _set_wal(conn: sqlite3.Connection) -> None:

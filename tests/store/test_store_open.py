@@ -6,6 +6,7 @@ import hashlib
 import re
 import sqlite3
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def test_sqlite_state_is_private_and_survives_power_cuts(tmp_path):
             assert conn.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
         for beside in path.parent.glob("state.db-*"):
             assert stat.S_IMODE(beside.stat().st_mode) == 0o600
+
+
+def test_an_old_sqlite_tells_the_time_as_dbos_asks_for_it(tmp_path):
+    """From Python 3.12 on; SQLite before 3.42 answered NULL, and no release could begin."""
+    with open_store(f"sqlite:///{tmp_path}/state.db", SystemClock()) as store, store.db.engine.connect() as conn:
+        told_s = conn.exec_driver_sql("SELECT unixepoch('subsec')").scalar()
+    assert abs(told_s - time.time()) < 60
 
 
 def test_opening_again_changes_nothing(store_url):
