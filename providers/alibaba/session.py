@@ -24,6 +24,7 @@ from aliyunsdkcore.auth.signers.sts_token_signer import StsTokenSigner
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.http import protocol_type
 from aliyunsdkcore.request import CommonRequest
+from aliyunsdkcore.vendored.requests.packages.urllib3.util import ssl_ as sdk_tls
 
 from model.errors import CallSite, CloudError, InvalidRequest, Unreachable
 from providers.alibaba.credentials import AccessKey, resolve
@@ -63,6 +64,9 @@ PAGE_SIZE = 500  # never more rows a page; what a service allows stands in PageN
 
 # The SDK logs every failed request with its parameters; our own events tell what matters, without them.
 logging.getLogger("aliyunsdkcore").setLevel(logging.CRITICAL)
+# The SDK's own urllib3 looks for ssl.wrap_socket, which Python 3.12 took away, and takes that for a Python without SNI:
+# whoever serves several names would answer with another one's certificate.
+sdk_tls.HAS_SNI = ssl.HAS_SNI
 
 
 @dataclass(frozen=True, slots=True)

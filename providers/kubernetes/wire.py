@@ -314,6 +314,10 @@ def _transport(tls: ssl.SSLContext | None, proxy: str, server_name: str = "") ->
 
 def _tls(account: Account, access: ClusterAccess) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=access.ca_pem or None)
+    if access.ca_pem or account.ca_bundle:
+        # From Python 3.13 on certificates must have all that RFC 5280 asks for; what EKS and many companies sign
+        # themselves lacks key identifiers (kubernetes-client/python#2394). It is verified all the same.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if account.ca_bundle:
         context.load_verify_locations(cafile=account.ca_bundle)
     if access.client_certificate_pem:

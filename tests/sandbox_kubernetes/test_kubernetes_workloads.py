@@ -151,7 +151,7 @@ def test_a_failing_liveness_probe_restarts_the_container(kube: Any) -> None:
         "httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1
     }  # fmt: skip
     kube.apply(manifest)
-    kube.until(lambda: (p := kube.pods()) and p[0].status.container_statuses[0].restart_count >= 1)
+    kube.until(lambda: any(c.restart_count for p in kube.pods() for c in p.status.container_statuses or ()))
     assert "Killing" in kube.reasons()
 
 
