@@ -34,13 +34,12 @@ def is_large(problem: Problem, eligibility: Eligibility) -> bool:
 
 def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved | Undecided, Problem | None]:
     """The verdict; and where a part of the problem cannot hold by itself, that part."""
-    fresh = unaware(problem)
     nowhere = next((name for name, sites in sorted(eligibility.allowed.items()) if not sites), None)
     if nowhere is not None:
-        return _stuck(fresh, {nowhere})
-    large = Large.of(fresh, eligibility)
+        return _stuck(unaware(problem), {nowhere})
+    large = Large.of(problem, eligibility)
     if large.impossible:
-        return _stuck(fresh, large.impossible_part())
+        return _stuck(unaware(problem), large.impossible_part())
     candidates: list[Complete] = []
     if runs_mostly(problem):
         kept = place_beside(problem, eligibility, large)
