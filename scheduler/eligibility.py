@@ -119,9 +119,7 @@ class _Judged:
         assert isinstance(capacities, tuple)
         if own not in self.verdicts:
             words = (capacities[number] for number in self.alike)
-            self.verdicts[own] = [
-                _by_itself(service, site, no) for site, no in zip(self.sites, words, strict=True)
-            ]
+            self.verdicts[own] = [_by_itself(service, site, no) for site, no in zip(self.sites, words, strict=True)]
         return self.verdicts[own]
 
     def _with_calls(
@@ -129,10 +127,9 @@ class _Judged:
     ) -> list[Rejection | None]:
         found: list[Rejection | None] = []
         for site, told in zip(self.sites, self._without_calls(service, own), strict=True):
-            for edge, why in beyond if told is None else ():
-                if told is None and site.region in why:
-                    told = _out_of_reach(service, site, edge, why[site.region])
-            found.append(told)
+            region = site.region
+            edge, why = next((row for row in beyond if region in row[1]), (None, {}))
+            found.append(_out_of_reach(service, site, edge, why[region]) if told is None and edge else told)
         return found
 
     def _unreached(self, edge: Edge) -> dict[str, str]:
@@ -144,9 +141,7 @@ class _Judged:
         return self.cut_off[key]
 
 
-def _split(
-    sites: list[SiteOffer], verdicts: list[Rejection | None]
-) -> tuple[tuple[str, ...], tuple[Rejection, ...]]:
+def _split(sites: list[SiteOffer], verdicts: list[Rejection | None]) -> tuple[tuple[str, ...], tuple[Rejection, ...]]:
     yes = tuple(site.id for site, no in zip(sites, verdicts, strict=True) if no is None)
     return yes, tuple(no for no in verdicts if no is not None)
 
@@ -154,8 +149,16 @@ def _split(
 def reject(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
     """The first rule that keeps the service out of the site, or None."""
     no = _by_itself(service, site, _capacity(problem, service, site))
-    if no is not None:
-        return no
+    return no if no is not None else _cut_off(problem, service, site)
+
+
+def forbidden(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
+    """As reject, but of the site's machines it is only asked whether there may be nodes at all."""
+    no = _by_itself(service, site, _clusterless(service, site))
+    return no if no is not None else _cut_off(problem, service, site)
+
+
+def _cut_off(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
     for edge in service.edges:
         if edge.callee in problem.external_by_name and (why := _external(problem, edge, site.region)):
             return _out_of_reach(service, site, edge, why)
@@ -196,9 +199,13 @@ def _site_rule(service: ServiceDemand, site: SiteOffer) -> str:
     return "its placement.avoid_sites names this site" if site.id in service.avoided_sites else ""
 
 
+def _clusterless(service: ServiceDemand, site: SiteOffer) -> str:
+    return "" if service.dedicated or site.kubernetes else f"{site.region} has no cluster"
+
+
 def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
-    if not service.dedicated and not site.kubernetes:
-        return f"{site.region} has no cluster"
+    if why := _clusterless(service, site):
+        return why
     if any(holds(problem, t, service) for t in site.types):
         return ""
     more = f", {service.disk_gib} GiB of local disk" if service.disk_gib else ""

@@ -121,9 +121,7 @@ def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
     )
 
 
-def _allowed(
-    services: tuple[ServiceDemand, ...], groups: list[list[SiteOffer]], eligibility: Eligibility
-) -> Flags:
+def _allowed(services: tuple[ServiceDemand, ...], groups: list[list[SiteOffer]], eligibility: Eligibility) -> Flags:
     """services x places. Most services share their sites with many others."""
     firsts = [g[0].id for g in groups]
     known = {ids: [first in set(ids) for first in firsts] for ids in set(eligibility.allowed.values())}

@@ -75,7 +75,8 @@ def site_classes(problem: Problem, eligibility: Eligibility, *, aware: bool = Tr
     groups: dict[tuple[object, ...], list[SiteOffer]] = defaultdict(list)
     for site in sorted(problem.sites, key=lambda s: s.id):
         mark = site.id if site.id in occupied else ""
-        facts = (site.region, tuple(sorted(site.types, key=offer_order)), site.max_machines, tuple(eligible_at[site.id]), mark)
+        types = tuple(sorted(site.types, key=offer_order))
+        facts = (site.region, types, site.max_machines, tuple(eligible_at[site.id]), mark)
         groups[facts].append(site)
     return [groups[k] for k in sorted(groups, key=lambda k: groups[k][0].id)]
 
