@@ -16,6 +16,7 @@ from scheduler.grid import Floats
 from scheduler.large import Large, complete_from, node_loads, own_machines, with_spares
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, ServiceDemand
+from scheduler.refill import refill
 from scheduler.site_packing import pack_site
 
 MOSTLY = 0.5  # share of the services that must run already for staying to be tried
@@ -97,7 +98,8 @@ def _packed(problem: Problem, large: Large, zoned: list[Floats]) -> Complete | N
             existing = [
                 number[n] for n, count in sorted(running[site.id].items()) if n in number for _ in range(count - spare)
             ]
-            packed = pack_site(grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
+            rows = (grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
+            packed = refill(*rows) or pack_site(*rows)
             if packed is None:
                 return None
             packed = with_spares(grid, packed)
