@@ -104,7 +104,7 @@ def _on(packer: Packer, here: Ints, counts: Floats, spare: Floats, nodes: Ints) 
     waiting = [_pods(packer, tenants, i) for i in np.flatnonzero(tenants.count).tolist()]
     for limit in (PLANNED, math.inf):
         if any(pods.count for pods in waiting):
-            packer.apply(packer.fill(free, waiting, packer.index(), limit))
+            packer.apply(packer.fill(free, waiting, _where(packer.loads, waiting), limit))
     if spared is None and spare.any():
         waiting.append(packer.spare(spare))
         packer.apply(packer.fill(free, waiting[-1:], {}, math.inf))
@@ -217,6 +217,16 @@ def _loads(nodes: Ints, tenants: Tenants, held: list[tuple[Ints, Ints]]) -> list
         for node, key, n in zip((cells // width).tolist(), keys.tolist(), pods.tolist(), strict=True):
             loads[node].pods[key] = n
     return loads
+
+
+def _where(loads: list[Load], waiting: list[Pods]) -> dict[int, list[tuple[int, int]]]:
+    """Service -> (node, pods) rows, of those that wait."""
+    wanted = {pods.service for pods in waiting}
+    found: dict[int, list[tuple[int, int]]] = {}
+    for node, load in enumerate(loads):
+        for service in wanted & load.pods.keys():
+            found.setdefault(service, []).append((node, load.pods[service]))
+    return found
 
 
 def _exchanged(
