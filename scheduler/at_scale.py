@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from model.plan import Placement
-from scheduler.check import broken_rules, cost_of, preference_of
+from scheduler.check import broken_rules, cost_of, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
 from scheduler.large import Large, LargeAnswer
@@ -23,6 +23,7 @@ from scheduler.verdicts import Solved, Undecided
 LARGE = 1_500  # services times sites from which on the methods for large problems are used
 MANY_REPLICAS = 600
 WORTH_MOVING = 0.05  # what all anew must save beyond the charges for moving; two searches differ by some percent
+NEAR = 0.02  # gap up to which the bound is not tightened further: in so large problems that gains little
 OPTIMALITY_GAP = 1e-6
 PRICED_SERVICES = 200  # up to so many, the price of every other site is told with the answer
 
@@ -34,13 +35,12 @@ def is_large(problem: Problem, eligibility: Eligibility) -> bool:
 
 def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved | Undecided, Problem | None]:
     """The verdict; and where a part of the problem cannot hold by itself, that part."""
-    fresh = unaware(problem)
     nowhere = next((name for name, sites in sorted(eligibility.allowed.items()) if not sites), None)
     if nowhere is not None:
-        return _stuck(fresh, {nowhere})
-    large = Large.of(fresh, eligibility)
+        return _stuck(unaware(problem), {nowhere})
+    large = Large.of(problem, eligibility)
     if large.impossible:
-        return _stuck(fresh, large.impossible_part())
+        return _stuck(unaware(problem), large.impossible_part())
     candidates: list[Complete] = []
     if runs_mostly(problem):
         kept = place_beside(problem, eligibility, large)
@@ -61,7 +61,8 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     best = candidates[0]
     if len(candidates) > 1 and moving_cost(problem, candidates[1]) < moving_cost(problem, best) * (1 - WORTH_MOVING):
         best = candidates[1]
-    return _solved(problem, eligibility, best, large.tightened()), None
+    near = weight_of(problem, best.assignment, best.pools) <= large.bound * (1 + NEAR)
+    return _solved(problem, eligibility, best, large.bound if near else large.tightened()), None
 
 
 def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:

@@ -10,21 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from model.plan import Cost, PoolChoice
-from scheduler.eligibility import reject
+from scheduler.certificate import wrong_nodes
+from scheduler.eligibility import forbidden, reject
 from scheduler.problem import LEVELS, Problem, ServiceDemand
-from scheduler.sizes import (
-    NOTHING,
-    ON_DEMAND,
-    Vector,
-    domain_cap,
-    domain_of,
-    holds,
-    loose_count,
-    node_cap,
-    room,
-    size_of,
-)
+from scheduler.sizes import NOTHING, PODS, Vector, domain_cap, domain_of, holds, least_size, room, size_of
 from scheduler.traffic import Assignment, edge_costs
 
 
@@ -73,23 +65,46 @@ def broken_rules(
 ) -> list[str]:
     """Every constraint that the placement breaks, in words; empty where it holds."""
     found: list[str] = []
+    tight = _too_small(problem, assignment)
     for service in problem.services:
-        found += _service(problem, service, assignment)
+        found += _service(problem, service, assignment, tight)
     found += team_requests(problem, assignment)
     found += _machines(problem, assignment, pools)
-    found += _nodes(problem, assignment, pools, packing)
+    found += wrong_nodes(problem, assignment, pools, packing)
     return found
 
 
-def _service(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[str]:
+def _too_small(problem: Problem, assignment: Assignment) -> set[tuple[str, str]]:
+    """(service, site) where no machine that is sold there holds one replica, as `holds` says of each machine."""
+    tenants: defaultdict[tuple[str, bool], list[ServiceDemand]] = defaultdict(list)
+    for service in problem.services:
+        for site_id in assignment.get(service.name, {}):
+            tenants[site_id, service.dedicated].append(service)
+    found: set[tuple[str, str]] = set()
+    for (site_id, own), services in tenants.items():
+        needs = np.array([least_size(s) for s in services], float)
+        if own:
+            needs[:, PODS] = 0.0
+        enough = np.zeros(len(services), bool)
+        for offer in problem.site_by_id[site_id].types:
+            if not (own and offer.bare):
+                enough |= (needs <= np.array(room(problem, offer, own), float)).all(axis=1)
+        found |= {(services[i].name, site_id) for i in np.flatnonzero(~enough).tolist()}
+    return found
+
+
+def _service(
+    problem: Problem, service: ServiceDemand, assignment: Assignment, tight: set[tuple[str, str]]
+) -> list[str]:
     found: list[str] = []
     mine = assignment.get(service.name, {})
     if sum(mine.values()) != service.replicas or any(n < 1 for n in mine.values()):
         found.append(f"{service.name}: {sum(mine.values())} replicas placed, {service.replicas} wanted")
     for site_id in mine:
-        no = reject(problem, service, problem.site_by_id[site_id])
-        if no is not None:
-            found.append(f"{service.name} in {site_id}: {no.reason}")
+        site = problem.site_by_id[site_id]
+        if (service.name, site_id) in tight or forbidden(problem, service, site):
+            no = reject(problem, service, site)
+            found.append(f"{service.name} in {site_id}: {no.reason if no else 'not allowed'}")
     for row in edge_costs(problem, service, assignment):
         if row.hop is None:
             found.append(f"{service.name} in {row.site} cannot reach {row.callee} within its limit")
@@ -202,67 +217,6 @@ def _machines(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoi
                 if own[service.name, site_id] != count:
                     found.append(f"{service.name} in {site_id}: {own[service.name, site_id]} machines of its own")
     return found
-
-
-def _nodes(
-    problem: Problem, assignment: Assignment, pools: Sequence[PoolChoice], packing: Sequence[NodeLoad]
-) -> list[str]:
-    """The certificate: nodes are the pools' nodes, every pod is on one, no node is overfull, the spare pod fits."""
-    found: list[str] = []
-    bought = Counter({(p.site, p.instance_type): p.count for p in pools if not p.dedicated_to})
-    if bought != Counter((load.site, load.instance_type) for load in packing):
-        found.append("the certificate speaks of other nodes than the pools have")
-    placed: Counter[tuple[str, str]] = Counter()
-    on_spot: Counter[tuple[str, str]] = Counter()
-    spare: dict[str, bool] = {}
-    if problem.spare_node_per_pool:
-        packing, missing = _without_spares(packing)
-        found += [f"{site}: no spare node of {name}" for site, name in missing]
-    extras = {site_id: spare_pod(problem, site_id, assignment) for site_id in {load.site for load in packing}}
-    types = {(site.id, t.name): t for site in problem.sites for t in site.types}
-    for load in packing:
-        site = problem.site_by_id[load.site]
-        offer = types[load.site, load.instance_type]
-        free = list(room(problem, offer))
-        for name, count in load.pods.items():
-            placed[name, site.id] += count
-            service = problem.service_by_name[name]
-            on_spot[name, site.id] += count if offer.spot else 0
-            for axis, need in enumerate(size_of(service)):
-                free[axis] -= need * count if axis != ON_DEMAND else 0
-            if count > node_cap(problem, service):
-                found.append(f"{site.id}: one node carries {count} replicas of {name}")
-            for rule in service.apart:
-                if rule.service in load.pods and rule.over not in LEVELS:
-                    found.append(f"{site.id}: {name} and {rule.service} share a node")
-        if min(free) < 0:
-            found.append(f"{site.id}: a node of {offer.name} is overfull")
-        extra = extras[site.id]
-        spare[site.id] = spare.get(site.id, False) or all(f >= e for f, e in zip(free, extra, strict=True))
-    for (name, site_id), count in sorted(on_spot.items()):
-        most = loose_count(problem.service_by_name[name], assignment.get(name, {}).get(site_id, 0))
-        if count > most:
-            found.append(f"{name} in {site_id}: {count} replicas on spot machines, at most {most}")
-    found += [f"{site_id}: no room for a rolling update" for site_id, ok in sorted(spare.items()) if not ok]
-    for service in problem.services:
-        if not service.dedicated:
-            for site_id, count in assignment.get(service.name, {}).items():
-                if placed[service.name, site_id] != count:
-                    found.append(f"{service.name} in {site_id}: {placed[service.name, site_id]} of {count} on nodes")
-    return found
-
-
-def _without_spares(packing: Sequence[NodeLoad]) -> tuple[list[NodeLoad], list[tuple[str, str]]]:
-    """The nodes without one empty one of each pool, and the pools that have none."""
-    lacking = dict.fromkeys((load.site, load.instance_type) for load in packing)
-    rest: list[NodeLoad] = []
-    for load in packing:
-        key = (load.site, load.instance_type)
-        if key in lacking and not load.pods:
-            del lacking[key]
-        else:
-            rest.append(load)
-    return rest, list(lacking)
 
 
 def spare_pod(problem: Problem, site_id: str, assignment: Assignment) -> Vector:

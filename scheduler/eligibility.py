@@ -6,11 +6,13 @@ judged here; spread, quotas and calls between services are the formulation's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from model.plan import Rejection
-from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
-from scheduler.sizes import holds, loose_size
+from scheduler.problem import Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.sizes import DIMENSIONS, PODS, Vector, holds, least_size, loose_size, room
 from scheduler.traffic import hop_to_external
 
 
@@ -29,74 +31,153 @@ def usable_types(problem: Problem, service: ServiceDemand, site: SiteOffer) -> t
 
 def eligible_sites(problem: Problem) -> Eligibility:
     """Judge every service at every site. Services that ask the same questions share the answers."""
-    allowed: dict[str, tuple[str, ...]] = {}
-    rejections: dict[str, tuple[Rejection, ...]] = {}
     sites = sorted(problem.sites, key=lambda s: s.id)
-    known: dict[tuple[object, ...], tuple[tuple[str, ...], tuple[Rejection, ...]]] = {}
-    roomy: dict[tuple[object, ...], tuple[str, ...]] = {}
     numbers: dict[tuple[object, ...], int] = {}
     alike = [numbers.setdefault((s.region, s.types, s.kubernetes), len(numbers)) for s in sites]
-    for service in problem.services:
-        size = (service.dedicated, service.max_spot_share > 0, service.max_spot_share >= 1, loose_size(service))
-        if size not in roomy:
-            words = [_capacity(problem, service, sites[alike.index(number)]) for number in range(len(numbers))]
-            roomy[size] = tuple(words[number] for number in alike)
-        key = (*_questions(problem, service), roomy[size])
-        if key not in known:
-            verdicts = _verdicts(problem, service, sites, roomy[size])
-            yes = tuple(site.id for site, no in zip(sites, verdicts, strict=True) if no is None)
-            known[key] = yes, tuple(no for no in verdicts if no is not None)
-        allowed[service.name], rejections[service.name] = known[key]
+    kinds = [sites[alike.index(number)] for number in range(len(numbers))]
+    asked = [_asks(s) for s in problem.services]
+    capacities = _capacities(problem, kinds, dict(zip(asked, problem.services, strict=True)))
+    judged = _Judged(problem, sites, alike)
+    allowed: dict[str, tuple[str, ...]] = {}
+    rejections: dict[str, tuple[Rejection, ...]] = {}
+    for service, asks in zip(problem.services, asked, strict=True):
+        allowed[service.name], rejections[service.name] = judged.of(service, capacities[asks])
     return Eligibility(allowed, rejections)
 
 
-def _verdicts(
-    problem: Problem, service: ServiceDemand, sites: list[SiteOffer], capacity: tuple[str, ...]
-) -> list[Rejection | None]:
-    """One a site. Zones of a region get one answer, unless the service names sites."""
-    named = service.allowed_sites is not None or bool(service.avoided_sites)
-    known: dict[tuple[object, ...], Rejection | None] = {}
-    found: list[Rejection | None] = []
-    for site, no in zip(sites, capacity, strict=True):
-        key = (site.region, site.country, site.icp, no, site.id if named else "")
-        if key not in known:
-            known[key] = _judge(problem, service, site, no)
-        told = known[key]
-        found.append(told if told is None or told.site == site.id else replace(told, site=site.id))
+Capacities = tuple[str, ...]  # per kind of site: why no machine there holds the service, or ""
+
+
+def _asks(service: ServiceDemand) -> tuple[object, ...]:
+    """All of a service that `_capacity` looks at."""
+    spot = service.max_spot_share
+    return service.dedicated, spot > 0, spot >= 1, service.architectures, loose_size(service)
+
+
+def _capacities(
+    problem: Problem, kinds: list[SiteOffer], asked: dict[tuple[object, ...], ServiceDemand]
+) -> dict[tuple[object, ...], Capacities]:
+    """For each size that is asked for: what `_capacity` says at each kind of site; words are made only where it is
+    not enough. asked: with one service that asks for it."""
+    askers = list(asked.items())
+    enough = np.zeros((len(askers), len(kinds)), bool)
+    for dedicated in (False, True):
+        rows = [i for i, (_, s) in enumerate(askers) if s.dedicated is dedicated]
+        needs = np.array([least_size(s) for _, s in askers if s.dedicated is dedicated]).reshape(-1, DIMENSIONS)
+        if dedicated:
+            needs[:, PODS] = 0
+        for k, site in enumerate(kinds):
+            for have in _largest(problem, site, dedicated) if rows else ():
+                enough[rows, k] |= (needs <= np.array(have)).all(axis=1)
+            if not (dedicated or site.kubernetes):
+                enough[rows, k] = False
+    none: Capacities = ("",) * len(kinds)
+    found: dict[tuple[object, ...], Capacities] = {}
+    for (key, service), row in zip(askers, enough, strict=True):
+        words = (
+            "" if yes else _capacity(problem, service, site) for yes, site in zip(row.tolist(), kinds, strict=True)
+        )
+        found[key] = none if row.all() else tuple(words)
     return found
 
 
-def _questions(problem: Problem, service: ServiceDemand) -> tuple[object, ...]:
-    """All of a service that `reject` looks at, but its size."""
-    calls = tuple((e.callee, e.max_rtt_ms) for e in service.edges if e.callee in problem.external_by_name)
-    return (
-        service.allowed_countries,
-        service.data_class,
-        service.icp_required,
-        service.allowed_sites,
-        service.avoided_sites,
-        calls,
-    )
+def _largest(problem: Problem, site: SiteOffer, dedicated: bool) -> list[Vector]:
+    """The rooms of its machines, without those than which another one is larger in everything."""
+    kept: list[Vector] = []
+    for have in sorted({room(problem, t, dedicated) for t in site.types if not (dedicated and t.bare)}, reverse=True):
+        if not any(all(a >= b for a, b in zip(other, have, strict=True)) for other in kept):
+            kept.append(have)
+    return kept
+
+
+class _Judged:
+    """Answers that were given already, in their parts: what a service says of sites, and whom it calls."""
+
+    def __init__(self, problem: Problem, sites: list[SiteOffer], alike: list[int]) -> None:
+        self.problem, self.sites, self.alike = problem, sites, alike
+        self.verdicts: dict[tuple[object, ...], list[Rejection | None]] = {}
+        self.answers: dict[tuple[object, ...], tuple[tuple[str, ...], tuple[Rejection, ...]]] = {}
+        self.cut_off: dict[tuple[object, ...], dict[str, str]] = {}
+        self.regions = problem.regions
+
+    def of(self, service: ServiceDemand, capacities: Capacities) -> tuple[tuple[str, ...], tuple[Rejection, ...]]:
+        """Its sites, and why it may not be in each other one."""
+        rules = (service.allowed_countries, service.data_class, service.icp_required)
+        own = (*rules, service.allowed_sites, service.avoided_sites, capacities)
+        known = self.problem.external_by_name
+        beyond = [(e, self._unreached(e)) for e in service.edges if e.callee in known]
+        beyond = [(e, regions) for e, regions in beyond if regions]
+        if beyond:
+            verdicts = self._with_calls(service, own, beyond)
+            return _split(self.sites, verdicts)
+        if own not in self.answers:
+            self.answers[own] = _split(self.sites, self._without_calls(service, own))
+        return self.answers[own]
+
+    def _without_calls(self, service: ServiceDemand, own: tuple[object, ...]) -> list[Rejection | None]:
+        capacities = own[-1]
+        assert isinstance(capacities, tuple)
+        if own not in self.verdicts:
+            words = (capacities[number] for number in self.alike)
+            self.verdicts[own] = [_by_itself(service, site, no) for site, no in zip(self.sites, words, strict=True)]
+        return self.verdicts[own]
+
+    def _with_calls(
+        self, service: ServiceDemand, own: tuple[object, ...], beyond: list[tuple[Edge, dict[str, str]]]
+    ) -> list[Rejection | None]:
+        found: list[Rejection | None] = []
+        for site, told in zip(self.sites, self._without_calls(service, own), strict=True):
+            region = site.region
+            edge, why = next((row for row in beyond if region in row[1]), (None, {}))
+            found.append(_out_of_reach(service, site, edge, why[region]) if told is None and edge else told)
+        return found
+
+    def _unreached(self, edge: Edge) -> dict[str, str]:
+        """Region -> why that external cannot be called from there."""
+        key = (edge.callee, edge.max_rtt_ms, edge.within)
+        if key not in self.cut_off:
+            words = ((region, _external(self.problem, edge, region)) for region in self.regions)
+            self.cut_off[key] = {region: why for region, why in words if why}
+        return self.cut_off[key]
+
+
+def _split(sites: list[SiteOffer], verdicts: list[Rejection | None]) -> tuple[tuple[str, ...], tuple[Rejection, ...]]:
+    yes = tuple(site.id for site, no in zip(sites, verdicts, strict=True) if no is None)
+    return yes, tuple(no for no in verdicts if no is not None)
 
 
 def reject(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
     """The first rule that keeps the service out of the site, or None."""
-    return _judge(problem, service, site, _capacity(problem, service, site))
+    no = _by_itself(service, site, _capacity(problem, service, site))
+    return no if no is not None else _cut_off(problem, service, site)
 
 
-def _judge(problem: Problem, service: ServiceDemand, site: SiteOffer, capacity: str) -> Rejection | None:
+def forbidden(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
+    """As reject, but of the site's machines it is only asked whether there may be nodes at all."""
+    no = _by_itself(service, site, _clusterless(service, site))
+    return no if no is not None else _cut_off(problem, service, site)
+
+
+def _cut_off(problem: Problem, service: ServiceDemand, site: SiteOffer) -> Rejection | None:
+    for edge in service.edges:
+        if edge.callee in problem.external_by_name and (why := _external(problem, edge, site.region)):
+            return _out_of_reach(service, site, edge, why)
+    return None
+
+
+def _by_itself(service: ServiceDemand, site: SiteOffer, capacity: str) -> Rejection | None:
+    """The first rule but those of its calls. capacity: as `_capacity` says."""
     if why := _residency(service, site):
         return Rejection(site=site.id, rule="data_residency", reason=why)
     if why := _icp(service, site):
         return Rejection(site=site.id, rule="icp", reason=why)
     if why := _site_rule(service, site):
         return Rejection(site=site.id, rule="site_rule", reason=why)
-    if capacity:
-        return Rejection(site=site.id, rule="capacity", reason=capacity)
-    callee, why = _external(problem, service, site)
-    if why:
-        return Rejection(site=site.id, rule="external", reason=why, caller=service.name, callee=callee)
-    return None
+    return Rejection(site=site.id, rule="capacity", reason=capacity) if capacity else None
+
+
+def _out_of_reach(service: ServiceDemand, site: SiteOffer, edge: Edge, why: str) -> Rejection:
+    return Rejection(site=site.id, rule="external", reason=why, caller=service.name, callee=edge.callee)
 
 
 def _residency(service: ServiceDemand, site: SiteOffer) -> str:
@@ -118,9 +199,13 @@ def _site_rule(service: ServiceDemand, site: SiteOffer) -> str:
     return "its placement.avoid_sites names this site" if site.id in service.avoided_sites else ""
 
 
+def _clusterless(service: ServiceDemand, site: SiteOffer) -> str:
+    return "" if service.dedicated or site.kubernetes else f"{site.region} has no cluster"
+
+
 def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
-    if not service.dedicated and not site.kubernetes:
-        return f"{site.region} has no cluster"
+    if why := _clusterless(service, site):
+        return why
     if any(holds(problem, t, service) for t in site.types):
         return ""
     more = f", {service.disk_gib} GiB of local disk" if service.disk_gib else ""
@@ -132,14 +217,12 @@ def _capacity(problem: Problem, service: ServiceDemand, site: SiteOffer) -> str:
     return f"no machine type sold here holds {service.cpu_millicores}m cpu, {service.memory_mib} MiB{more}"
 
 
-def _external(problem: Problem, service: ServiceDemand, site: SiteOffer) -> tuple[str, str]:
-    """The external that it calls and cannot reach from there, and why; two empty texts where it reaches all."""
-    for edge in service.edges:
-        if edge.callee in problem.external_by_name and hop_to_external(problem, site.region, edge) is None:
-            known = problem.external_by_name[edge.callee].callers_from
-            if known is not None and site.region not in known:
-                why = f"it calls {edge.callee}, which wants a fixed egress address, and {site.region} has none"
-                return edge.callee, why
-            limit = f" within {edge.max_rtt_ms:g} ms" if edge.max_rtt_ms is not None else ""
-            return edge.callee, f"it calls {edge.callee}, which cannot be reached from {site.region}{limit}"
-    return "", ""
+def _external(problem: Problem, edge: Edge, region: str) -> str:
+    """Why that external cannot be called from the region; empty where it can."""
+    if hop_to_external(problem, region, edge) is not None:
+        return ""
+    known = problem.external_by_name[edge.callee].callers_from
+    if known is not None and region not in known:
+        return f"it calls {edge.callee}, which wants a fixed egress address, and {region} has none"
+    limit = f" within {edge.max_rtt_ms:g} ms" if edge.max_rtt_ms is not None else ""
+    return f"it calls {edge.callee}, which cannot be reached from {region}{limit}"

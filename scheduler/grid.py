@@ -87,23 +87,19 @@ class Grid:
 
 
 def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
-    """The arrays of a canonical Problem without a current placement."""
+    """The arrays of a canonical Problem; what runs now decides nothing here."""
     services = problem.services
     index = {s.name: i for i, s in enumerate(services)}
-    groups = [g for g in site_classes(problem, eligibility) if any(g[0].id in a for a in eligibility.allowed.values())]
-    column = {g[0].id: k for k, g in enumerate(groups)}
+    somewhere = {i for site_ids in set(eligibility.allowed.values()) for i in site_ids}
+    groups = [g for g in site_classes(problem, eligibility, aware=False) if g[0].id in somewhere]
     sizes = np.array([_least_size(s) for s in services], float).reshape(-1, DIMENSIONS)
     sizes[:, _idle_slots(problem)] = 0.0
     dedicated = np.array([s.dedicated for s in services], bool)
-    allowed = np.zeros((len(services), len(groups)), bool)
-    for name, site_ids in eligibility.allowed.items():
-        allowed[index[name], [column[i] for i in site_ids if i in column]] = True
-    places = [
-        _place(problem, g, sizes, np.unique(sizes[allowed[:, k] & ~dedicated], axis=0)) for k, g in enumerate(groups)
-    ]
+    allowed = _allowed(services, groups, eligibility)
+    places = [_place(problem, g, sizes, sizes[allowed[:, k] & ~dedicated]) for k, g in enumerate(groups)]
     own = np.zeros(allowed.shape)
-    for k, group in enumerate(groups):
-        own[:, k] = np.where(dedicated, _own_prices(problem, group[0], sizes), 0.0)
+    for k, group in enumerate(groups if dedicated.any() else ()):
+        own[dedicated, k] = _own_prices(problem, group[0], sizes[dedicated])
     limits, calls = _calls(problem, index)
     hops = [_hop_prices(problem, places, limit) for limit in limits]
     height, depth = _levels(len(services), calls)
@@ -125,10 +121,20 @@ def build_grid(problem: Problem, eligibility: Eligibility) -> Grid:
     )
 
 
+def _allowed(services: tuple[ServiceDemand, ...], groups: list[list[SiteOffer]], eligibility: Eligibility) -> Flags:
+    """services x places. Most services share their sites with many others."""
+    firsts = [g[0].id for g in groups]
+    known = {ids: [first in set(ids) for first in firsts] for ids in set(eligibility.allowed.values())}
+    return np.array([known[eligibility.allowed[s.name]] for s in services], bool).reshape(-1, len(groups))
+
+
 def _place(problem: Problem, group: list[SiteOffer], sizes: Floats, shapes: Floats) -> Place:
+    """sizes: of all services; shapes: of the pods that may be there."""
     types = sorted(_undominated(problem, group[0]), key=lambda t: (t.price_per_hour, t.name))
     rooms = np.array([room(problem, t) for t in types], float).reshape(-1, DIMENSIONS)
-    fits: Flags = np.all(sizes[:, None, :] <= rooms[None, :, :], axis=2)
+    fits: Flags = np.ones((len(sizes), len(types)), bool)
+    for axis in np.flatnonzero(sizes.any(axis=0)).tolist():
+        fits &= sizes[:, axis, None] <= rooms[None, :, axis]
     prices = np.array([t.price_per_hour for t in types], float)
     usable = np.stack([_fillable(shapes[:, axis], rooms[:, axis]) for axis in range(DIMENSIONS)], axis=1)
     spare = int(problem.spare_node_per_pool)
@@ -158,7 +164,7 @@ def _fillable(sizes: Floats, rooms: Floats) -> Floats:
     most = int(rooms.max(initial=0.0))
     sums, mask = 1, (1 << (most + 1)) - 1
     top = mask ^ ((1 << int(rooms.min(initial=most))) - 1)
-    for size in sorted({int(s) for s in sizes if 0 < s <= most}):
+    for size in np.unique(sizes[(sizes > 0) & (sizes <= most)]).astype(np.int64).tolist():
         step = size
         while step <= most:
             sums |= (sums << step) & mask
@@ -193,20 +199,24 @@ def _own_prices(problem: Problem, site: SiteOffer, sizes: Floats) -> Floats:
 
 def _externals(problem: Problem, groups: list[list[SiteOffer]]) -> Floats:
     """What calls to externals cost, and preferences, per service and place; a price per GB is looked up once a kind."""
-    prices: dict[tuple[str, str, float | None, str], float] = {}
     fixed = np.zeros((len(problem.services), len(groups)))
+    kinds: dict[tuple[str, float | None, str], int] = {}
+    prices: list[list[float]] = []
+    calls: list[tuple[int, int, float]] = []
     for i, service in enumerate(problem.services):
         for k, group in enumerate(groups if service.dearer else ()):
             fixed[i, k] = service.replicas * service.dearer.get(group[0].id, 0.0)
         for edge in service.edges:
-            if edge.callee not in problem.external_by_name:
-                continue
-            for k, group in enumerate(groups):
-                key = (group[0].region, edge.callee, edge.max_rtt_ms, edge.within)
-                if key not in prices:
-                    hop = hop_to_external(problem, group[0].region, edge)
-                    prices[key] = hop.price_per_gb if hop else NEVER
-                fixed[i, k] += prices[key] * edge.gb_per_hour if prices[key] < NEVER else NEVER
+            if edge.callee in problem.external_by_name:
+                kind = kinds.setdefault((edge.callee, edge.max_rtt_ms, edge.within), len(kinds))
+                if kind == len(prices):
+                    hops = [hop_to_external(problem, group[0].region, edge) for group in groups]
+                    prices.append([hop.price_per_gb if hop else NEVER for hop in hops])
+                calls.append((i, kind, edge.gb_per_hour))
+    if calls:
+        who, which, gb = (np.array(column) for column in zip(*calls, strict=True))
+        per_gb = np.array(prices)[which]
+        np.add.at(fixed, who, np.where(per_gb < NEVER, per_gb * gb[:, None], NEVER))
     return fixed
 
 

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 INFINITY = float("inf")
 
@@ -183,11 +184,22 @@ class LinearProgram:
 
     model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
 
-    def column(self, cost: float, upper: float = INFINITY) -> int:
-        return self.model.column(cost, upper, integer=False)
+    def columns(self, costs: list[float], uppers: list[float]) -> None:
+        """uppers: of the first ones; the others have no upper bound."""
+        model = self.model
+        model.cost += costs
+        model.lower += [0.0] * len(costs)
+        model.upper += [*uppers, *[INFINITY] * (len(costs) - len(uppers))]
+        model.integer += [False] * len(costs)
 
-    def row(self, terms: Iterable[tuple[int, float]], lower: float = -INFINITY, upper: float = INFINITY) -> None:
-        self.model.row(terms, lower, upper)
+    def rows(self, least: NDArray[Any], lengths: NDArray[Any], columns: NDArray[Any], values: NDArray[Any]) -> None:
+        """Rows that must be at least so much; lengths: how many of the columns and values belong to each."""
+        model, before = self.model, len(self.model.columns)
+        model.starts += (before + np.cumsum(lengths) - lengths).tolist()
+        model.columns += columns.tolist()
+        model.coefficients += values.tolist()
+        model.row_lower += least.tolist()
+        model.row_upper += [INFINITY] * len(least)
 
 
 @dataclass(slots=True)

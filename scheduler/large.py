@@ -90,7 +90,7 @@ class Large:
 
     @classmethod
     def of(cls, problem: Problem, eligibility: Eligibility) -> Large:
-        """The problem is canonical and without a current placement."""
+        """The problem is canonical."""
         grid = build_grid(problem, eligibility)
         model = Model(grid, SpreadRows(grid), [kinds_of(grid, p) for p in grid.places], Shares(grid))
         mixed = model.mix(grid.allowed * grid.replicas[:, None])

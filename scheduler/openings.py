@@ -28,13 +28,18 @@ def room_worth(grid: Grid, prices: list[PlacePrices]) -> Floats:
     forces none."""
     sizes = grid.sizes.copy()
     sizes[:, [GPU, DISK, ARM64]] = 0.0
+    asked = np.flatnonzero(sizes.any(axis=0)).tolist()
     worth = np.full(grid.allowed.shape, np.inf)
-    for k, (place, found) in enumerate(zip(grid.places, prices, strict=True)):
-        if len(place.types):
-            fits = (sizes[:, None, :] <= place.rooms[None, :, :]).all(axis=2)
-            worth[:, k] = np.where(fits, sizes @ found.per_unit.T, np.inf).min(axis=1)
     forced = grid.allowed & (grid.surging & ~grid.dedicated)[:, None]
-    return np.where(forced, worth, np.inf)
+    for k, (place, found) in enumerate(zip(grid.places, prices, strict=True)):
+        rows = np.flatnonzero(forced[:, k])
+        for t in range(len(place.types) if len(rows) else 0):
+            fits = np.ones(len(rows), bool)
+            for axis in asked:
+                fits &= sizes[rows, axis] <= place.rooms[t, axis]
+            mine = np.where(fits, sizes[rows] @ found.per_unit[t], np.inf)
+            worth[rows, k] = np.minimum(worth[rows, k], mine)
+    return worth
 
 
 def rooms_for_updates(grid: Grid, spreads: SpreadRows, prices: list[PlacePrices]) -> float:

@@ -52,13 +52,16 @@ def kinds_of(grid: Grid, place: Place) -> Kinds:
     cpu = np.maximum(sizes[:, 0], 1.0)
     steps = np.round(RATIO_STEPS * np.log2(np.maximum(sizes[:, 1], 1.0) / cpu)).astype(np.int64)
     small = np.round(np.log2(np.maximum(sizes[:, 3], 1.0) / cpu)).astype(np.int64)
-    first = [np.packbits(row).tobytes() for row in place.fits]
-    keys = list(zip(first, steps.tolist(), small.tolist(), sizes[:, 2].tolist(), strict=True))
-    names = {key: i for i, key in enumerate(sorted(set(keys)))}
-    kind = np.array([names[k] for k in keys], np.int64)
-    fits = np.zeros((len(names), len(place.types)))
+    packed = np.packbits(place.fits, axis=1).astype(np.int64)
+    keys = np.column_stack([packed, steps, small, sizes[:, 2].astype(np.int64)])
+    order = np.lexsort(keys.T[::-1])
+    differs = (keys[order][1:] != keys[order][:-1]).any(axis=1)
+    kind = np.empty(len(keys), np.int64)
+    kind[order] = np.concatenate([[0], np.cumsum(differs)])[: len(keys)]
+    count = int(kind.max(initial=-1)) + 1
+    fits = np.zeros((count, len(place.types)))
     fits[kind] = place.fits
-    return Kinds(kind, len(names), fits)
+    return Kinds(kind, count, fits)
 
 
 def start_prices(place: Place, sizes: Floats, weights: Floats) -> PlacePrices:
@@ -85,29 +88,22 @@ def mix_prices(
     used = np.flatnonzero(demand.sum(axis=1) > 1e-9)
     if not len(used) or not len(place.types):
         return None
-    program = LinearProgram()
     limits = place.limits * len(place.sites) if zones is None else place.limits * zones
-    machines = [program.column(float(p), float(m)) for p, m in zip(place.prices, limits, strict=True)]
-    rows: list[list[tuple[int, float]]] = [[] for _ in range(DIMENSIONS * len(place.types))]
-    for t in range(len(place.types)):
-        for axis in range(DIMENSIONS):
-            if place.usable[t, axis] > 0:
-                rows[DIMENSIONS * t + axis].append((machines[t], float(place.usable[t, axis])))
     strain = _strain(place, demand[used]) if tidy else np.zeros((len(used), len(place.types)))
-    shares: list[list[int]] = []
-    for row_of, kind in enumerate(used.tolist()):
-        mine = []
-        for t in np.flatnonzero(kinds.fits[kind]).tolist():
-            col = program.column(float(strain[row_of, t]))
-            mine.append(col)
-            for axis in range(DIMENSIONS):
-                if demand[kind, axis] > 0:
-                    rows[DIMENSIONS * t + axis].append((col, -float(demand[kind, axis])))
-        shares.append(mine)
-    for row in rows:
-        program.row(row, lower=0.0)
-    for mine in shares:
-        program.row([(col, 1.0) for col in mine], lower=1.0)
+    # Columns: machines of each type, then what part of a kind runs on each type that holds it.
+    which, on = np.nonzero(kinds.fits[used])
+    width = len(place.types)
+    program = LinearProgram()
+    program.columns([*place.prices.tolist(), *strain[which, on].tolist()], limits.tolist())
+    sells = place.usable.reshape(-1)  # rows: a resource of a type each, then one a kind
+    cell, axis = np.nonzero(demand[used][which] > 0)
+    bought, whole = np.flatnonzero(sells > 0), DIMENSIONS * width + np.arange(len(used))
+    rows = np.concatenate([bought, DIMENSIONS * on[cell] + axis, whole[which]])
+    columns = np.concatenate([bought // DIMENSIONS, width + cell, width + np.arange(len(which))])
+    values = np.concatenate([sells[bought], -demand[used[which[cell]], axis], np.ones(len(which))])
+    least = np.concatenate([np.zeros(DIMENSIONS * width), np.ones(len(used))])
+    order = np.argsort(rows, kind="stable")
+    program.rows(least, np.bincount(rows, minlength=len(least)), columns[order], values[order])
     answer = solve_linear(program)
     if answer is None:
         return None
@@ -115,12 +111,9 @@ def mix_prices(
     per_unit = np.maximum(np.array(answer.duals[:count]).reshape(-1, DIMENSIONS), 0.0)
     scarcity = _scarcity(place, per_unit)
     found = np.zeros((kinds.count, len(place.types)))
-    values = iter(answer.values[len(machines) :])
-    for kind in used.tolist():
-        for t in np.flatnonzero(kinds.fits[kind]).tolist():
-            found[kind, t] = next(values)
+    found[used[which], on] = answer.values[width:]
     return PlacePrices(
-        sound(place, per_unit, scarcity), np.array(answer.values[: len(machines)]), answer.objective, found, scarcity
+        sound(place, per_unit, scarcity), np.array(answer.values[:width]), answer.objective, found, scarcity
     )
 
 
@@ -164,8 +157,9 @@ def replica_prices(grid: Grid, prices: list[PlacePrices]) -> Floats:
     out = np.full(grid.allowed.shape, NEVER)
     for k, (place, found) in enumerate(zip(grid.places, prices, strict=True)):
         if len(place.types):
-            worth = np.where(place.fits, grid.sizes @ found.per_unit.T, NEVER)
-            out[:, k] = worth.min(axis=1)
+            rows = np.flatnonzero(grid.allowed[:, k])
+            worth = np.where(place.fits[rows], grid.sizes[rows] @ found.per_unit.T, NEVER)
+            out[rows, k] = worth.min(axis=1)
     out = np.where(grid.dedicated[:, None], grid.own_price, out)
     priced: Floats = np.where(grid.allowed, np.minimum(out, NEVER), NEVER)
     return priced

@@ -53,10 +53,11 @@ class InstanceOffer:
     headroom: float | None = None
 
     def __lt__(self, other: InstanceOffer) -> bool:
-        return _order(self) < _order(other)
+        return offer_order(self) < offer_order(other)
 
 
-def _order(offer: InstanceOffer) -> tuple[object, ...]:
+def offer_order(offer: InstanceOffer) -> tuple[object, ...]:
+    """By name, then by everything else."""
     most = math.inf if offer.max_count is None else offer.max_count
     return (
         offer.name,
@@ -309,7 +310,7 @@ class Problem:
 
     @cached_property
     def known_hops(self) -> dict[tuple[object, ...], list[Any]]:
-        """Answers that scheduler.traffic has worked out already: (caller's region, limit, external) -> hops."""
+        """Answers that scheduler.traffic has worked out already: what was asked -> hops."""
         return {}
 
     def route(self, src: str, dst: str) -> Route:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from scheduler.eligibility import Eligibility, usable_types
-from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer, offer_order
 from scheduler.sizes import room, size_of
 
 Key = tuple[float, ...]
@@ -59,18 +59,24 @@ def _undominated(keys: dict[InstanceOffer, Key]) -> tuple[InstanceOffer, ...]:
     return tuple(sorted(kept, key=lambda t: (t.price_per_hour, t.name)))
 
 
-def site_classes(problem: Problem, eligibility: Eligibility) -> list[list[SiteOffer]]:
-    """Zones of a region that differ in nothing but their name, grouped; each group sorted by id."""
-    eligible_at: dict[str, list[str]] = defaultdict(list)
-    for service, site_ids in sorted(eligibility.allowed.items()):
+def site_classes(problem: Problem, eligibility: Eligibility, *, aware: bool = True) -> list[list[SiteOffer]]:
+    """Zones of a region that differ in nothing but their name, grouped; each group sorted by id.
+
+    aware: a zone in which something runs is told from one that is empty.
+    """
+    eligible_at: dict[str, list[int]] = defaultdict(list)
+    for number, site_ids in enumerate(dict.fromkeys(eligibility.allowed.values())):  # many services share theirs
         for site_id in site_ids:
-            eligible_at[site_id].append(service)
-    named = {s for service in problem.services for s in (*service.current, *service.pinned, *service.dearer)}
-    occupied = named | {p.site for p in problem.current_pools}
+            eligible_at[site_id].append(number)
+    occupied = {s for service in problem.services for s in (*service.pinned, *service.dearer)}
+    if aware:
+        occupied |= {s for service in problem.services for s in service.current}
+        occupied |= {p.site for p in problem.current_pools}
     groups: dict[tuple[object, ...], list[SiteOffer]] = defaultdict(list)
     for site in sorted(problem.sites, key=lambda s: s.id):
         mark = site.id if site.id in occupied else ""
-        facts = (site.region, tuple(sorted(site.types)), site.max_machines, tuple(eligible_at[site.id]), mark)
+        types = tuple(sorted(site.types, key=offer_order))
+        facts = (site.region, types, site.max_machines, tuple(eligible_at[site.id]), mark)
         groups[facts].append(site)
     return [groups[k] for k in sorted(groups, key=lambda k: groups[k][0].id)]
 

@@ -40,6 +40,12 @@ def loose_size(service: ServiceDemand) -> Vector:
     return (cpu, memory, gpu, pods, disk, amd64, arm64, 0)
 
 
+def least_size(service: ServiceDemand) -> Vector:
+    """What an empty machine must have room for to be of use to it at all: one of those that may run on spot machines,
+    where there are any. Replicas on machines of their own are never on spot ones unless all may be."""
+    return loose_size(service) if service.max_spot_share > 0 and not service.dedicated else size_of(service)
+
+
 def loose_count(service: ServiceDemand, count: int) -> int:
     """How many of so many replicas in one site may be on spot machines."""
     return math.floor(service.max_spot_share * count + 1e-9)
@@ -74,7 +80,7 @@ def holds(problem: Problem, offer: InstanceOffer, service: ServiceDemand) -> boo
     if offer.bare and service.dedicated:
         return False
     have = room(problem, offer, service.dedicated)
-    need = loose_size(service) if service.max_spot_share > 0 and not service.dedicated else size_of(service)
+    need = least_size(service)
     axes = (a for a in range(DIMENSIONS) if a != PODS or not service.dedicated)
     return all(need[a] <= have[a] for a in axes)
 

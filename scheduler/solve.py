@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 from model.plan import Placement
 from scheduler.at_scale import is_large, solve_at_scale
@@ -21,7 +22,7 @@ from scheduler.extras import judged
 from scheduler.formulation import Formulation, assignment_of
 from scheduler.highs import solve_model
 from scheduler.nodes import Complete, complete, from_pools
-from scheduler.problem import Problem
+from scheduler.problem import Problem, ServiceDemand, offer_order
 from scheduler.search import OPTIMALITY_GAP, Search
 from scheduler.stay import arrivals, moving_cost
 from scheduler.verdicts import Solved, Undecided, Verdict
@@ -68,14 +69,20 @@ def canonical_problem(problem: Problem) -> Problem:
     """The same Problem in sorted order, so that the order of the input decides nothing."""
     return replace(
         problem,
-        services=tuple(
-            replace(s, edges=tuple(sorted(s.edges, key=lambda e: e.callee)))
-            for s in sorted(problem.services, key=lambda s: s.name)
+        services=tuple(_with_sorted_edges(s) for s in sorted(problem.services, key=lambda s: s.name)),
+        sites=tuple(
+            replace(s, types=tuple(sorted(s.types, key=offer_order))) for s in sorted(problem.sites, key=lambda s: s.id)
         ),
-        sites=tuple(replace(s, types=tuple(sorted(s.types))) for s in sorted(problem.sites, key=lambda s: s.id)),
         externals=tuple(sorted(problem.externals, key=lambda e: e.name)),
         routes=tuple(sorted(problem.routes, key=lambda r: (r.src, r.dst))),
     )
+
+
+def _with_sorted_edges(service: ServiceDemand) -> ServiceDemand:
+    edges = service.edges
+    if all(a.callee <= b.callee for a, b in pairwise(edges)):
+        return service
+    return replace(service, edges=tuple(sorted(edges, key=lambda e: e.callee)))
 
 
 def _finish(problem: Problem, search: Search) -> Solved:

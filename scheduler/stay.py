@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from scheduler.aside import side_by_side
+from scheduler.bulk import Load
 from scheduler.check import NodeLoad, weight_of
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
@@ -16,6 +18,7 @@ from scheduler.grid import Floats
 from scheduler.large import Large, complete_from, node_loads, own_machines, with_spares
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, ServiceDemand
+from scheduler.refill import refill
 from scheduler.site_packing import pack_site
 
 MOSTLY = 0.5  # share of the services that must run already for staying to be tried
@@ -87,20 +90,24 @@ def _packed(problem: Problem, large: Large, zoned: list[Floats]) -> Complete | N
     for pool in problem.current_pools:
         if not pool.dedicated_to:
             running[pool.site][pool.instance_type] += pool.count
+    spares = int(problem.spare_node_per_pool)
+
+    def pack(zone: tuple[int, int]) -> list[Load] | None:
+        k, z = zone
+        place, mine = grid.places[k], zoned[k][:, z]
+        number = {t.name: i for i, t in enumerate(place.types)}
+        now = sorted(running[place.sites[z].id].items())
+        existing = [number[n] for n, count in now if n in number for _ in range(count - spares)]
+        rows = (grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
+        return refill(*rows) or pack_site(*rows)
+
     loads: list[NodeLoad] = []
     own: dict[tuple[str, str, str], int] = {}
-    for k, place in enumerate(grid.places):
-        number = {t.name: i for i, t in enumerate(place.types)}
-        for z, site in enumerate(place.sites):
-            mine = zoned[k][:, z]
-            spare = int(problem.spare_node_per_pool)
-            existing = [
-                number[n] for n, count in sorted(running[site.id].items()) if n in number for _ in range(count - spare)
-            ]
-            packed = pack_site(grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
-            if packed is None:
-                return None
-            packed = with_spares(grid, packed)
-            loads += node_loads(grid, k, site.id, packed)
-            own.update(own_machines(grid, mine, site))
+    zones = [(k, z) for k, place in enumerate(grid.places) for z in range(len(place.sites)) if zoned[k][:, z].any()]
+    for (k, z), packed in zip(zones, side_by_side(pack, zones), strict=True):
+        if packed is None:
+            return None
+        site = grid.places[k].sites[z]
+        loads += node_loads(grid, k, site.id, with_spares(grid, packed))
+        own.update(own_machines(grid, zoned[k][:, z], site))
     return complete_from(grid, zoned, loads, own)

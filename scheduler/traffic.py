@@ -29,11 +29,19 @@ def hop_between(problem: Problem, src: str, dst: str, edge: Edge) -> Hop | None:
     Half of the bytes go each way, so the price is the mean of both directions; nobody bills what comes in from the
     internet, so there it is half the price.
     """
+    key = (src, dst, edge.max_rtt_ms)
+    if key not in problem.known_hops:
+        problem.known_hops[key] = [_hop(problem, src, dst, edge.max_rtt_ms)]
+    hops: list[Hop | None] = problem.known_hops[key]
+    return hops[0]
+
+
+def _hop(problem: Problem, src: str, dst: str, max_rtt_ms: float | None) -> Hop | None:
     out = problem.route(src, dst)
     if not out.reachable:
         return None
     rtt = out.rtt_ms if out.rtt_ms is not None else 0.0
-    if edge.max_rtt_ms is not None and rtt > edge.max_rtt_ms:
+    if max_rtt_ms is not None and rtt > max_rtt_ms:
         return None
     if dst == INTERNET:
         return Hop(out.price_per_gb / 2, rtt, INTERNET, out.assumed)

@@ -150,11 +150,11 @@ class Exchange:
         self.loads[best] += self.sizes[service]
         return True
 
-    def run(self) -> bool:
+    def run(self, most: int = MOST_EXCHANGES, patience: int = PATIENCE) -> bool:
         """Exchange pods until no node is overfull; False where that was not reached."""
         beyond = self.over(self.loads, np.arange(len(self.on)))
         best, since = float(beyond.sum()), 0
-        while beyond.max(initial=0.0) > 0 and since <= PATIENCE and self.turn < MOST_EXCHANGES:
+        while beyond.max(initial=0.0) > 0 and since <= patience and self.turn < most:
             self.turn += 1
             since += 1
             changed = self._step(int(beyond.argmax()), beyond)
