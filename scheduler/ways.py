@@ -1,0 +1,133 @@
+"""What each way out of a conflict costs: giving up one of its constraints, and how far a limit would have to be raised.
+
+Callers: conflicts. Pure and deterministic: questions are counted, and what is shared by many is asked first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scheduler.check import broken_rules, weight_of
+from scheduler.eligibility import eligible_sites
+from scheduler.infeasible import Conflict, Relaxation, without
+from scheduler.nodes import Complete
+from scheduler.problem import Problem, TeamQuota
+from scheduler.propagate import hopeless
+from scheduler.rough import improved, relaxation_is_empty, rough_placement, short_search
+
+QUESTIONS = 130  # that the ways out may cost together; one for the relaxation is about a twentieth of a second
+PAIRS = 25  # asking for a placement counts as one of them for so many pairs of a service and a site
+TRIALS, MORE_TRIALS = 1_000, 4_000  # of local search on the price of each, and of the best one
+LONGER_PAIRS = 1_500  # of a service and a site, up to which the best one is looked at longer
+SINGLE = 3  # members of a family that are tried alone, beside the whole of it
+
+
+def ways_out(problem: Problem, conflicts: Sequence[Conflict]) -> tuple[Relaxation, ...]:
+    """Of each constraint, whether giving it up is enough, and the price then; of a family, its first members, too."""
+    ways = _Ways(problem)
+    found = {c: ways.of(c) for c in sorted(conflicts, key=_hopeful)}
+    for c in conflicts:
+        singles = c.members[:SINGLE] if found[c].enough and c.kind in ("quota", "machines") else ()
+        found |= {member: way for member in singles if (way := ways.of(member)).enough}
+    best = min((w for w in found.values() if w.enough), key=lambda w: way_rank(problem, w), default=None)
+    if best is not None:
+        found[best.conflict] = ways.cheaper(best)
+    order = [*conflicts, *(c for c in found if c not in conflicts)]
+    return tuple(found[c] for c in order)
+
+
+def way_rank(problem: Problem, way: Relaxation) -> tuple[bool, int, bool, float]:
+    """In which order ways out should be thought of: what matters least first, services left out
+    last, then the cheapest."""
+    names = problem.service_by_name
+    cost = math.inf if way.cost_per_hour is None else way.cost_per_hour
+    priority = min((names[c.subject].priority for c in way.conflict.parts if c.subject in names), default=0)
+    return way.enough is not True, priority, way.conflict.kind == "demand", cost
+
+
+def _hopeful(conflict: Conflict) -> tuple[bool, bool]:
+    """Which are looked at first: what is shared by many, then wishes, then services and calls left out."""
+    shared = ("quota", "machines", "team", "headroom", "node_loss", "node_headroom", "spare_node")
+    return conflict.kind not in shared, conflict.kind in ("demand", "calls")
+
+
+@dataclass(slots=True)
+class _Ways:
+    problem: Problem
+    questions: int = QUESTIONS
+    known: list[Complete] = field(default_factory=list)
+
+    def of(self, conflict: Conflict) -> Relaxation:
+        relaxed = without(self.problem, [conflict])
+        if not relaxed.services:
+            return Relaxation(conflict, True, 0.0)
+        eligibility = eligible_sites(relaxed)
+        if hopeless(relaxed, eligibility):
+            return Relaxation(conflict, False)
+        if not self._may_ask(1):
+            return Relaxation(conflict, None)
+        if relaxation_is_empty(relaxed, eligibility):
+            return Relaxation(conflict, False)
+        if not self._may_ask(2 + sum(map(len, eligibility.allowed.values())) // PAIRS):
+            return self._told(conflict, relaxed, self._seen(relaxed))
+        found = rough_placement(relaxed, eligibility) or self._seen(relaxed)
+        return self._told(conflict, relaxed, found and improved(relaxed, eligibility, found, TRIALS))
+
+    def cheaper(self, way: Relaxation) -> Relaxation:
+        """The same way at the price of a longer search, where that finds a lower one."""
+        relaxed = without(self.problem, [way.conflict])
+        eligibility = eligible_sites(relaxed)
+        if not relaxed.services or sum(map(len, eligibility.allowed.values())) > LONGER_PAIRS:
+            return way
+        starts = [short_search(relaxed, eligibility), self._seen(relaxed)]
+        found = [improved(relaxed, eligibility, start, MORE_TRIALS) for start in starts if start is not None]
+        told = [way, *(self._told(way.conflict, relaxed, c) for c in found)]
+        return min(told, key=lambda w: w.cost_per_hour if w.cost_per_hour is not None else math.inf)
+
+    def _may_ask(self, questions: int) -> bool:
+        self.questions -= questions
+        return self.questions >= 0
+
+    def _seen(self, relaxed: Problem) -> Complete | None:
+        """The cheapest placement found for another way out that holds here, too."""
+        names = {s.name for s in relaxed.services}
+        same = [c for c in self.known if c.assignment.keys() == names]
+        good = [c for c in same if not broken_rules(relaxed, c.assignment, c.pools, c.packing)]
+        return min(good, key=lambda c: weight_of(relaxed, c.assignment, c.pools), default=None)
+
+    def _told(self, conflict: Conflict, relaxed: Problem, found: Complete | None) -> Relaxation:
+        if found is None:
+            return Relaxation(conflict, None)
+        self.known.append(found)
+        price = weight_of(relaxed, found.assignment, found.pools)
+        return Relaxation(conflict, True, price, needed_of(self.problem, conflict, found))
+
+
+def needed_of(problem: Problem, conflict: Conflict, found: Complete) -> str:
+    """What that placement asks of a limit: its vCPUs in the region, its machines in the zone, the team's requests."""
+    if conflict.members:
+        return ""
+    if conflict.kind == "quota":
+        here = [p for p in found.pools if problem.site_by_id[p.site].region == conflict.subject]
+        return f"{sum(p.vcpu * p.count for p in here):g} vCPU"
+    if conflict.kind == "machines":
+        return f"{sum(p.count for p in found.pools if p.site == conflict.subject)} machines"
+    if conflict.kind == "team":
+        quota = next(q for q in problem.team_quotas if (q.team, q.region) == (conflict.subject, conflict.detail))
+        return _requested(problem, quota, found)
+    return ""
+
+
+def _requested(problem: Problem, quota: TeamQuota, found: Complete) -> str:
+    mine = [
+        (s, n)
+        for s in problem.services
+        if s.team == quota.team
+        for site, n in found.assignment.get(s.name, {}).items()
+        if quota.region in ("", problem.site_by_id[site].region)
+    ]
+    cpu, memory = sum(s.cpu_millicores * n for s, n in mine), sum(s.memory_mib * n for s, n in mine)
+    parts = [f"{cpu}m cpu"] if quota.cpu_millicores is not None else []
+    return " and ".join([*parts, *([f"{memory} MiB"] if quota.memory_mib is not None else [])])
