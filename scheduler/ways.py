@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scheduler.check import broken_rules, weight_of
-from scheduler.eligibility import eligible_sites
+from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.infeasible import Conflict, Relaxation, without
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, TeamQuota
 from scheduler.propagate import hopeless
 from scheduler.rough import improved, relaxation_is_empty, rough_placement, short_search
+from scheduler.search import Search
 
 QUESTIONS = 130  # that the ways out may cost together; one for the relaxation is about a twentieth of a second
 PAIRS = 25  # asking for a placement counts as one of them for so many pairs of a service and a site
 TRIALS, MORE_TRIALS = 1_000, 4_000  # of local search on the price of each, and of the best one
+EXACT_PAIRS, EXACT_WORK = 60, 100  # up to so many of them the price is that of the search that proves it
 LONGER_PAIRS = 1_500  # of a service and a site, up to which the best one is looked at longer
 SINGLE = 3  # members of a family that are tried alone, beside the whole of it
 
@@ -53,6 +55,10 @@ def _hopeful(conflict: Conflict) -> tuple[bool, bool]:
     return conflict.kind not in shared, conflict.kind in ("demand", "calls")
 
 
+def _pairs(eligibility: Eligibility) -> int:
+    return sum(map(len, eligibility.allowed.values()))
+
+
 @dataclass(slots=True)
 class _Ways:
     problem: Problem
@@ -70,16 +76,24 @@ class _Ways:
             return Relaxation(conflict, None)
         if relaxation_is_empty(relaxed, eligibility):
             return Relaxation(conflict, False)
-        if not self._may_ask(2 + sum(map(len, eligibility.allowed.values())) // PAIRS):
+        if not self._may_ask(2 + _pairs(eligibility) // PAIRS):
             return self._told(conflict, relaxed, self._seen(relaxed))
+        if _pairs(eligibility) <= EXACT_PAIRS:
+            return self._exactly(conflict, relaxed, eligibility)
         found = rough_placement(relaxed, eligibility) or self._seen(relaxed)
         return self._told(conflict, relaxed, found and improved(relaxed, eligibility, found, TRIALS))
+
+    def _exactly(self, conflict: Conflict, relaxed: Problem, eligibility: Eligibility) -> Relaxation:
+        """By the search that proves it, where the problem is so small that this is quick."""
+        search = Search(relaxed, eligibility, EXACT_WORK)
+        search.run()
+        return Relaxation(conflict, False) if search.infeasible else self._told(conflict, relaxed, search.best)
 
     def cheaper(self, way: Relaxation) -> Relaxation:
         """The same way at the price of a longer search, where that finds a lower one."""
         relaxed = without(self.problem, [way.conflict])
         eligibility = eligible_sites(relaxed)
-        if not relaxed.services or sum(map(len, eligibility.allowed.values())) > LONGER_PAIRS:
+        if not relaxed.services or not EXACT_PAIRS < _pairs(eligibility) <= LONGER_PAIRS:
             return way
         starts = [short_search(relaxed, eligibility), self._seen(relaxed)]
         found = [improved(relaxed, eligibility, start, MORE_TRIALS) for start in starts if start is not None]
