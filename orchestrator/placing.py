@@ -108,6 +108,9 @@ def infeasible_error(
     lines = [f"- {row.what}" + (f" ({row.position})" if row.position else "") for row in rows]
     if not verdict.irreducible:
         lines.append("(the list may be longer than it need be: the work limit came while shortening it)")
+    for further in verdict.also:
+        lines.append("and these, whatever becomes of those above:")
+        lines += [f"- {c.words}" + (f" ({where})" if (where := line(c.parts[0])) else "") for c in further]
     ways = [_way_out(r, currency) for r in verdict.relaxations if r.enough]
     return Infeasible(
         "no placement exists: these constraints cannot hold together"
@@ -122,7 +125,9 @@ def infeasible_error(
 def _no_way_out(verdict: InfeasibleVerdict) -> str:
     if any(r.enough is None for r in verdict.relaxations):
         return "no single one of them that was tried is enough to give up; change several, or leave services out"
-    return "giving up one of them is not enough; other constraints conflict as well"
+    return "giving up one of them is not enough; " + (
+        "mend the other sets, too" if verdict.also else "other constraints conflict as well"
+    )
 
 
 def _way_out(way: Relaxation, currency: str) -> str:

@@ -89,6 +89,8 @@ def _table(problem: Problem, verdict: Verdict) -> list[str]:
         for way in verdict.relaxations:
             if way.enough:
                 lines.append(f"  enough: {advice(way)} (then at most {way.cost_per_hour:.4f} {problem.currency}/h)")
+        for further in verdict.also:
+            lines += ["Nor do these, whatever becomes of those above:", *(f"  - {c.words}" for c in further)]
         if not verdict.irreducible:
             lines.append("  (the list may be longer than it need be: the work limit came while shortening it)")
         return lines

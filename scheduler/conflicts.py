@@ -31,6 +31,7 @@ EXACT_QUESTIONS = 90  # in the same measure, of the exact methods
 PAIRS = 25  # asking for a placement counts as one of them for so many pairs of a service and a site
 WITNESSES = 12  # placements that are kept to be tried again
 FAMILY = 3  # so many shared limits of one kind are looked at as one first
+FURTHER = 4  # conflicts that are told beside the first
 MANY = 6  # services; where more are needed for a conflict, they are told as one
 
 SHARED = ("quota", "machines", "team", "headroom", "node_loss", "node_headroom", "spare_node")
@@ -52,11 +53,34 @@ def explain_infeasible(problem: Problem, work_limit: int, work: int, *, known: b
     judge = Judge(work_limit, work + EXPLAINING * work_limit, work)
     conflicts, irreducible = smallest_conflict(problem, judge, known=known)
     found = ways_out(problem, conflicts)
-    return InfeasibleVerdict(conflicts=conflicts, relaxations=found, irreducible=irreducible, work=judge.work)
+    also = () if any(w.enough is not False for w in found) else further_conflicts(problem, conflicts)
+    return InfeasibleVerdict(
+        conflicts=conflicts, relaxations=found, also=also, irreducible=irreducible, work=judge.work
+    )
 
 
-def smallest_conflict(problem: Problem, judge: Judge, *, known: bool = True) -> tuple[tuple[Conflict, ...], bool]:
-    """An irreducible conflicting set, and whether it is proven to be irreducible. The whole problem must not hold."""
+def further_conflicts(problem: Problem, known: Sequence[Conflict]) -> tuple[tuple[Conflict, ...], ...]:
+    """What else cannot hold, as far as rules alone show it, once everything in the known conflict is given up but that
+    its services run: whoever mends one thing at a time wants to know of the next."""
+    found: list[tuple[Conflict, ...]] = []
+    conflict: Sequence[Conflict] = known
+    while len(found) < FURTHER:
+        soft = [c for c in conflict if c.kind != "demand"]
+        problem = without(problem, soft or conflict)
+        if not hopeless(problem, eligible_sites(problem)):
+            break
+        conflict, _ = smallest_conflict(problem, Judge(0, 0), exact=False)
+        found.append(tuple(conflict))
+    return tuple(found)
+
+
+def smallest_conflict(
+    problem: Problem, judge: Judge, *, known: bool = True, exact: bool = True
+) -> tuple[tuple[Conflict, ...], bool]:
+    """An irreducible conflicting set, and whether it is proven to be irreducible. The whole problem must not hold.
+
+    exact False: as small as the argument that shows the conflict can make it, which takes no search.
+    """
     every = constraints_of(problem)
 
     def only(kept: Sequence[Group]) -> Problem:
@@ -82,7 +106,7 @@ def smallest_conflict(problem: Problem, judge: Judge, *, known: bool = True) -> 
     if shows is not exactly:
         suspects = _members_needed(quick_xplain(suspects, shows), shows)
     judge.questions = max(judge.questions, EXACT_QUESTIONS)
-    suspects = _each_needed(suspects, exactly)
+    suspects = _each_needed(suspects, exactly) if exact else suspects
     order = {c: i for i, c in enumerate(every)}
     found = [family(problem, group) for group in sorted(suspects, key=lambda group: order[group[0]])]
     return tuple(found), not judge.unsure

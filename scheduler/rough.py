@@ -21,7 +21,8 @@ from scheduler.problem import Problem
 from scheduler.pruning import site_classes
 
 NODES, GAP = 1, 0.08  # of the integer program of a short search
-NEAR_COLUMNS, COLUMNS = 2_000, 900  # up to so many columns it is tried: with the regions in use, with all
+NEAR_COLUMNS, COLUMNS = 2_500, 900  # up to so many columns it is tried: with the regions in use, with all
+ZONES = 2  # so many numbers of zones a region are tried
 QUOTA_ROUNDS, DEARER = 3, 2.0  # how often, and how much, a region gets dearer where a quota does not suffice
 USED = 0.25  # machines that the relaxation buys in a region for it to count as used
 
@@ -56,9 +57,10 @@ def quick_placement(problem: Problem, eligibility: Eligibility) -> Complete | No
 
 def short_search(problem: Problem, eligibility: Eligibility, *, priced: bool = True) -> Complete | None:
     """One that holds, from the root of the integer program; None says nothing."""
-    near = _near(problem, eligibility, _used(problem, eligibility))
-    tried = [(near, NEAR_COLUMNS)] if near.allowed != eligibility.allowed else []
-    for some, most in (*tried, (eligibility, COLUMNS)):
+    regions = _used(problem, eligibility)
+    spreads = (s.spread.min_domains for s in problem.services if s.spread and s.spread.over == "zone")
+    near = [_near(problem, eligibility, regions, zones) for zones in sorted({1, *spreads})[:ZONES]]
+    for some, most in (*((n, NEAR_COLUMNS) for n in near), (eligibility, COLUMNS)):
         formulation = Formulation(problem, some, priced=priced, whole_pods=False)
         if len(formulation.model.cost) > most:
             continue
@@ -71,12 +73,9 @@ def short_search(problem: Problem, eligibility: Eligibility, *, priced: bool = T
     return None
 
 
-def _near(problem: Problem, eligibility: Eligibility, regions: set[str]) -> Eligibility:
-    """Only those regions, and of equal zones as many as a spread asks for."""
-    spreads = [s.spread.min_domains for s in problem.services if s.spread and s.spread.over == "zone"]
-    caps = [2 for s in problem.services if "zone" in s.survives or "zone" in s.max_per]
-    most = max([*spreads, *caps], default=1)
-    keep = {s.id for group in site_classes(problem, eligibility) for s in group[:most] if s.region in regions}
+def _near(problem: Problem, eligibility: Eligibility, regions: set[str], zones: int) -> Eligibility:
+    """Only those regions, and so many of their equal zones: with one, spreads over zones are spreads over regions."""
+    keep = {s.id for group in site_classes(problem, eligibility) for s in group[:zones] if s.region in regions}
     allowed = {name: tuple(s for s in sites if s in keep) or sites for name, sites in eligibility.allowed.items()}
     return Eligibility(allowed, eligibility.rejections)
 

@@ -23,6 +23,7 @@ from scheduler.highs import solve_model
 from scheduler.money import in_money, in_units, unit_of
 from scheduler.nodes import Complete, complete, from_pools
 from scheduler.problem import Problem
+from scheduler.rough import rough_placement
 from scheduler.search import OPTIMALITY_GAP, Search
 from scheduler.stay import arrivals, moving_cost
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
@@ -52,6 +53,8 @@ def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
     search.run()
     if search.infeasible:
         return _in_money(explain_infeasible(fresh, work_limit, search.work), unit)
+    if search.best is None:
+        search.best = rough_placement(fresh, eligibility)
     if search.best is None:
         what = f"no placement was found within {work_limit} search nodes, and none was excluded"
         bound = search.bound * unit

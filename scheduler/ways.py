@@ -15,7 +15,7 @@ from scheduler.infeasible import Conflict, Relaxation, without
 from scheduler.nodes import Complete
 from scheduler.problem import Problem, TeamQuota
 from scheduler.propagate import hopeless
-from scheduler.rough import improved, relaxation_is_empty, rough_placement, short_search
+from scheduler.rough import improved, quick_placement, relaxation_is_empty, short_search
 from scheduler.search import Search
 
 QUESTIONS = 130  # that the ways out may cost together; one for the relaxation is about a twentieth of a second
@@ -76,11 +76,14 @@ class _Ways:
             return Relaxation(conflict, None)
         if relaxation_is_empty(relaxed, eligibility):
             return Relaxation(conflict, False)
-        if not self._may_ask(2 + _pairs(eligibility) // PAIRS):
+        questions = 2 + _pairs(eligibility) // PAIRS
+        if not self._may_ask(questions):
             return self._told(conflict, relaxed, self._seen(relaxed))
         if _pairs(eligibility) <= EXACT_PAIRS:
             return self._exactly(conflict, relaxed, eligibility)
-        found = rough_placement(relaxed, eligibility) or self._seen(relaxed)
+        found = quick_placement(relaxed, eligibility) or self._seen(relaxed)
+        if found is None and self._may_ask(questions):
+            found = short_search(relaxed, eligibility)
         return self._told(conflict, relaxed, found and improved(relaxed, eligibility, found, TRIALS))
 
     def _exactly(self, conflict: Conflict, relaxed: Problem, eligibility: Eligibility) -> Relaxation:

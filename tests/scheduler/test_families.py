@@ -69,3 +69,13 @@ def test_a_family_of_one_is_itself_and_a_dropped_family_drops_its_members() -> N
     assert without(given, [family(given, quotas)]).region_quota_vcpu == {}
     assert without(given, quotas[:1]).region_quota_vcpu == {"b/r": 2.0}
     assert replace(family(given, quotas), words="").parts == tuple(quotas)
+
+
+def test_where_no_single_way_out_is_enough_the_other_conflicts_are_told() -> None:
+    cn = {"allowed_countries": ("CN",)}
+    given = canonical_problem(problem(service("x", **cn, pinned={"c/r1": 1}), service("y", **cn, pinned={"c/s1": 1})))
+    verdict = solve(given)
+    assert isinstance(verdict, InfeasibleVerdict) and not any(w.enough for w in verdict.relaxations)
+    assert {c.subject for c in verdict.conflicts} == {"x"}
+    assert [{c.subject for c in further} for further in verdict.also] == [{"y"}]
+    assert {c.kind for c in verdict.also[0]} == {"demand", "data_residency", "pin"}
