@@ -54,6 +54,8 @@ def advice(way: Relaxation) -> str:
     c = way.conflict
     if c.kind == "demand":
         return f"leave {c.subject} out" if c.subject else "leave services out"
+    if way.needed and c.members:
+        return f"raise the quotas to: {way.needed}" if c.kind == "quota" else f"allow: {way.needed}"
     if way.needed and c.kind == "quota":
         return f"raise the quota of {c.subject} to {way.needed}"
     if way.needed and c.kind == "machines":

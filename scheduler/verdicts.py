@@ -32,9 +32,9 @@ class Solved:
 class InfeasibleVerdict:
     """No placement exists. conflicts: a set of constraints that cannot hold together, none of which is superfluous.
 
-    relaxations: for each of them, whether giving it up is enough, and at what price; of several that are told as one,
-    for some of them alone, too. also: where giving up none is enough, further such sets. A verdict whose `irreducible`
-    is False ran out of work while shrinking the set: true, but perhaps longer than it need be.
+    relaxations: for each of them, whether giving it up is enough, and at what price. also: where giving up none is
+    enough, further such sets. A verdict whose `irreducible` is False ran out of work while shrinking the set: true, but
+    perhaps longer than it need be.
     """
 
     conflicts: tuple[Conflict, ...]

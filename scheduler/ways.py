@@ -21,23 +21,19 @@ from scheduler.search import Search
 QUESTIONS = 130  # that the ways out may cost together; one for the relaxation is about a twentieth of a second
 PAIRS = 25  # asking for a placement counts as one of them for so many pairs of a service and a site
 TRIALS, MORE_TRIALS = 1_000, 4_000  # of local search on the price of each, and of the best one
-EXACT_PAIRS, EXACT_WORK = 60, 100  # up to so many of them the price is that of the search that proves it
+EXACT_PAIRS, EXACT_WORK = 50, 100  # up to so many pairs the price is that of the search that proves it
+EXACT_QUESTIONS = 15  # that such a search counts for
 LONGER_PAIRS = 1_500  # of a service and a site, up to which the best one is looked at longer
-SINGLE = 3  # members of a family that are tried alone, beside the whole of it
 
 
 def ways_out(problem: Problem, conflicts: Sequence[Conflict]) -> tuple[Relaxation, ...]:
-    """Of each constraint, whether giving it up is enough, and the price then; of a family, its first members, too."""
+    """Of each constraint, whether giving it up is enough, and the price then."""
     ways = _Ways(problem)
     found = {c: ways.of(c) for c in sorted(conflicts, key=_hopeful)}
-    for c in conflicts:
-        singles = c.members[:SINGLE] if found[c].enough and c.kind in ("quota", "machines") else ()
-        found |= {member: way for member in singles if (way := ways.of(member)).enough}
     best = min((w for w in found.values() if w.enough), key=lambda w: way_rank(problem, w), default=None)
     if best is not None:
         found[best.conflict] = ways.cheaper(best)
-    order = [*conflicts, *(c for c in found if c not in conflicts)]
-    return tuple(found[c] for c in order)
+    return tuple(found[c] for c in conflicts)
 
 
 def way_rank(problem: Problem, way: Relaxation) -> tuple[bool, int, bool, float]:
@@ -79,7 +75,7 @@ class _Ways:
         questions = 2 + _pairs(eligibility) // PAIRS
         if not self._may_ask(questions):
             return self._told(conflict, relaxed, self._seen(relaxed))
-        if _pairs(eligibility) <= EXACT_PAIRS:
+        if _pairs(eligibility) <= EXACT_PAIRS and self._may_ask(EXACT_QUESTIONS):
             return self._exactly(conflict, relaxed, eligibility)
         found = quick_placement(relaxed, eligibility) or self._seen(relaxed)
         if found is None and self._may_ask(questions):
@@ -123,18 +119,26 @@ class _Ways:
 
 
 def needed_of(problem: Problem, conflict: Conflict, found: Complete) -> str:
-    """What that placement asks of a limit: its vCPUs in the region, its machines in the zone, the team's requests."""
+    """What that placement asks of a limit, and of which limits of a family: "8 vCPU", "c1/r1 8 vCPU, c2/r1 4 vCPU"."""
     if conflict.members:
-        return ""
+        each = [(m, *_asked_of(problem, m, found)) for m in conflict.members]
+        return ", ".join(f"{m.subject} {words}" for m, words, more in each if more)
+    return _asked_of(problem, conflict, found)[0]
+
+
+def _asked_of(problem: Problem, conflict: Conflict, found: Complete) -> tuple[str, bool]:
+    """In words, and whether it is more than the limit: vCPUs of a region, machines of a zone, requests of a team."""
     if conflict.kind == "quota":
         here = [p for p in found.pools if problem.site_by_id[p.site].region == conflict.subject]
-        return f"{sum(p.vcpu * p.count for p in here):g} vCPU"
+        used = sum(p.vcpu * p.count for p in here)
+        return f"{used:g} vCPU", used > problem.region_quota_vcpu[conflict.subject]
     if conflict.kind == "machines":
-        return f"{sum(p.count for p in found.pools if p.site == conflict.subject)} machines"
+        count = sum(p.count for p in found.pools if p.site == conflict.subject)
+        return f"{count} machines", count > (problem.site_by_id[conflict.subject].max_machines or 0)
     if conflict.kind == "team":
         quota = next(q for q in problem.team_quotas if (q.team, q.region) == (conflict.subject, conflict.detail))
-        return _requested(problem, quota, found)
-    return ""
+        return _requested(problem, quota, found), True
+    return "", False
 
 
 def _requested(problem: Problem, quota: TeamQuota, found: Complete) -> str:

@@ -39,9 +39,12 @@ def test_quotas_of_all_regions_against_many_services_are_two_lines() -> None:
     demand, quota = verdict.conflicts
     assert quota.words == "the quotas of all 6 regions together are 12 vCPU: a/r, a/s, b/r, b/s, and 2 more"
     assert demand.words.startswith("7 services need 14 replicas, together 12600m cpu and 1400 MiB: s0, s1, s2, s3, and")
-    ways = {advice(w): w for w in verdict.relaxations if w.enough}
-    raised = next(w for w in ways if w.startswith("raise the quota of a/r to "))
-    assert raised.endswith(" vCPU") and ways[raised].cost_per_hour
+    best = verdict.relaxations[0]
+    assert best.conflict == quota and best.cost_per_hour
+    assert advice(best).startswith("raise the quotas to: a/r ") and advice(best).endswith(" vCPU")
+    raised = dict(row.removesuffix(" vCPU").split(" ") for row in best.needed.split(", "))
+    enough = problem(*many, region_quota_vcpu=dict.fromkeys(regions, 2.0) | {r: float(n) for r, n in raised.items()})
+    assert isinstance(solve(enough), Solved)
 
 
 def test_few_limits_and_few_services_are_named_one_by_one() -> None:
@@ -54,7 +57,7 @@ def test_few_limits_and_few_services_are_named_one_by_one() -> None:
 def test_four_services_apart_over_three_clouds_have_ways_out() -> None:
     names = ["w", "x", "y", "z"]
     rules = {n: tuple(Apart(service=m, over="cloud") for m in names if m > n) for n in names}
-    given = canonical_problem(problem(*(service(n, apart=rules[n]) for n in names)))
+    given = canonical_problem(problem(*(service(n, replicas=1, apart=rules[n]) for n in names)))
     verdict = solve(given)
     assert isinstance(verdict, InfeasibleVerdict) and verdict.irreducible
     assert [c.kind for c in verdict.conflicts].count("apart") == 6 and len(verdict.conflicts) == 10
