@@ -22,6 +22,8 @@ from scheduler.traffic import edge_costs
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
 from scheduler.what_if import only_there
 
+AS_IT_IS = ("cost", "latency", "reach", "wish", "full")  # said of one replica, everything else as it is
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -35,7 +37,7 @@ def explanation(problem: Problem, solved: Solved, service: str, why_not: tuple[s
     row = next(s for s in solved.placement.services if s.service == service)
     demand = problem.service_by_name[service]
     where = ", ".join(f"{site} x{n}" for site, n in sorted(row.replicas.items()))
-    forbidden = [r for r in row.rejections if r.rule not in ("cost", "latency", "reach")]
+    forbidden = [r for r in row.rejections if r.rule not in AS_IT_IS]
     lines = [words["runs"].format(service=service, where=where)]
     lines.append(words["allowed"].format(allowed=len(problem.sites) - len(forbidden), sites=len(problem.sites)))
     lines += [f"- {wish}" for wish in wishes(problem, demand, lang)]
@@ -157,7 +159,7 @@ def _answer(problem: Problem, solved: Solved, row: ServicePlacement, site_id: st
     rejection = next((r for r in row.rejections if r.site == site_id), None) or Rejection(
         site=site_id, rule="cost", reason="", extra_cost_per_hour=0.0
     )
-    if rejection.rule == "cost" and _movable(demand):
+    if rejection.rule in AS_IT_IS and _movable(demand):
         return _whole(problem, solved, row.service, site_id, lang)
     text = words[rejection.rule].format(
         site=site_id,

@@ -29,6 +29,8 @@ WORDS = {
         "external": "{site}: {reason}.",
         "latency": "{site}: {caller} would not reach {callee} within its limit.",
         "reach": "{site}: {caller} would not reach {callee}.",
+        "wish": "{site}: one replica there instead breaks another rule: {reason}.",
+        "full": "{site}: no machine more may be had there: its quota, its machines or their number are used up.",
         "cost": "{site}: one replica there instead would change the bill by {extra:+.4f} {currency}/h: "
         "machine {machine:+.4f}, egress {egress:+.4f}.",
         "whole": "{site}: all of it there would change the bill by {extra:+.4f} {currency}/h: compute {compute:+.4f}, "
@@ -59,6 +61,8 @@ WORDS = {
         "external": "{site}：从 {region} 无法访问它调用的外部服务 {callee}。",
         "latency": "{site}：{caller} 将无法在时延上限内访问 {callee}。",
         "reach": "{site}：{caller} 将无法访问 {callee}。",
+        "wish": "{site}：将一个副本移到此处会违反另一条规则：{reason}。",
+        "full": "{site}：此处不能再增加机器：配额、机器数上限或机型数量已用完。",
         "cost": "{site}：将一个副本移到此处，费用变化 {extra:+.4f} {currency}/小时：机器 {machine:+.4f}，"
         "出网流量 {egress:+.4f}。",
         "whole": "{site}：全部移到此处，费用变化 {extra:+.4f} {currency}/小时：计算 {compute:+.4f}，"
@@ -79,6 +83,8 @@ RULES = {
         "external": "An external that it calls is out of reach from",
         "latency": "A call would take longer than its limit from",
         "reach": "A call would not arrive from",
+        "wish": "One replica there instead would break another rule in",
+        "full": "No machine more may be had in",
         "cost": "What one replica there instead would change of the bill, per hour",
     },
     "zh": {
@@ -89,6 +95,8 @@ RULES = {
         "external": "无法访问它所调用外部服务的",
         "latency": "有调用会超过时延上限的",
         "reach": "有调用无法到达的",
+        "wish": "移入一个副本会违反其他规则的",
+        "full": "不能再增加机器的",
         "cost": "将一个副本移到该处，每小时费用变化",
     },
 }

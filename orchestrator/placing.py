@@ -29,7 +29,7 @@ from orchestrator.makeable import refuse_what_cannot_be_made
 from orchestrator.spec_lines import Lines
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
-from scheduler.infeasible import Conflict
+from scheduler.infeasible import Conflict, Relaxation, advice
 from scheduler.problem import (
     INTERNET,
     CurrentPool,
@@ -100,13 +100,18 @@ def infeasible_error(
     """The verdict as an error whose detail lists the constraints that cannot hold together."""
     enough = {r.conflict: r.cost_per_hour or 0.0 for r in verdict.relaxations if r.enough}
     rows = [
-        Diagnostic(line(c), c.words, f"without it: {enough[c]:.4f} {currency}/h" if c in enough else "")
+        Diagnostic(
+            line(c.parts[0]), c.words, f"without it: at most {enough[c]:.4f} {currency}/h" if c in enough else ""
+        )
         for c in verdict.conflicts
     ]
     lines = [f"- {row.what}" + (f" ({row.position})" if row.position else "") for row in rows]
     if not verdict.irreducible:
         lines.append("(the list may be longer than it need be: the work limit came while shortening it)")
-    ways = [_way_out(r.conflict, enough[r.conflict], currency) for r in verdict.relaxations if r.conflict in enough]
+    for further in verdict.also:
+        lines.append("and these, whatever becomes of those above:")
+        lines += [f"- {c.words}" + (f" ({where})" if (where := line(c.parts[0])) else "") for c in further]
+    ways = [_way_out(r, currency) for r in verdict.relaxations if r.enough]
     return Infeasible(
         "no placement exists: these constraints cannot hold together"
         if len(verdict.conflicts) > 1
@@ -120,16 +125,17 @@ def infeasible_error(
 def _no_way_out(verdict: InfeasibleVerdict) -> str:
     if any(r.enough is None for r in verdict.relaxations):
         return "no single one of them that was tried is enough to give up; change several, or leave services out"
-    return "giving up one of them is not enough; other constraints conflict as well"
+    return "giving up one of them is not enough; " + (
+        "mend the other sets, too" if verdict.also else "other constraints conflict as well"
+    )
 
 
-def _way_out(conflict: Conflict, cost: float, currency: str) -> str:
+def _way_out(way: Relaxation, currency: str) -> str:
     """What to do so that a placement exists, and what the best one found then costs."""
-    if conflict.kind == "budget":
+    cost = way.cost_per_hour or 0.0
+    if way.conflict.kind == "budget":
         return f"raise the budget to {cost:.4f} {currency}/h, what the best placement found costs"
-    if conflict.kind == "demand":
-        return f"leave {conflict.subject} out (then {cost:.4f} {currency}/h)"
-    return f"give up: {conflict.words} (then {cost:.4f} {currency}/h)"
+    return f"{advice(way)} (then at most {cost:.4f} {currency}/h)"
 
 
 def build_problem(

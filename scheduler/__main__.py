@@ -15,6 +15,7 @@ from model.codec import to_data
 from model.errors import Diagnostic, InvalidInput
 from model.exit_codes import ExitCode
 from scheduler.document import problem_from_data
+from scheduler.infeasible import advice
 from scheduler.problem import Problem
 from scheduler.solve import DEFAULT_WORK_LIMIT, solve
 from scheduler.verdicts import InfeasibleVerdict, Solved, Verdict
@@ -87,9 +88,11 @@ def _table(problem: Problem, verdict: Verdict) -> list[str]:
         lines = ["No placement satisfies these together:", *(f"  - {c.words}" for c in verdict.conflicts)]
         for way in verdict.relaxations:
             if way.enough:
-                lines.append(
-                    f"  giving up '{way.conflict.words}' is enough: {way.cost_per_hour:.4f} {problem.currency}/h"
-                )
+                lines.append(f"  enough: {advice(way)} (then at most {way.cost_per_hour:.4f} {problem.currency}/h)")
+        for further in verdict.also:
+            lines += ["Nor do these, whatever becomes of those above:", *(f"  - {c.words}" for c in further)]
+        if not verdict.irreducible:
+            lines.append("  (the list may be longer than it need be: the work limit came while shortening it)")
         return lines
     if not isinstance(verdict, Solved):
         return [f"{verdict.what}; try --work-limit {verdict.raise_limit_to}"]

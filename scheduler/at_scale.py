@@ -15,6 +15,7 @@ from scheduler.check import broken_rules, cost_of, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
 from scheduler.large import Large, LargeAnswer
+from scheduler.money import in_money, in_units, unit_of
 from scheduler.nodes import Complete
 from scheduler.problem import Problem
 from scheduler.stay import arrivals, moving_cost, place_beside, runs_mostly
@@ -34,7 +35,9 @@ def is_large(problem: Problem, eligibility: Eligibility) -> bool:
 
 
 def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved | Undecided, Problem | None]:
-    """The verdict; and where a part of the problem cannot hold by itself, that part."""
+    """The verdict; and where a part of the problem cannot hold by itself, that part, in units of money."""
+    unit, original = unit_of(problem), problem
+    problem = in_units(problem, unit)
     nowhere = next((name for name, sites in sorted(eligibility.allowed.items()) if not sites), None)
     if nowhere is not None:
         return _stuck(unaware(problem), {nowhere})
@@ -54,7 +57,7 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
             candidates.append(done)
     if not candidates:
         what = "no placement was found that keeps every limit and quota, and none was excluded"
-        return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.tightened()), None
+        return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.tightened() * unit), None
     # Of two that are about equally good the one that moves less: it comes first and must be beaten clearly.
     most = math.inf if problem.max_moves is None else problem.max_moves
     candidates = [c for c in candidates if arrivals(problem, c) <= most] or candidates
@@ -62,7 +65,9 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     if len(candidates) > 1 and moving_cost(problem, candidates[1]) < moving_cost(problem, best) * (1 - WORTH_MOVING):
         best = candidates[1]
     near = weight_of(problem, best.assignment, best.pools) <= large.bound * (1 + NEAR)
-    return _solved(problem, eligibility, best, large.bound if near else large.tightened()), None
+    bound = large.bound if near else large.tightened()
+    best = best if unit == 1.0 else in_money(original, best)
+    return _solved(original, eligibility, best, bound * unit), None
 
 
 def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:

@@ -101,7 +101,7 @@ class Packer:
         fits = (size[None, :] <= self.place.rooms).all(axis=1)
         worth = np.where(fits, self.prices.per_unit @ size, np.inf)
         least = float(worth.min(initial=np.inf))
-        ratio = worth / max(least, 1e-12)
+        ratio = worth / max(least, 1e-12) if math.isfinite(least) else worth
         if service != SPARE:
             planned = self.prices.shares[self.kinds.kind[service if service >= 0 else loose_key(service)]] > 1e-6
             ratio = np.where(fits & planned, 1.0, np.maximum(ratio, 1.0 + 1e-3))
@@ -242,7 +242,8 @@ class Packer:
         while left:
             sizes = np.array([p.size for p in left])
             best: tuple[float, Load, Ints] | None = None
-            value = np.array([p.worth for p in left])
+            # What nothing holds counts nothing; what only machines at price 0 hold must be placed all the same.
+            value = np.array([max(p.worth, 1e-12) if math.isfinite(p.worth) else 0.0 for p in left])
             for t in np.flatnonzero(np.isinf(self.place.limits)).tolist():  # the others are in the mix already
                 used = self._one_node(t, sizes, np.array([min(p.count, p.cap) for p in left]), left)
                 worth = float(value @ used)

@@ -116,11 +116,12 @@ def _service(
         enough = sum(1 for n in domains.values() if n >= service.spread.min_each)
         if enough < service.spread.min_domains:
             found.append(f"{service.name}: only {enough} {service.spread.over}s hold {service.spread.min_each} of it")
-    return found + _shares(problem, service, mine) + _apart(problem, service, assignment)
+    return found + shares_broken(problem, service, assignment) + apart_broken(problem, service, assignment)
 
 
-def _shares(problem: Problem, service: ServiceDemand, mine: Mapping[str, int]) -> list[str]:
+def shares_broken(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[str]:
     """Too much of it in one place, or too little where it must be."""
+    mine = assignment.get(service.name, {})
     found: list[str] = []
     for level in LEVELS:
         cap = domain_cap(service, level)
@@ -144,7 +145,8 @@ def _shares(problem: Problem, service: ServiceDemand, mine: Mapping[str, int]) -
     return found
 
 
-def _apart(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[str]:
+def apart_broken(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[str]:
+    """Zones, regions and clouds that it shares with a service that it must be apart from."""
     found: list[str] = []
     for rule in service.apart:
         if rule.over not in LEVELS:

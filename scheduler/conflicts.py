@@ -1,9 +1,10 @@
-"""Why nothing holds, within a few seconds: a small conflict of the user's constraints, and what each way out costs.
+"""Why nothing holds, within a few seconds: a small conflict of the user's constraints.
 
 What a subset of the constraints asks for is judged by the cheapest argument that decides it: rules that follow service
 by service (scheduler.propagate), the linear relaxation with equal zones merged, a placement found before that holds
-here, too, one found by the method for large problems, and the exact search last. Whole services are dropped first, so
-that the exact search meets the few that are left. Callers: solve. Pure and deterministic: work is counted.
+here, too, one found by the method for large problems or by a short search, and the exact search last. Whole services
+are dropped first, so that the exact search meets the few that are left; where a sum of many is too much, constraints
+of a kind are one (scheduler.families). Callers: solve. Pure and deterministic: work is counted.
 """
 
 from __future__ import annotations
@@ -12,30 +13,30 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from scheduler.check import broken_rules, weight_of
+from scheduler.check import broken_rules
 from scheduler.eligibility import Eligibility, eligible_sites
-from scheduler.formulation import Formulation
-from scheduler.highs import LinearProgram, solve_linear
-from scheduler.improve import TRIAL_LIMIT, LocalSearch
-from scheduler.infeasible import Conflict, Relaxation, constraints_of, quick_xplain, without
-from scheduler.large import Large, assemble
+from scheduler.families import by_kind, family
+from scheduler.infeasible import Conflict, constraints_of, quick_xplain, without
 from scheduler.nodes import Complete, buy
 from scheduler.problem import Problem
 from scheduler.propagate import hopeless
+from scheduler.rough import relaxation_is_empty, rough_placement
 from scheduler.search import Search
 from scheduler.verdicts import InfeasibleVerdict
+from scheduler.ways import ways_out
 
 EXPLAINING = 3  # work limits that a conflict may cost; after them what is found may have superfluous members
-RELAXATION_WORK = 100  # for whether giving up one constraint is enough, where nothing quicker tells
-ROUGH_TRIALS = 1_000  # of local search on the price of each way out
 QUESTIONS = 120  # that may be asked of the relaxation, about a twentieth of a second each
-EXACT_QUESTIONS = 60  # in the same measure, of the exact methods
-WAY_QUESTIONS = 130  # what the ways out may cost together
+EXACT_QUESTIONS = 90  # in the same measure, of the exact methods
 PAIRS = 25  # asking for a placement counts as one of them for so many pairs of a service and a site
 WITNESSES = 12  # placements that are kept to be tried again
+FAMILY = 3  # so many shared limits of one kind are looked at as one first
+FURTHER = 4  # conflicts that are told beside the first
+MANY = 6  # services; where more are needed for a conflict, they are told as one
 
 SHARED = ("quota", "machines", "team", "headroom", "node_loss", "node_headroom", "spare_node")
-Kept = Sequence[Conflict]
+Group = tuple[Conflict, ...]
+Shows = Callable[[Sequence[Group]], bool]
 
 
 def impossible(problem: Problem) -> bool:
@@ -44,94 +45,150 @@ def impossible(problem: Problem) -> bool:
     return hopeless(problem, eligibility) or relaxation_is_empty(problem, eligibility)
 
 
-def relaxation_is_empty(problem: Problem, eligibility: Eligibility) -> bool:
-    """Whether not even parts of replicas and machines, with equal zones merged, keep all rules."""
-    if not all(eligibility.allowed.values()):
-        return True
-    formulation = Formulation(problem, eligibility, priced=False, merged=True, whole_pods=False)
-    return bool(formulation.model.cost) and solve_linear(LinearProgram(formulation.model)) is None
+def explain_infeasible(problem: Problem, work_limit: int, work: int, *, known: bool = True) -> InfeasibleVerdict:
+    """The problem has no placement: shrink its constraints to a conflict, then try giving up each of its members.
 
-
-def explain_infeasible(problem: Problem, work_limit: int, work: int) -> InfeasibleVerdict:
-    """The problem has no placement: shrink its constraints to a conflict, then try giving up each of its members."""
+    known: that it has none is proven; else the conflict is empty where it is not found to be so.
+    """
     judge = Judge(work_limit, work + EXPLAINING * work_limit, work)
-    conflicts, irreducible = smallest_conflict(problem, judge)
-    judge.questions = WAY_QUESTIONS
-    ways = {c: _way_out(without(problem, [c]), c, judge) for c in sorted(conflicts, key=_hopeful)}
-    found = tuple(ways[c] for c in conflicts)
-    return InfeasibleVerdict(conflicts=conflicts, relaxations=found, irreducible=irreducible, work=judge.work)
+    conflicts, irreducible = smallest_conflict(problem, judge, known=known)
+    found = ways_out(problem, conflicts)
+    also = () if any(w.enough is not False for w in found) else further_conflicts(problem, conflicts)
+    return InfeasibleVerdict(
+        conflicts=conflicts, relaxations=found, also=also, irreducible=irreducible, work=judge.work
+    )
 
 
-def _hopeful(conflict: Conflict) -> tuple[bool, bool]:
-    """Which ways out are looked at first: what is shared by many, then wishes, then services and calls left out."""
-    return conflict.kind not in SHARED, conflict.kind in ("demand", "calls")
+def further_conflicts(problem: Problem, known: Sequence[Conflict]) -> tuple[tuple[Conflict, ...], ...]:
+    """What else cannot hold, as far as rules alone show it, once everything in the known conflict is given up but that
+    its services run: whoever mends one thing at a time wants to know of the next."""
+    found: list[tuple[Conflict, ...]] = []
+    conflict: Sequence[Conflict] = known
+    while len(found) < FURTHER:
+        soft = [c for c in conflict if c.kind != "demand"]
+        problem = without(problem, soft or conflict)
+        if not hopeless(problem, eligible_sites(problem)):
+            break
+        conflict, _ = smallest_conflict(problem, Judge(0, 0), exact=False)
+        found.append(tuple(conflict))
+    return tuple(found)
 
 
-def _depth(eligibility: Eligibility) -> int:
-    """As how many questions one for a placement counts: larger problems take longer."""
-    return 2 + sum(len(sites) for sites in eligibility.allowed.values()) // PAIRS
+def smallest_conflict(
+    problem: Problem, judge: Judge, *, known: bool = True, exact: bool = True
+) -> tuple[tuple[Conflict, ...], bool]:
+    """An irreducible conflicting set, and whether it is proven to be irreducible. The whole problem must not hold.
 
-
-def smallest_conflict(problem: Problem, judge: Judge) -> tuple[tuple[Conflict, ...], bool]:
-    """An irreducible conflicting set, and whether it is proven to be irreducible. The whole problem must not hold."""
+    exact False: as small as the argument that shows the conflict can make it, which takes no search.
+    """
     every = constraints_of(problem)
 
-    def only(kept: Kept) -> Problem:
-        chosen = set(kept)
+    def only(kept: Sequence[Group]) -> Problem:
+        chosen = {c for group in kept for c in group}
         return without(problem, [c for c in every if c not in chosen])
 
-    def by_rules(kept: Kept) -> bool:
+    def by_rules(kept: Sequence[Group]) -> bool:
         candidate = only(kept)
         return hopeless(candidate, eligible_sites(candidate))
 
-    def by_relaxation(kept: Kept) -> bool:
+    def by_relaxation(kept: Sequence[Group]) -> bool:
         candidate = only(kept)
         return judge.may_ask() and relaxation_is_empty(candidate, eligible_sites(candidate))
 
-    def exactly(kept: Kept) -> bool:
+    def exactly(kept: Sequence[Group]) -> bool:
         return judge.holds(only(kept)) is False
 
-    suspects: list[Conflict] = every
-    for shows in (by_rules, by_relaxation):
-        if shows(every):
-            suspects = quick_xplain(_of_few_services(problem, suspects, shows), shows)
-            break
-    else:
-        suspects = _of_few_services(problem, suspects, exactly)
+    blocks = _blocks(problem, every)
+    shows = next((s for s in (by_rules, by_relaxation) if s(blocks)), exactly)
+    if shows is exactly and not known and not exactly(blocks):
+        return (), False
+    suspects = _suspects(_needed(blocks, shows))
+    if shows is not exactly:
+        suspects = _members_needed(quick_xplain(suspects, shows), shows)
     judge.questions = max(judge.questions, EXACT_QUESTIONS)
-    found = _each_needed(suspects, exactly)
-    return tuple(sorted(found, key=every.index)), not judge.unsure
+    suspects = _each_needed(suspects, exactly) if exact else suspects
+    order = {c: i for i, c in enumerate(every)}
+    found = [family(problem, group) for group in sorted(suspects, key=lambda group: order[group[0]])]
+    return tuple(found), not judge.unsure
 
 
-def _each_needed(suspects: list[Conflict], conflicting: Callable[[Kept], bool]) -> list[Conflict]:
+def _blocks(problem: Problem, every: Sequence[Conflict]) -> list[Group]:
+    """What is dropped as one at first: shared limits, those of one kind together where they are several, then whole
+    services, those that ask for most first. What comes first stays where there is a choice, which makes a sum of
+    services that do not fit together one of few of them.
+    """
+    size = {s.name: s.replicas * (s.cpu_millicores + s.memory_mib / 4) for s in problem.services}
+    shared: list[Group] = []
+    for group in by_kind(c for c in every if c.kind in SHARED):
+        shared += [group] if len(group) >= FAMILY else [(c,) for c in group]
+    own: dict[str, list[Conflict]] = {name: [] for name in sorted(size, key=lambda n: (-size[n], n))}
+    for c in every:
+        if c.kind not in SHARED:
+            own[c.subject].append(c)
+    return [*shared, *map(tuple, own.values())]
+
+
+def _needed(blocks: list[Group], shows: Shows) -> list[Group]:
+    """As few blocks as still conflict: one after the other that is needed is found by halving (Hemery, Lecoutre, Sais
+    and Boussemart 2006), until there are so many services that no one of them matters.
+    """
+    found: list[Group] = []
+    rest = blocks
+    while True:
+        low, high = 0, len(rest)  # with the first `high` of the rest it conflicts; with fewer than `low` it does not
+        while low < high:
+            middle = (low + high) // 2
+            if shows([*found, *rest[:middle]]):
+                high = middle
+            else:
+                low = middle + 1
+        if high == 0:
+            return found
+        found.append(rest[high - 1])
+        rest = rest[: high - 1]
+        if sum(1 for group in found if group[0].kind not in SHARED) > MANY:
+            return [*found, *rest]
+
+
+def _suspects(needed: list[Group]) -> list[Group]:
+    """What is dropped one by one: shared limits as they are; each constraint of a few services, of many those of one
+    kind together.
+    """
+    shared = [group for group in needed if group[0].kind in SHARED]
+    own = [group for group in needed if group[0].kind not in SHARED]
+    constraints = [c for group in own for c in group]
+    return [*shared, *(by_kind(constraints) if len(own) > MANY else [(c,) for c in constraints])]
+
+
+def _members_needed(groups: list[Group], shows: Shows) -> list[Group]:
+    """Shared limits that are one group, without those of them that are not needed; apart again where few are."""
+    found = list(groups)
+    for group in groups:
+        if len(group) == 1 or group[0].kind not in SHARED:
+            continue
+        rest = [other for other in found if other is not group]
+
+        def with_rest(some: Sequence[Conflict], rest: list[Group] = rest) -> bool:
+            return shows([*rest, *((c,) for c in some)])
+
+        members = tuple(quick_xplain(list(group), with_rest))
+        found = [*rest, *([(c,) for c in members] if len(members) < FAMILY else [members])]
+    return found
+
+
+def _each_needed(suspects: list[Group], conflicting: Shows) -> list[Group]:
     """Without those that the rest conflicts without: one question each, which is best where most are needed."""
     kept = list(suspects)
-    for c in suspects:
-        rest = [other for other in kept if other != c]
+    for group in suspects:
+        rest = [other for other in kept if other is not group]
         if conflicting(rest):
             kept = rest
     return kept
 
 
-def _of_few_services(problem: Problem, suspects: list[Conflict], conflicting: Callable[[Kept], bool]) -> list[Conflict]:
-    """Whole services, and what they share, dropped while the rest still conflicts.
-
-    What comes first stays where there is a choice: limits that are shared, then the services that ask for most, which
-    makes a sum of services that do not fit together one of few of them.
-    """
-    size = {s.name: s.replicas * (s.cpu_millicores + s.memory_mib / 4) for s in problem.services}
-    groups: dict[tuple[str, str, str], list[Conflict]] = {}
-    for c in suspects:
-        shared = c.subject not in size or c.kind in SHARED
-        groups.setdefault((c.kind, c.subject, c.detail) if shared else ("", c.subject, ""), []).append(c)
-    order = sorted(groups, key=lambda key: (key[0] == "", -size.get(key[1], 0.0), key))
-
-    def together(some: Sequence[tuple[Conflict, ...]]) -> bool:
-        return conflicting([c for group in some for c in group])
-
-    found = quick_xplain([tuple(groups[key]) for key in order], together)
-    kept = {c for group in found for c in group}
-    return [c for c in suspects if c in kept]
+def depth(eligibility: Eligibility) -> int:
+    """As how many questions one for a placement counts: larger problems take longer."""
+    return 2 + sum(len(sites) for sites in eligibility.allowed.values()) // PAIRS
 
 
 @dataclass(slots=True)
@@ -165,9 +222,9 @@ class Judge:
             return False
         if any(_fits(problem, known) for known in self._seen):
             return True
-        if not self.may_ask(_depth(eligibility)):
+        if not self.may_ask(depth(eligibility)):
             return None
-        found = quick_placement(problem, eligibility)
+        found = rough_placement(problem, eligibility, priced=False)
         if found is not None:
             self._seen.appendleft(found)
             return True
@@ -188,16 +245,6 @@ class Judge:
         return False if search.infeasible else None
 
 
-def quick_placement(problem: Problem, eligibility: Eligibility) -> Complete | None:
-    """One that holds, from the method for large problems; None says nothing."""
-    large = Large.of(problem, eligibility)
-    counts = None if large.impossible else large.chosen()
-    found = None if counts is None else assemble(large.model, counts)[0]
-    if found is None or broken_rules(problem, found.assignment, found.pools, found.packing):
-        return None
-    return found
-
-
 def _fits(problem: Problem, known: Complete) -> bool:
     """Whether a placement of these services (and perhaps more, on machines of their own) holds here, too."""
     names = {s.name for s in problem.services}
@@ -207,39 +254,3 @@ def _fits(problem: Problem, known: Complete) -> bool:
         return not broken_rules(problem, known.assignment, known.pools, known.packing)
     bought = buy(problem, {name: dict(sites) for name, sites in known.assignment.items() if name in names})
     return bought is not None and not broken_rules(problem, bought.assignment, bought.pools, bought.packing)
-
-
-def _way_out(problem: Problem, conflict: Conflict, judge: Judge) -> Relaxation:
-    """Whether the problem without that constraint holds, and the price of the best placement that was found then."""
-    if not problem.services:
-        return Relaxation(conflict, True, 0.0)
-    eligibility = eligible_sites(problem)
-    if hopeless(problem, eligibility):
-        return Relaxation(conflict, False)
-    if not judge.may_ask():
-        return Relaxation(conflict, None)
-    if relaxation_is_empty(problem, eligibility):
-        return Relaxation(conflict, False)
-    if not judge.may_ask(_depth(eligibility)):
-        return Relaxation(conflict, None)
-    found = quick_placement(problem, eligibility)
-    if found is None:
-        if not judge.may_ask(3 * _depth(eligibility)):
-            return Relaxation(conflict, None)
-        search = Search(problem, eligibility, min(judge.work_limit, RELAXATION_WORK))
-        search.run()
-        judge.work += search.work
-        enough = False if search.infeasible else (True if search.best is not None else None)
-        return Relaxation(conflict, enough, search.best_cost if enough else None)
-    return Relaxation(conflict, True, _improved(problem, eligibility, found))
-
-
-def _improved(problem: Problem, eligibility: Eligibility, found: Complete) -> float:
-    """The least that it and what local search makes of it cost."""
-    least = weight_of(problem, found.assignment, found.pools)
-    start = {name: dict(sites) for name, sites in found.assignment.items()}
-    search = LocalSearch(problem, eligibility, start, trials=TRIAL_LIMIT - ROUGH_TRIALS)
-    better = buy(problem, search.assignment) if search.run() else None
-    if better is None or broken_rules(problem, better.assignment, better.pools, better.packing):
-        return least
-    return min(least, weight_of(problem, better.assignment, better.pools))

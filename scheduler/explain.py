@@ -7,15 +7,17 @@ nodes have no room. It is an upper bound of the true difference, since nothing i
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 
 from model.plan import Rejection, ServicePlacement
-from scheduler.check import NodeLoad, spare_pod
+from scheduler.check import NodeLoad, apart_broken, shares_broken, spare_pod, team_requests
 from scheduler.eligibility import Eligibility, usable_types
 from scheduler.nodes import Complete
-from scheduler.problem import Problem, ServiceDemand
+from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.sizes import ON_DEMAND, room, size_of
-from scheduler.traffic import edge_costs, hops_to_service
+from scheduler.traffic import Assignment, edge_costs, hops_to_service
 
 
 def service_placements(
@@ -96,10 +98,27 @@ def _elsewhere(
                 )
             )
             continue
+        if forbidden := _forbidden(problem, service, done.assignment, assignment):
+            found.append(Rejection(site=site_id, rule="wish", reason=forbidden))
+            continue
         egress = sum(row.per_hour for row in rows) - before
         machine = _machine_cost(problem, done, service, site_id)
-        found.append(_by_cost(problem, site_id, egress, machine))
+        if machine is None:
+            what = "no machine more may be had here: its quota, its machines or their number are used up"
+            found.append(Rejection(site=site_id, rule="full", reason=what))
+        else:
+            found.append(_by_cost(problem, site_id, egress, machine))
     return found
+
+
+def _forbidden(problem: Problem, service: ServiceDemand, now: Assignment, then: Assignment) -> str:
+    """What one replica there would break that holds now: anti-affinity, a cap, a team's quota; "" for nothing."""
+    before = {*shares_broken(problem, service, now), *team_requests(problem, now)}
+    after = [*shares_broken(problem, service, then), *team_requests(problem, then)]
+    for other in (s for s in problem.services if s.apart):
+        before |= set(apart_broken(problem, other, now))
+        after += apart_broken(problem, other, then)
+    return next((words for words in after if words not in before), "")
 
 
 def _limited_by_latency(problem: Problem, caller: str, callee: str, site_id: str) -> bool:
@@ -122,10 +141,10 @@ def _by_cost(problem: Problem, site_id: str, egress: float, machine: float) -> R
     )
 
 
-def _machine_cost(problem: Problem, done: Complete, service: ServiceDemand, site_id: str) -> float:
-    """Price of one more machine there; 0 where a node has room for the replica beside the spare pod."""
-    site = problem.site_by_id[site_id]
-    cheapest = min(t.price_per_hour for t in usable_types(problem, service, site))
+def _machine_cost(problem: Problem, done: Complete, service: ServiceDemand, site_id: str) -> float | None:
+    """Price of one more machine there; 0 where a node has room for the replica beside the spare pod; None where no
+    machine more may be had."""
+    cheapest = _next_machine(problem, done, service, problem.site_by_id[site_id])
     if service.dedicated:
         return cheapest
     need = size_of(service)
@@ -139,6 +158,24 @@ def _machine_cost(problem: Problem, done: Complete, service: ServiceDemand, site
         if any(all(f >= s for f, s in zip(r, spare, strict=True)) for r in others):
             return 0.0
     return cheapest
+
+
+def _next_machine(problem: Problem, done: Complete, service: ServiceDemand, site: SiteOffer) -> float | None:
+    """The cheapest machine that it could have there beside those that are there; None for none."""
+    here = [p for p in done.pools if p.site == site.id]
+    if site.max_machines is not None and sum(p.count for p in here) >= site.max_machines:
+        return None
+    region = [p for p in done.pools if problem.site_by_id[p.site].region == site.region]
+    left = problem.region_quota_vcpu.get(site.region, math.inf) - sum(p.vcpu * p.count for p in region)
+    had = Counter({t.name: 0 for t in site.types})
+    for pool in here:
+        had[pool.instance_type] += pool.count
+    prices = [
+        t.price_per_hour
+        for t in usable_types(problem, service, site)
+        if t.vcpu <= left and (t.max_count is None or had[t.name] < t.max_count)
+    ]
+    return min(prices, default=None)
 
 
 def _free(problem: Problem, load: NodeLoad) -> list[int]:

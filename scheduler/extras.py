@@ -15,6 +15,7 @@ from scheduler.problem import LEVELS, Problem
 from scheduler.sizes import domain_cap, domain_of
 from scheduler.traffic import Assignment
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
+from scheduler.ways import way_rank
 
 MOST_BINDING = 200  # more rows than that help nobody
 SPREADS_TOLD = 60  # services up to which a spread over no more domains than asked for is told
@@ -31,14 +32,7 @@ def judged(problem: Problem, verdict: Verdict) -> Verdict:
 
 def by_priority(problem: Problem, verdict: InfeasibleVerdict) -> InfeasibleVerdict:
     """The ways out in the order in which they should be thought of: what matters least first, then the cheapest."""
-    names = problem.service_by_name
-
-    def rank(way: Relaxation) -> tuple[bool, int, float]:
-        service = names.get(way.conflict.subject)
-        cost = math.inf if way.cost_per_hour is None else way.cost_per_hour
-        return way.enough is not True, service.priority if service else 0, cost
-
-    return replace(verdict, relaxations=tuple(sorted(verdict.relaxations, key=rank)))
+    return replace(verdict, relaxations=tuple(sorted(verdict.relaxations, key=lambda way: way_rank(problem, way))))
 
 
 def _over_budget(problem: Problem, solved: Solved) -> Verdict | None:

@@ -215,6 +215,22 @@ def solve_linear(program: LinearProgram) -> LinearAnswer | None:
     """The optimum by the dual simplex method; None where there is none."""
     import highspy
 
+    solver = _run(program)
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    found = solver.getSolution()
+    objective = float(solver.getInfo().objective_function_value)
+    return LinearAnswer(list(found.col_value), list(found.row_dual), objective)
+
+
+def is_empty(program: LinearProgram) -> bool:
+    """Whether it is shown that nothing keeps the rows; not where the solver gave up or stumbled over the numbers."""
+    import highspy
+
+    return bool(_run(program).getModelStatus() == highspy.HighsModelStatus.kInfeasible)
+
+
+def _run(program: LinearProgram) -> Any:
     solver = _quiet_solver()
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("random_seed", 0)
@@ -222,8 +238,4 @@ def solve_linear(program: LinearProgram) -> LinearAnswer | None:
     lp.integrality_ = []
     solver.passModel(lp)
     solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    found = solver.getSolution()
-    objective = float(solver.getInfo().objective_function_value)
-    return LinearAnswer(list(found.col_value), list(found.row_dual), objective)
+    return solver

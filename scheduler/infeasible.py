@@ -19,25 +19,50 @@ T = TypeVar("T")
 class Conflict:
     """One constraint in the user's words. kind: demand, data_residency, icp, sites, avoid, spread, latency, calls,
     affinity, survives, at_most, node_share, apart, users, pin, spot, arch, quota, machines, team, headroom, node_loss,
-    node_headroom, spare_node, budget. subject: the service, region, site or team; detail: the callee of an edge, or
-    what else tells two of a kind apart."""
+    node_headroom, spare_node, budget, moves. subject: the service, region, site or team; detail: the callee of an edge,
+    or what else tells two of a kind apart. members: of several of one kind that are told as one (scheduler.families);
+    then there is no subject."""
 
     kind: str
     subject: str
     words: str
     detail: str = ""
+    members: tuple[Conflict, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Conflict, ...]:
+        """What it stands for: its members, or itself."""
+        return self.members or (self,)
 
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
     """Giving up one constraint: enough is None where that was not decided within the limit.
 
-    cost_per_hour: of the best placement that was found then, which may not be the cheapest.
+    cost_per_hour: of the best placement that was found then, which may not be the cheapest. needed: what that placement
+    asks of the limit, in words ("23 vCPU"); "" where the constraint is no limit with a number.
     """
 
     conflict: Conflict
     enough: bool | None
     cost_per_hour: float | None = None
+    needed: str = ""
+
+
+def advice(way: Relaxation) -> str:
+    """What to do about it, in the user's words, without the price."""
+    c = way.conflict
+    if c.kind == "demand":
+        return f"leave {c.subject} out" if c.subject else "leave services out"
+    if way.needed and c.members:
+        return f"raise the quotas to: {way.needed}" if c.kind == "quota" else f"allow: {way.needed}"
+    if way.needed and c.kind == "quota":
+        return f"raise the quota of {c.subject} to {way.needed}"
+    if way.needed and c.kind == "machines":
+        return f"let {c.subject} have {way.needed}"
+    if way.needed and c.kind == "team":
+        return f"let team {c.subject} request {way.needed}" + (f" in {c.detail}" if c.detail else "")
+    return f"give up: {c.words}"
 
 
 def constraints_of(problem: Problem) -> list[Conflict]:
@@ -129,6 +154,7 @@ def _shares(s: ServiceDemand) -> Iterator[Conflict]:
 
 def without(problem: Problem, dropped: Sequence[Conflict]) -> Problem:
     """The Problem with those constraints given up."""
+    dropped = [part for c in dropped for part in c.parts]
     gone = {c.subject for c in dropped if c.kind == "demand"}
     by_service: dict[str, list[Conflict]] = {}
     for c in dropped:

@@ -142,9 +142,9 @@ class Large:
                     waiting.append(grid.problem.service_by_name[edge.callee])
         return found
 
-    def chosen(self) -> Floats | None:
-        """Replicas per place; None where calls could not all be kept within their limits."""
-        return self._settled(np.ones(len(self.model.grid.places)))
+    def chosen(self, dearer: Floats | None = None) -> Floats | None:
+        """Replicas per place; None where calls could not all be kept within their limits. dearer: factors per place."""
+        return self._settled(np.ones(len(self.model.grid.places)) if dearer is None else dearer)
 
     def place(self) -> LargeAnswer:
         """A placement close to the bound. Regions that break a limit or quota become dearer, a few times."""

@@ -18,6 +18,7 @@ from scheduler.problem import NODE, InstanceOffer, Problem, ServiceDemand, SiteO
 from scheduler.pruning import pool_types, sites_to_consider
 from scheduler.sizes import (
     AMD64,
+    ARM64,
     CPU,
     DIMENSIONS,
     MEMORY,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 MOST_PATTERNS = 2_500  # of a problem; with more of them the model is slower than rounds of cuts
 MOST_FILLINGS = 40_000  # tried for them
-UPDATED = (CPU, MEMORY, PODS, AMD64, ON_DEMAND)  # what a room for an update must have enough of
+UPDATED = (CPU, MEMORY, PODS, AMD64, ARM64, ON_DEMAND)  # what a room for an update must have enough of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,11 @@ Patterns = Mapping[str, tuple[Pattern, ...]]  # site -> its patterns
 
 
 def all_patterns(problem: Problem, eligibility: Eligibility) -> Patterns | None:
-    """Of every site of the model; None where there are too many."""
+    """Of every site of the model; None where there are too many, or where the room for updates may be for either
+    architecture, which no pattern alone can tell (scheduler.check.spare_pod)."""
+    updated = [size_of(s) for s in problem.services if s.surge and not s.dedicated]
+    if problem.rollout_headroom and any(s[AMD64] for s in updated) and any(s[ARM64] for s in updated):
+        return None
     sites, _, _ = sites_to_consider(problem, eligibility)
     found: dict[str, tuple[Pattern, ...]] = {}
     known: dict[tuple[object, ...], tuple[Pattern, ...]] = {}

@@ -21,11 +21,13 @@ from scheduler.explain import service_placements
 from scheduler.extras import judged
 from scheduler.formulation import Formulation, assignment_of
 from scheduler.highs import solve_model
+from scheduler.money import in_money, in_units, unit_of
 from scheduler.nodes import Complete, complete, from_pools
 from scheduler.problem import Problem, ServiceDemand, offer_order
+from scheduler.rough import rough_placement
 from scheduler.search import OPTIMALITY_GAP, Search
 from scheduler.stay import arrivals, moving_cost
-from scheduler.verdicts import Solved, Undecided, Verdict
+from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided, Verdict
 
 DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 SETTLE_WORK = 10  # for placing what changed beside what stays
@@ -44,16 +46,31 @@ def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
     eligibility = eligible_sites(problem)
     if is_large(problem, eligibility):
         return _solve_large(problem, eligibility, work_limit)
-    if impossible(_unaware(problem)):
-        return explain_infeasible(_unaware(problem), work_limit, 0)
-    search = Search(_unaware(problem), eligibility, work_limit)
+    unit = unit_of(problem)
+    fresh = in_units(_unaware(problem), unit)
+    if impossible(fresh):
+        return _in_money(explain_infeasible(fresh, work_limit, 0), unit)
+    search = Search(fresh, eligibility, work_limit)
     search.run()
     if search.infeasible:
-        return explain_infeasible(search.problem, work_limit, search.work)
+        return _in_money(explain_infeasible(fresh, work_limit, search.work), unit)
+    if search.best is None:
+        search.best = rough_placement(fresh, eligibility)
     if search.best is None:
         what = f"no placement was found within {work_limit} search nodes, and none was excluded"
-        return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=search.bound, work=search.work)
+        bound = search.bound * unit
+        return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=bound, work=search.work)
+    if unit != 1.0:
+        search.best, search.bound = in_money(problem, search.best), search.bound * unit
     return _finish(problem, search)
+
+
+def _in_money(verdict: InfeasibleVerdict, unit: float) -> InfeasibleVerdict:
+    """Its prices in the user's money."""
+    if unit == 1.0:
+        return verdict
+    ways = (replace(w, cost_per_hour=w.cost_per_hour * unit) if w.cost_per_hour else w for w in verdict.relaxations)
+    return replace(verdict, relaxations=tuple(ways))
 
 
 def _solve_large(problem: Problem, eligibility: Eligibility, work_limit: int) -> Verdict:
@@ -61,8 +78,8 @@ def _solve_large(problem: Problem, eligibility: Eligibility, work_limit: int) ->
     verdict, part = solve_at_scale(problem, eligibility)
     if part is None:
         return verdict
-    explained = explain_infeasible(_unaware(part), work_limit, verdict.work)
-    return explained if explained.conflicts else verdict
+    explained = explain_infeasible(_unaware(part), work_limit, verdict.work, known=False)
+    return _in_money(explained, unit_of(problem)) if explained.conflicts else verdict
 
 
 def canonical_problem(problem: Problem) -> Problem:

@@ -32,12 +32,14 @@ class Solved:
 class InfeasibleVerdict:
     """No placement exists. conflicts: a set of constraints that cannot hold together, none of which is superfluous.
 
-    relaxations: for each of them, whether giving it up is enough, and at what price. A verdict whose `irreducible` is
-    False ran out of work while shrinking the set: true, but perhaps longer than it need be.
+    relaxations: for each of them, whether giving it up is enough, and at what price. also: where giving up none is
+    enough, further such sets. A verdict whose `irreducible` is False ran out of work while shrinking the set: true, but
+    perhaps longer than it need be.
     """
 
     conflicts: tuple[Conflict, ...]
     relaxations: tuple[Relaxation, ...] = ()
+    also: tuple[tuple[Conflict, ...], ...] = ()
     irreducible: bool = True
     work: int = 0
 

@@ -56,19 +56,27 @@ def without_sites(problem: Problem, patterns: Iterable[str]) -> Problem:
 
 
 def at_prices(problem: Problem, factors: Mapping[str, float]) -> Problem:
-    """Machines and egress of those clouds, regions or sites at so many times their price."""
-    sites = {s.id: s for s in problem.sites}
-    regions: dict[str, float] = {}
+    """Machines of those clouds, regions or sites at so many times their price, and what leaves a region all of whose
+    sites are among them. Of several that name a site, all count."""
+    sites = dict.fromkeys((s.id for s in problem.sites), 1.0)
+    regions = dict.fromkeys(problem.regions, 1.0)
     for pattern, factor in factors.items():
         if not 0 <= factor < 1e6:
             raise InvalidInput([Diagnostic(pattern, f"{factor!r} is no factor of a price; 1.2 means 20 % more")])
-        for site_id in _matching(problem, pattern):
-            site = sites[site_id]
-            types = tuple(replace(t, price_per_hour=t.price_per_hour * factor) for t in site.types)
-            sites[site_id] = replace(site, types=types)
-            regions[site.region] = factor
-    routes = tuple(replace(r, price_per_gb=r.price_per_gb * regions.get(r.src, 1.0)) for r in problem.routes)
-    return replace(problem, sites=tuple(sites[s.id] for s in problem.sites), routes=routes)
+        named = _matching(problem, pattern)
+        for site_id in named:
+            sites[site_id] *= factor
+        for region in regions:
+            if all(s.id in named for s in problem.sites if s.region == region):
+                regions[region] *= factor
+    return replace(
+        problem,
+        sites=tuple(
+            replace(s, types=tuple(replace(t, price_per_hour=t.price_per_hour * sites[s.id]) for t in s.types))
+            for s in problem.sites
+        ),
+        routes=tuple(replace(r, price_per_gb=r.price_per_gb * regions[r.src]) for r in problem.routes),
+    )
 
 
 def only_there(problem: Problem, service: str, site: str) -> Problem:
