@@ -139,16 +139,22 @@ def reaches(grid: Grid, counts: Floats) -> Ints:
 
 def egress(grid: Grid, counts: Floats) -> float:
     """What all calls cost per hour: to externals, and between places."""
+    return float(calls_cost(grid, counts).sum())
+
+
+def calls_cost(grid: Grid, counts: Floats) -> Floats:
+    """What each service's calls cost per hour."""
     calls = grid.calls
-    total = float((grid.fixed * counts / grid.replicas[:, None]).sum())
+    paid: Floats = (grid.fixed * counts / grid.replicas[:, None]).sum(axis=1)
     for limit, prices in enumerate(grid.hop_price):
         rows = np.flatnonzero(calls.limit == limit)
         share = counts[calls.source[rows]] / grid.replicas[calls.source[rows]][:, None]
         present = counts[calls.target[rows]] > 0
         for a in range(len(grid.places)):
             best = np.where(present, prices[a][None, :], np.inf).min(axis=1, initial=NEVER)
-            total += float((calls.gb_per_hour[rows] * share[:, a] * best)[share[:, a] > 0].sum())
-    return total
+            used = share[:, a] > 0
+            np.add.at(paid, calls.source[rows][used], (calls.gb_per_hour[rows] * share[:, a] * best)[used])
+    return paid
 
 
 def mend_reach(grid: Grid, each: Floats, counts: Floats) -> Floats:

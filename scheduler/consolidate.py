@@ -13,7 +13,7 @@ import numpy as np
 
 from scheduler.chains import SpreadRows
 from scheduler.choose import egress, reaches
-from scheduler.grid import NEVER, Flags, Floats, Grid, Ints
+from scheduler.grid import NEVER, Flags, Floats, Grid, Ints, Place
 from scheduler.problem import Spread
 from scheduler.shares import Shares
 from scheduler.sizes import AMD64, ARM64, DIMENSIONS, DISK, GPU
@@ -123,29 +123,45 @@ def estimate(grid: Grid, spreads: SpreadRows, each: Floats, counts: Floats) -> f
 
 def opening(grid: Grid, counts: Floats, k: int) -> float:
     """What a zone of that place costs beyond its pods: the spare pod and half an empty machine that holds it."""
-    place = grid.places[k]
     if not ((counts > 0) & ~grid.dedicated).any():
         return 0.0
-    spare = spare_size(grid, counts)
-    holds = (place.rooms >= spare).all(axis=1)
-    share = (spare / np.maximum(place.rooms, 1e-9)).max(axis=1)
-    worth = float((share * place.prices)[holds].min(initial=math.inf))
-    last = float(place.prices[holds].min(initial=math.inf))
-    return worth + HALF * last if math.isfinite(worth) else 0.0
+    return float(opening_costs(grid.places[k], spare_size(grid, counts)[None, :])[0])
+
+
+def opening_costs(place: Place, spares: Floats) -> Floats:
+    """Per row of spare pods' sizes; 0 where no machine holds it."""
+    holds = (place.rooms[None, :, :] >= spares[:, None, :]).all(axis=2)
+    share = (spares[:, None, :] / np.maximum(place.rooms, 1e-9)[None, :, :]).max(axis=2)
+    worth = np.where(holds, share * place.prices, np.inf).min(axis=1, initial=np.inf)
+    last = np.where(holds, place.prices, np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(np.where(np.isfinite(worth), worth + HALF * last, 0.0))
 
 
 def spare_size(grid: Grid, counts: Floats) -> Floats:
     """As scheduler.check.spare_pod, for replicas per service."""
-    here = (counts > 0) & ~grid.dedicated & grid.surging
-    size = np.zeros(DIMENSIONS)
-    if grid.problem.rollout_headroom and here.any():
-        size = grid.sizes[here].max(axis=0)
-        size[[GPU, DISK]] = 0.0
-        size[ARM64] *= size[AMD64] == 0
+    here = np.flatnonzero((counts > 0) & ~grid.dedicated)
+    size: Floats = spare_sizes(grid, here, np.zeros(len(here), np.int64), 1)[0]
     return size
 
 
+def spare_sizes(grid: Grid, here: Ints, group: Ints, groups: int) -> Floats:
+    """groups x resources: the spare pod of those services, each in its group."""
+    sizes = np.zeros((groups, DIMENSIONS))
+    if grid.problem.rollout_headroom:
+        forced = grid.surging[here]
+        np.maximum.at(sizes, group[forced], grid.sizes[here[forced]])
+        sizes[:, [GPU, DISK]] = 0.0
+        sizes[:, ARM64] *= sizes[:, AMD64] == 0
+    return sizes
+
+
 def spread_kept(grid: Grid, spreads: SpreadRows, counts: Floats) -> bool:
+    return not spread_broken(grid, spreads, counts)
+
+
+def spread_broken(grid: Grid, spreads: SpreadRows, counts: Floats) -> list[int]:
+    """Services whose replicas are in fewer domains than they should be."""
+    found: list[int] = []
     for rule, rows in spreads.rows.items():
         if rule is None:
             continue
@@ -154,9 +170,8 @@ def spread_kept(grid: Grid, spreads: SpreadRows, counts: Floats) -> bool:
             there = counts[rows][:, members].sum(axis=1)
             zones = int(grid.zones[members[0]]) if rule.over == "zone" else 1
             held += np.minimum(zones, there // rule.min_each)
-        if (held < rule.min_domains).any():
-            return False
-    return True
+        found += rows[held < rule.min_domains].tolist()
+    return found
 
 
 def split_zones(grid: Grid, spreads: SpreadRows, counts: Floats) -> list[Floats]:

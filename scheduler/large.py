@@ -20,7 +20,8 @@ from scheduler.bulk import SPARE, Load, loose_key
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
 from scheduler.choose import choose_places, mend_reach, reaches
-from scheduler.consolidate import consolidate, estimate, opening, spare_size, split_zones, spread_kept
+from scheduler.columns import Columns, combined
+from scheduler.consolidate import SMALL, consolidate, estimate, opening, spare_size, split_zones, spread_kept
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
@@ -164,16 +165,18 @@ class Large:
         and what is hardly used becomes dearer."""
         model, grid = self.model, self.model.grid
         slope = np.ones(len(grid.places))
+        columns = Columns(grid, model.spreads, model.shares, dearer)
         best: tuple[float, Floats] | None = None
         for _ in range(ROUNDS):
-            chain = bound_pass(grid, model.spreads, np.minimum(self.each * (slope * dearer)[None, :], NEVER))
-            counts = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
-            counts = model.shares.mended(chain.ahead, counts)
+            chain, counts = self._choice(self.each, slope * dearer)
+            columns.add(counts)
             short = (counts.sum(axis=1) < grid.replicas).any()
             if short or len(reaches(grid, counts)) or not _kept(model, counts):
                 continue
             counts = consolidate(grid, model.spreads, model.shares, self.each * dearer[None, :], chain.ahead, counts)
+            columns.add(counts)
             mixed = model.mix(counts)
+            columns.learn(mixed)
             total = self._weight(counts, mixed, dearer)
             for k in range(len(grid.places)):
                 pods = float((np.where(counts > 0, self.each, 0.0) * counts)[:, k].sum())
@@ -182,7 +185,36 @@ class Large:
             if best is None or total < best[0]:
                 best = total, counts
             self.learn(mixed)
-        return self._evened_out(best[1], best[0], dearer) if best else None
+        if best is None:
+            return None
+        counts, total = self._combined(columns, best[1], best[0], dearer)
+        return self._evened_out(counts, total, dearer)
+
+    def _choice(self, each: Floats, dearer: Floats) -> tuple[Chain, Floats]:
+        """Places at those prices, with what else is asked for mended as far as that is found."""
+        model, grid = self.model, self.model.grid
+        chain = bound_pass(grid, model.spreads, np.minimum(each * dearer[None, :], NEVER))
+        counts = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
+        return chain, model.shares.mended(chain.ahead, counts)
+
+    def _combined(self, columns: Columns, counts: Floats, total: float, dearer: Floats) -> tuple[Floats, float]:
+        """The best of all that was found for single call graphs; and without places that hold little."""
+        model, grid = self.model, self.model.grid
+        cost = (np.where(counts > 0, self.each, 0.0) * counts).sum(axis=0)
+        for k in range(len(grid.places)):
+            if 0 < cost[k] < SMALL * opening(grid, counts[:, k], k):
+                columns.add(self._choice(self.each, dearer * np.where(np.arange(len(dearer)) == k, DEARER, 1.0))[1])
+
+        def fewer(now: Floats) -> Floats | None:
+            ahead = bound_pass(grid, model.spreads, np.minimum(self.each * dearer[None, :], NEVER)).ahead
+            return consolidate(grid, model.spreads, model.shares, self.each * dearer[None, :], ahead, now)
+
+        def weigh(trial: Floats, mixed: Sequence[PlacePrices | None]) -> float:
+            if len(reaches(grid, trial)) or not _kept(model, trial):
+                return math.inf
+            return self._weight(trial, list(mixed), dearer)
+
+        return combined(columns, counts, total, model.mix, fewer, weigh)
 
     def _weight(self, counts: Floats, mixed: list[PlacePrices | None], dearer: Floats) -> float:
         """About what it costs: what the programs say of this very mix, instead of the prices that it was chosen at."""
@@ -199,9 +231,7 @@ class Large:
         def propose(now: Floats) -> tuple[Floats, Floats] | None:
             pairs = zip(self.prices, model.mix(now), strict=True)
             each = replica_prices(grid, [old if new is None else new for old, new in pairs])
-            chain = bound_pass(grid, model.spreads, np.minimum(each * dearer[None, :], NEVER))
-            other = mend_reach(grid, chain.ahead, choose_places(grid, model.spreads, chain))
-            other = model.shares.mended(chain.ahead, other)
+            other = self._choice(each, dearer)[1]
             return None if (other.sum(axis=1) < grid.replicas).any() else (other, each)
 
         def weigh(trial: Floats) -> float:

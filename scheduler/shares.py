@@ -69,14 +69,20 @@ class Shares:
         return not (self.wishes or self.apart or self.grid.problem.team_quotas)
 
     def kept(self, counts: Floats) -> bool:
-        for i, wishes in self.wishes.items():
-            if any(counts[i, members].sum() > cap for members, cap in wishes.caps):
-                return False
-            if any(counts[i, members].sum() < least for members, least in wishes.floors):
-                return False
-        if any((counts[i] > 0)[d].any() and (counts[j] > 0)[d].any() for i, j, domains in self.apart for d in domains):
-            return False
-        return not any(self._over_quota(counts))
+        return not (self.broken(counts) or self._over_quota(counts))
+
+    def broken(self, counts: Floats) -> list[int]:
+        """Services with a rule of their own, or one for two of them, that does not hold; teams' quotas aside."""
+        found = [
+            i
+            for i, wishes in self.wishes.items()
+            if any(counts[i, members].sum() > cap for members, cap in wishes.caps)
+            or any(counts[i, members].sum() < least for members, least in wishes.floors)
+        ]
+        for i, j, domains in self.apart:
+            if any((counts[i] > 0)[d].any() and (counts[j] > 0)[d].any() for d in domains):
+                found += [i, j]
+        return found
 
     def _over_quota(self, counts: Floats) -> list[tuple[list[int], Flags]]:
         """(services of the team, places) of each quota that is exceeded."""
