@@ -77,10 +77,13 @@ def at_spot(spec: Mapping[str, Any], site: Site, labels: Mapping[str, str]) -> d
         "labelSelector": {"matchLabels": dict(labels)},
     }
     wish = {"matchExpressions": [{"key": LABEL_CAPACITY, "operator": "In", "values": [str(Capacity.SPOT)]}]}
-    preferred = [{"weight": 100, "preference": wish}]
+    affinity = spec.get("affinity") or {}
+    nodes = affinity.get("nodeAffinity") or {}
+    others = nodes.get("preferredDuringSchedulingIgnoredDuringExecution") or []
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [*others, {"weight": 100, "preference": wish}]}
     return {
         **spec,
-        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}},
+        "affinity": {**affinity, "nodeAffinity": {**nodes, **preferred}},
         "tolerations": tolerations(site),
         "topologySpreadConstraints": hard or [free],
     }
