@@ -79,8 +79,8 @@ def at_spot(spec: Mapping[str, Any], site: Site, labels: Mapping[str, str]) -> d
     wish = {"matchExpressions": [{"key": LABEL_CAPACITY, "operator": "In", "values": [str(Capacity.SPOT)]}]}
     affinity = spec.get("affinity") or {}
     nodes = affinity.get("nodeAffinity") or {}
-    others = nodes.get("preferredDuringSchedulingIgnoredDuringExecution") or []
-    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [*others, {"weight": 100, "preference": wish}]}
+    # In place of other preferences, which would count as much.
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": wish}]}
     return {
         **spec,
         "affinity": {**affinity, "nodeAffinity": {**nodes, **preferred}},
