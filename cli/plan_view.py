@@ -285,6 +285,7 @@ def plan_summary(plan: Plan) -> Mapping[str, Any]:
         "lower_bound_per_hour": plan.placement.lower_bound_per_hour,
         "proven_optimal": plan.placement.proven_optimal,
         "placement": {s.service: dict(s.replicas) for s in plan.placement.services},
+        "on_spot": {s.service: dict(s.on_spot) for s in plan.placement.services if s.on_spot},
         "pools": to_data(plan.placement.pools),
         "stages": to_data(plan.stages),
         "gate": to_data(plan.gate) if plan.gate else None,

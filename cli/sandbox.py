@@ -107,6 +107,26 @@ def status(ctx: typer.Context) -> None:
 
 
 @group.command()
+def reclaim(
+    ctx: typer.Context,
+    node: Annotated[str, typer.Argument(help="A node of a spot pool, by its name in its cluster.")],
+    back: Annotated[
+        bool, typer.Option("--back/--gone", help="Whether its pool gets another one.", envvar="DUOYUN_RECLAIM_BACK")
+    ] = True,
+) -> None:
+    """Let a cloud take a spot node back: the machine and its pods vanish at once. Exit 64 where no spot pool has it."""
+    from orchestrator import sandbox_process
+    from orchestrator.sandbox_endpoints import read_endpoints
+
+    out: Output = ctx.obj
+    told = sandbox_process.control("/reclaim", read_endpoints(), "POST", {"node": node, "back": back})
+    out.result({**told, "back": back})
+    if not out.is_json:
+        rest = "its pool gets another one" if back else "its pool gets no other one"
+        out.console().print(f"{told['cloud']} took {node} back; {rest}", markup=False)
+
+
+@group.command()
 def env(ctx: typer.Context) -> None:
     """Shell lines that point the clouds' own tools at the sandbox: eval "$(duoyun sandbox env)"."""
     from orchestrator.sandbox_endpoints import endpoints_path, read_endpoints

@@ -76,12 +76,14 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlacement:
-    """replicas per site id, for one service, with the reasons in words."""
+    """replicas per site id, for one service, with the reasons in words. on_spot: those of them, per site, that the
+    certificate puts on spot machines; sites with none are left out."""
 
     service: str
     replicas: Mapping[str, int]
     reasons: tuple[str, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    on_spot: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

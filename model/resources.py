@@ -52,9 +52,11 @@ __all__ = [
     "FIELD_MANAGER",
     "KINDS",
     "LABEL_APP",
+    "LABEL_CAPACITY",
     "LABEL_MANAGED",
     "LABEL_SERVICE",
     "LABEL_SITE",
+    "SPOT_TAINT",
     "TAG_FLEET",
     "TAG_KEY",
     "TAG_NAME",
@@ -64,6 +66,7 @@ __all__ = [
     "AuditTrail",
     "Bucket",
     "Cache",
+    "Capacity",
     "Certificate",
     "Change",
     "Cluster",
@@ -213,9 +216,19 @@ class Cluster(Resource):
     threat_detection: Flag = None
 
 
+class Capacity(StrEnum):
+    """How a cloud sells a node pool's machines. SPOT: cheaper, and it may take them back at any time."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePool(Resource):
-    """Nodes of one type in one zone. Nodes carry labels and `topology.kubernetes.io/zone`."""
+    """Nodes of one type in one zone. Nodes carry labels and `topology.kubernetes.io/zone`.
+
+    taints: `key=value:Effect`, or `key:Effect` without a value; without those that the cloud puts on such nodes itself.
+    """
 
     KIND = Kind.NODE_POOL
     cluster: str
@@ -224,6 +237,8 @@ class NodePool(Resource):
     instance_type: str
     count: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    capacity: Capacity = Capacity.ON_DEMAND
+    taints: tuple[str, ...] = ()
     public_ip: Flag = None
     disk_encrypted: Flag = None
     disk_key: Text | None = None
@@ -406,3 +421,6 @@ LABEL_APP: Final = "app.kubernetes.io/part-of"
 LABEL_SERVICE: Final = "app.kubernetes.io/name"
 LABEL_MANAGED: Final = "app.kubernetes.io/managed-by"
 LABEL_SITE: Final = "duoyun.dev/site"
+LABEL_CAPACITY: Final = "duoyun.dev/capacity"
+# On the nodes of our own spot pools, on every cloud, so that only what may be there is there.
+SPOT_TAINT: Final = f"{LABEL_CAPACITY}={Capacity.SPOT}:NoSchedule"

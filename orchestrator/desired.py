@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from model.plan import Item, Placement, Terms
 from model.resources import (
+    LABEL_CAPACITY,
     LABEL_SERVICE,
     LABEL_SITE,
+    SPOT_TAINT,
     Address,
+    Capacity,
     Cluster,
     Instance,
     Kind,
@@ -70,6 +73,7 @@ def _used_regions(fleet: Fleet, placement: Placement) -> tuple[Region, ...]:
 
 def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...]) -> None:
     pools = _node_pools(build.placement, _ids(region.sites))
+    guarded = any(terms is not Terms.SPOT for _, _, terms in pools) or _has_others(region)
     kubernetes = {s.name for s in build.app.spec.services if s.runtime is Runtime.KUBERNETES}
     placed = {
         s.service
@@ -100,9 +104,10 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
         )
     )
     by_site = {s.id: s for s in region.sites}
-    for (site_id, instance_type), count in pools.items():
-        site = by_site[site_id]
+    for (site_id, instance_type, terms), count in pools.items():
+        site, spot = by_site[site_id], terms is Terms.SPOT
         name = f"{zone_suffix(site)}-{instance_type}".lower().replace(".", "-").replace("_", "-")
+        name += "-spot" if spot else ""
         build.add(
             Item(
                 address=region.address(Kind.NODE_POOL, name),
@@ -113,7 +118,9 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
                     subnet=subnet_name(net, site.zone),
                     instance_type=instance_type,
                     count=count,
-                    labels={LABEL_SITE: site_label(site.id)},
+                    labels={LABEL_SITE: site_label(site.id)} | ({LABEL_CAPACITY: str(Capacity.SPOT)} if spot else {}),
+                    capacity=Capacity.SPOT if spot else Capacity.ON_DEMAND,
+                    taints=(SPOT_TAINT,) if spot and guarded else (),
                     tags=tags,
                 ),
                 # Nodes of a cluster that is only referenced are ours to add: they carry our workloads.
@@ -124,13 +131,20 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
         )
 
 
-def _node_pools(placement: Placement, sites: set[str]) -> dict[tuple[str, str], int]:
-    """(site, type) -> nodes that are to be made there. Reserved ones are nodes like the others; the clouds settle what
-    is paid for. Nodes that exist already are not made."""
-    found: dict[tuple[str, str], int] = {}
+def _has_others(region: Region) -> bool:
+    """Whether the cluster has nodes on demand that somebody else made, or lets only somebody else say what it has."""
+    nodes = [n for site in region.all_sites for z in site.region.zones if z.zone == site.zone for n in z.existing_nodes]
+    return region.cluster.ownership is not Ownership.OWN or any(not n.spot for n in nodes)
+
+
+def _node_pools(placement: Placement, sites: set[str]) -> dict[tuple[str, str, Terms], int]:
+    """(site, type, on demand or spot) -> nodes that are to be made there. Reserved ones are nodes like the others; the
+    clouds settle what is paid for. Nodes that exist already are not made."""
+    found: dict[tuple[str, str, Terms], int] = {}
     for pool in placement.pools:
         if not pool.dedicated_to and pool.count and pool.site in sites and pool.terms is not Terms.EXISTING:
-            key = (pool.site, pool.instance_type)
+            terms = Terms.SPOT if pool.terms is Terms.SPOT else Terms.ON_DEMAND
+            key = (pool.site, pool.instance_type, terms)
             found[key] = found.get(key, 0) + pool.count
     return found
 
@@ -146,6 +160,7 @@ def _workload_items(build: Builder, used: tuple[Region, ...]) -> None:
     """Callees first. ready[service]: addresses that must be ready before a caller of it is released."""
     ready: dict[str, tuple[Address, ...]] = {}
     replicas = {s.service: s.replicas for s in build.placement.services}
+    on_spot = {s.service: s.on_spot for s in build.placement.services}
     depth_of = waves(build.app)
     for service in sorted(build.app.spec.services, key=lambda s: (depth_of[s.name], s.name)):
         needs = tuple(a for d in service.depends_on if d.required for a in ready.get(d.name, ()))
@@ -153,8 +168,11 @@ def _workload_items(build: Builder, used: tuple[Region, ...]) -> None:
         for region in used:
             here = {s.id: replicas[service.name].get(s.id, 0) for s in region.sites}
             if any(here.values()):
-                render = _instances if service.runtime is Runtime.VM else _kubernetes
-                made += render(build, region, service, here, needs, depth_of[service.name])
+                depth = depth_of[service.name]
+                if service.runtime is Runtime.VM:
+                    made += _instances(build, region, service, here, needs, depth)
+                else:
+                    made += _kubernetes(build, region, service, here, on_spot[service.name], needs, depth)
         ready[service.name] = tuple(made)
     for region in used:
         if region.address(Kind.CLUSTER, region.cluster.name) in build.items:
@@ -236,12 +254,14 @@ def _kubernetes(
     region: Region,
     service: Service,
     here: Mapping[str, int],
+    on_spot: Mapping[str, int],
     needs: tuple[Address, ...],
     depth: int,
 ) -> Iterator[Address]:
     """Yields the Deployments; what stands beside them (accounts, Services, policies) is in place before.
 
-    A load balancer is not waited for: it takes minutes to make, and no pod needs it to run.
+    A load balancer is not waited for: it takes minutes to make, and no pod needs it to run. Where a zone has two
+    Deployments, the one on spot machines comes first, so that the other gives up replicas only once they are there.
     """
     cluster = region.cluster.name
     used = {site for site, count in here.items() if count}
@@ -264,14 +284,17 @@ def _kubernetes(
         )
 
     support: list[Address] = []
-    for resource in render_service(build.app, service, here, region.all_sites):
+    spots: dict[str, tuple[Address, ...]] = {}
+    for resource in render_service(build.app, service, here, region.all_sites, on_spot=on_spot):
         if resource.manifest["kind"] != "Deployment":
             beside = put(resource, (namespace,))
             if not build.items[beside].public:
                 support.append(beside)
         else:
             label = resource.manifest["metadata"]["labels"][LABEL_SITE]
-            yield put(resource, (*base, *support, *needs), sites[label])
+            made = put(resource, (*base, *support, *needs, *spots.get(label, ())), sites[label])
+            spots.setdefault(label, (made,))
+            yield made
     texts = {name: build.manifests[name] for name in service.manifests}
     for resource in load_manifests(texts, build.app, service, cluster) if texts else ():
         yield put(resource, (*base, *needs))

@@ -6,12 +6,14 @@ terms in the name while placing. Callers: placing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from model.plan import PoolChoice, Terms
 from model.spec.fleet import ExistingNodeSpec
-from scheduler.problem import InstanceOffer
+from scheduler.check import NodeLoad
+from scheduler.problem import InstanceOffer, Problem
 
 _RESERVED: Final = " (reserved)"
 _EXISTING: Final = "node "
@@ -24,7 +26,7 @@ def reserved(offer: InstanceOffer, count: int) -> InstanceOffer:
     return replace(offer, name=name, price_per_hour=0.0, assumed=False, max_count=count)
 
 
-def on_spot(offer: InstanceOffer, price_per_hour: float, assumed: bool) -> InstanceOffer:
+def on_spot_offer(offer: InstanceOffer, price_per_hour: float, assumed: bool) -> InstanceOffer:
     """The same machine, which may be taken back at any time, at that price."""
     name = f"{offer.name}{_SPOT}"
     return replace(offer, name=name, price_per_hour=price_per_hour, assumed=assumed, spot=True)
@@ -51,6 +53,18 @@ def existing_node(node: ExistingNodeSpec) -> InstanceOffer:
 def is_existing(name: str) -> bool:
     """Whether the scheduler's offer of that name is a node that is there."""
     return name.startswith(_EXISTING)
+
+
+def replicas_on_spot(problem: Problem, packing: Sequence[NodeLoad]) -> dict[str, dict[str, int]]:
+    """Service -> site -> replicas that the certificate puts on spot machines, existing ones too."""
+    spot = {(s.id, t.name) for s in problem.sites for t in s.types if t.spot}
+    found: dict[str, dict[str, int]] = {}
+    for load in packing:
+        if (load.site, load.instance_type) in spot:
+            for service, count in load.pods.items():
+                at = found.setdefault(service, {})
+                at[load.site] = at.get(load.site, 0) + count
+    return {service: dict(sorted(sites.items())) for service, sites in sorted(found.items())}
 
 
 def machine_of(pool: PoolChoice) -> PoolChoice:

@@ -24,7 +24,7 @@ from model.spec.app import External as ExternalSpec
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet, RegionSpec, Site, ZoneSpec
 from model.spec.yaml_source import Document
-from orchestrator.machines import existing_node, machine_of, offer_name, on_spot, reserved
+from orchestrator.machines import existing_node, machine_of, offer_name, on_spot_offer, replicas_on_spot, reserved
 from orchestrator.makeable import refuse_what_cannot_be_made
 from orchestrator.spec_lines import Lines
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
@@ -73,8 +73,13 @@ def place(
     """
     problem = replace(build_problem(app, fleet, assumptions, current, prices), budget_per_hour=None, warn_per_hour=None)
     solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
-    placement = replace(solved.placement, pools=tuple(map(machine_of, solved.placement.pools)))
-    refuse_what_cannot_be_made(app, placement, solved.packing)
+    on_spot = replicas_on_spot(problem, solved.packing)
+    placement = replace(
+        solved.placement,
+        services=tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services),
+        pools=tuple(map(machine_of, solved.placement.pools)),
+    )
+    refuse_what_cannot_be_made(app, solved.packing)
     return placement
 
 
@@ -266,7 +271,7 @@ class _Builder:
         for fact in facts if self._spot else ():
             if fact.spot_price_per_hour is not None:
                 price = self._money(fact.spot_price_per_hour, fact.currency)
-                yield fact, on_spot(self._offer(fact), price, fact.spot_assumed)
+                yield fact, on_spot_offer(self._offer(fact), price, fact.spot_assumed)
 
     def _offer(self, fact: InstanceTypeFact) -> InstanceOffer:
         self._dates.add(fact.price_date)

@@ -23,7 +23,8 @@ class Cloud:
     """module: has `open(account) -> CloudProvider`. extra: what to install where its SDK is missing.
 
     terraform: module whose `TERRAFORM` says what its Terraform types mean (model.terraform.CloudTable); "" for none.
-    prefix: how those types begin.
+    prefix: how those types begin. spot_taint: `key=value:Effect` that the cloud itself puts on spot nodes of managed
+    clusters; "" where it puts none.
     """
 
     module: str
@@ -31,11 +32,19 @@ class Cloud:
     title: str
     terraform: str = ""
     prefix: str = ""
+    spot_taint: str = ""
 
 
 CLOUDS = {
     "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform", "aws_"),
-    "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform", "azurerm_"),
+    "azure": Cloud(
+        "providers.azure",
+        "azure",
+        "Azure",
+        "providers.azure.terraform",
+        "azurerm_",
+        spot_taint="kubernetes.azure.com/scalesetpriority=spot:NoSchedule",
+    ),
     "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform", "alicloud_"),
 }
 

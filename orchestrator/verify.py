@@ -25,6 +25,7 @@ from model.spec.fleet import Site
 from orchestrator.patience import judge
 from orchestrator.remembering import Remembered
 from orchestrator.render import site_label
+from orchestrator.render.spot import LABEL_SPOT_SITE, is_split
 from orchestrator.vantages import LookFrom, Vantages
 from probes.policy import Outcome, Vantage
 from probes.targets import Kind, ProbeTarget
@@ -113,7 +114,7 @@ def verify_workload(
     manifest = observed.resource.manifest
     labels = ((manifest.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     targets = _pod_targets(namespace, labels, provider, port, probe, call)
-    where = str(labels.get(LABEL_SITE) or observed.address.name)
+    where = str(labels.get(LABEL_SITE) or labels.get(LABEL_SPOT_SITE) or observed.address.name)
     return _ask_all(service, where, _region(observed), targets, policy or VerifyPolicy(), call)
 
 
@@ -161,8 +162,11 @@ def verify_service(
         if service.runtime is Runtime.VM:
             targets = _vm_targets(service, addresses(site), port)
         else:
-            labels = {LABEL_APP: app.name, LABEL_SERVICE: service.name, LABEL_SITE: site_label(site.id)}
-            targets = _pod_targets(app.namespace, labels, cluster(site), port, probe, call)
+            names = (LABEL_SITE, LABEL_SPOT_SITE) if is_split(service) else (LABEL_SITE,)
+            mine = {LABEL_APP: app.name, LABEL_SERVICE: service.name}
+            wanted = [mine | {name: site_label(site.id)} for name in names]
+            api = cluster(site)
+            targets = [t for labels in wanted for t in _pod_targets(app.namespace, labels, api, port, probe, call)]
         return _ask_all(service, site.id, site.region_id, targets, rules, call)
 
     with ThreadPoolExecutor(min(_WORKERS, len(here)), thread_name_prefix="verify") as pool:

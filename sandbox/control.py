@@ -1,4 +1,4 @@
-"""The sandbox's control API: status, inventory, faults, shutdown. Bearer token, loopback only.
+"""The sandbox's control API: status, inventory, faults, spot nodes taken back, shutdown. Bearer token, loopback only.
 
 Callers: `duoyun sandbox`, tests. Routes: docs/sandbox-endpoints.md.
 """
@@ -56,6 +56,7 @@ class Control:
                 web.post("/network/links", self._post_link),
                 web.delete("/network", self._delete_network),
                 web.get("/draws", self._get_draws),
+                web.post("/reclaim", self._post_reclaim),
                 web.post("/shutdown", self._post_shutdown),
             ]
         )
@@ -145,6 +146,20 @@ class Control:
         if since is None:
             return _error(400, "since must be the number of a draw")
         return web.json_response({"draws": self._draws.since(since)})
+
+    async def _post_reclaim(self, request: web.Request) -> web.Response:
+        """A cloud takes a spot node back. 404 where no cloud has such a node in a spot pool."""
+        try:
+            data = json.loads(await request.text())
+        except json.JSONDecodeError as exc:
+            return _error(400, f"the body is no JSON: {exc}")
+        node, back = (data.get("node"), data.get("back", True)) if isinstance(data, dict) else (None, True)
+        if not isinstance(node, str) or not node or not isinstance(back, bool) or set(data) - {"node", "back"}:
+            return _error(400, 'an object is wanted: {"node": name, "back": true or false}')
+        for cloud, server in self._servers.items():
+            if await server.reclaim(node, back):
+                return web.json_response({"cloud": cloud, "node": node})
+        return _error(404, f"no spot pool has a node {node!r}")
 
     async def _post_shutdown(self, _request: web.Request) -> web.Response:
         self._stop()

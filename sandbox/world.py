@@ -149,6 +149,14 @@ class ClusterHandle(Protocol):
         """Its pods are evicted and rescheduled where there is room."""
         ...
 
+    async def change_node(self, node: NodeSpec) -> None:
+        """A node that is there gets these labels and taints."""
+        ...
+
+    async def lose_node(self, name: str) -> None:
+        """The machine vanishes with its pods, as when a spot machine is taken back."""
+        ...
+
     async def ready_nodes(self) -> tuple[str, ...]: ...
 
 

@@ -24,6 +24,7 @@ from model.spec.fleet import Site
 
 MANAGED_BY: Final = "duoyun"
 LABEL_MAX: Final = 63
+SPOT_SUFFIX: Final = "spot"  # after the zone, in the name of the Deployment that may be on spot machines
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
@@ -64,11 +65,11 @@ def zone_suffix(site: Site) -> str:
     """What tells a region's zones apart, short and without dashes: `a` of cn-north-1a, `2` of chinanorth3-2.
 
     Without dashes, so that `<service>-<suffix>` can be read back in one way only. A zone that does not begin with
-    its region's name is used whole; what cannot be kept as it is gets a hash.
+    its region's name is used whole; what cannot be kept as it is, or ends like another zone's SPOT_SUFFIX, gets a hash.
     """
     zone, region = site.zone, site.region.region
     rest = zone.removeprefix(region).lstrip("-") if zone.startswith(region) else zone
-    if re.fullmatch(r"[a-z0-9]{1,16}", rest):
+    if re.fullmatch(r"[a-z0-9]{1,16}", rest) and not rest.endswith(SPOT_SUFFIX):
         return rest
     return f"z{short_hash(zone)}"
 

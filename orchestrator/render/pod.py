@@ -18,6 +18,7 @@ from model.spec.app import Application, HttpProbe, Probes, Resources, Service
 from model.spec.fleet import Site
 from orchestrator.render.dependencies import address_variables
 from orchestrator.render.names import annotation_mistakes, object_labels, refuse, selector_labels, site_label
+from orchestrator.render.spot import at_spot, is_split, site_labels
 
 CONFIG_HASH: Final = "duoyun.dev/config-hash"
 TMP_LIMIT = "256Mi"
@@ -155,9 +156,9 @@ def env_mistakes(service: Service) -> list[Diagnostic]:
     return found
 
 
-def pod_template(app: Application, service: Service, site: Site, image: str) -> dict[str, Any]:
+def pod_template(app: Application, service: Service, site: Site, image: str, *, spot: bool = False) -> dict[str, Any]:
     """Labels, annotations and spec. CONFIG_HASH covers all that does not depend on the site, so that one service has
-    one hash wherever it runs. Raises InvalidInput with every mistake found."""
+    one hash wherever it runs. spot: its pods may be on spot machines. Raises InvalidInput with every mistake found."""
     refuse(pod_mistakes(service))
     container: dict[str, Any] = {
         "name": service.name,
@@ -195,12 +196,15 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
         spec["topologySpreadConstraints"] = limit
     labels = object_labels(app, service.name)
     digest_16 = digest({"labels": labels, "annotations": dict(service.annotations), "spec": spec})[:16]
+    at_site = site_labels(service, site, spot=spot)
+    version = {CONFIG_HASH: digest_16} if is_split(service) and limit else {}
+    whole = _at_site(spec, app, service, site, at_site)
     return {
         "metadata": {
-            "labels": labels | {LABEL_SITE: site_label(site.id)},
+            "labels": labels | at_site | version,
             "annotations": {**service.annotations, CONFIG_HASH: digest_16},
         },
-        "spec": _at_site(spec, app, service, site),
+        "spec": at_spot(whole, site, selector_labels(app, service.name) | at_site) if spot else whole,
     }
 
 
@@ -221,7 +225,8 @@ def _node_limit(app: Application, service: Service) -> list[dict[str, Any]]:
             "topologyKey": HOSTNAME,
             "whenUnsatisfiable": "DoNotSchedule",
             "labelSelector": {"matchLabels": selector_labels(app, service.name)},
-            "matchLabelKeys": ["pod-template-hash"],  # an old and a new version pass each other
+            # An old and a new version pass each other. Two Deployments have two templates, and one version.
+            "matchLabelKeys": [CONFIG_HASH if is_split(service) else "pod-template-hash"],
         }
     ]
 
@@ -233,19 +238,20 @@ def _architecture(app: Application, service: Service) -> dict[str, str]:
     return {ARCH: next(iter(mine))} if len(mine) == 1 and every | {"amd64"} != mine else {}
 
 
-def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: Site) -> dict[str, Any]:
-    label = {LABEL_SITE: site_label(site.id)}
+def _at_site(
+    spec: Mapping[str, Any], app: Application, service: Service, site: Site, at_site: Mapping[str, str]
+) -> dict[str, Any]:
     (container,) = spec["containers"]
     own = [{"name": "DUOYUN_SERVICE", "value": service.name}, {"name": "DUOYUN_SITE", "value": site.id}]
     spread = {
         "maxSkew": 1,
         "topologyKey": HOSTNAME,
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector_labels(app, service.name) | label},
+        "labelSelector": {"matchLabels": selector_labels(app, service.name) | dict(at_site)},
     }
     return {
         **spec,
         "containers": [{**container, "env": own + container["env"]}],
-        "nodeSelector": label | _architecture(app, service),
+        "nodeSelector": {LABEL_SITE: site_label(site.id)} | _architecture(app, service),
         "topologySpreadConstraints": [spread, *spec.get("topologySpreadConstraints", ())],
     }

@@ -1,7 +1,8 @@
 """A service as the objects of one cluster: account, Deployments, Services, disruption budget, network policy.
 
 One Deployment per site (a zone), not one with topology spread: placement decides an exact count per zone, which
-spread constraints cannot express, and a canary or an evacuation of one zone then touches one object.
+spread constraints cannot express, and a canary or an evacuation of one zone then touches one object. A second one where
+a share of the zone's replicas is on spot machines (spot.py).
 Callers: the planner. Not here: remote dependencies (dependencies.py), pre-rendered manifests (prerendered.py).
 """
 
@@ -22,9 +23,9 @@ from orchestrator.render.names import (
     refuse,
     selector_labels,
     site_label,
-    zone_suffix,
 )
 from orchestrator.render.pod import CONFIG_HASH, pod_template, whole_seconds
+from orchestrator.render.spot import deployment_name, parts_of, site_labels
 
 __all__ = ["CONFIG_HASH", "render_namespace", "render_service"]
 
@@ -63,6 +64,7 @@ def render_service(
     sites: Sequence[Site],
     *,
     image: str = "",
+    on_spot: Mapping[str, int] | None = None,
     public_annotations: Mapping[str, str] | None = None,
     network_policy: bool = True,
 ) -> tuple[KubernetesObject, ...]:
@@ -70,7 +72,8 @@ def render_service(
 
     replicas_by_site: site id -> count; sites of other clusters and counts of 0 are ignored; nothing at all is
     rendered where no replica falls on this cluster, or where the service brings its own manifests. image: replaces
-    the spec's (resolved to a digest). The `<service>-public` load balancer carries public_annotations. Raises
+    the spec's (resolved to a digest). on_spot: site id -> how many of the replicas the plan puts on spot machines. The
+    `<service>-public` load balancer carries public_annotations. Raises
     InvalidInput with every mistake.
     """
     refuse(label_mistakes(app.metadata.labels, "metadata.labels") + _service_mistakes(app, service))
@@ -83,7 +86,9 @@ def render_service(
         manifests.append(_network_policy(app, service))
     if sum(replicas_by_site[s.id] for s in here) > 1:
         manifests.append(_disruption_budget(app, service))
-    manifests += [_deployment(app, service, site, replicas_by_site[site.id], image or service.image) for site in here]
+    for site in here:
+        for count, spot in parts_of(service, replicas_by_site[site.id], (on_spot or {}).get(site.id, 0)):
+            manifests.append(_deployment(app, service, site, count, image or service.image, spot=spot))
     return tuple(as_object(cluster, manifest) for manifest in manifests)
 
 
@@ -211,19 +216,22 @@ def _disruption_budget(app: Application, service: Service) -> dict[str, Any]:
     }
 
 
-def _deployment(app: Application, service: Service, site: Site, replicas: int, image: str) -> dict[str, Any]:
+def _deployment(
+    app: Application, service: Service, site: Site, replicas: int, image: str, *, spot: bool
+) -> dict[str, Any]:
     rollout = service.rollout
-    at_site = {LABEL_SITE: site_label(site.id)}
+    of_site = {LABEL_SITE: site_label(site.id)}
+    name = deployment_name(service, site, spot=spot)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(app, service, f"{service.name}-{zone_suffix(site)}", at_site),
+        "metadata": _metadata(app, service, name, of_site),
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": HISTORY_LIMIT,
             "progressDeadlineSeconds": whole_seconds(rollout.progress_deadline),
             **({"minReadySeconds": whole_seconds(rollout.min_ready)} if rollout.min_ready > 0 else {}),
-            "selector": {"matchLabels": selector_labels(app, service.name) | at_site},
+            "selector": {"matchLabels": selector_labels(app, service.name) | site_labels(service, site, spot=spot)},
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {
@@ -231,6 +239,6 @@ def _deployment(app: Application, service: Service, site: Site, replicas: int, i
                     "maxUnavailable": _count_or_share(rollout.max_unavailable),
                 },
             },
-            "template": pod_template(app, service, site, image),
+            "template": pod_template(app, service, site, image, spot=spot),
         },
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from model.errors import NotFound
-from model.resources import TAG_FLEET, Address, Kind, NodePool, Observed, State
+from model.resources import TAG_FLEET, Address, Capacity, Kind, NodePool, Observed, State
 from providers.alibaba.common import (
     Adapter,
     Identified,
@@ -34,6 +34,8 @@ _STATES = {
 }
 IMAGES = {"x86_64": "AliyunLinux3", "arm64": "AliyunLinux3Arm64"}
 DISK_GIB = 120  # what ACK itself proposes for nodes
+# CreateClusterNodePool, scaling_group.spot_strategy. AsPriceGo: at the market's price, up to the price on demand.
+SPOT, NOT_SPOT = "SpotAsPriceGo", "NoSpot"
 
 
 class NodePools(Adapter):
@@ -74,7 +76,7 @@ class NodePools(Adapter):
     def observe(self, region: str, row: Row, call: Call) -> Observed:
         who, group, status = self.identify(row), row["scaling_group"], row.get("status") or {}
         switch = next(iter(group.get("vswitch_ids") or ()), "")
-        labels = (row.get("kubernetes_config") or {}).get("labels")
+        config = row.get("kubernetes_config") or {}
         count, healthy = int(group.get("desired_size") or 0), int(status.get("healthy_nodes") or 0)
         if (row.get("auto_scaling") or {}).get("enable"):
             count = int(status.get("total_nodes") or 0)
@@ -86,7 +88,10 @@ class NodePools(Adapter):
             subnet=self.references.name(Kind.SUBNET, region, switch, call),
             instance_type=next(iter(group.get("instance_types") or ()), ""),
             count=count,
-            labels=tags_of(labels),
+            labels=tags_of(config.get("labels")),
+            # SpotWithPriceLimit, which we do not set, is spot as well.
+            capacity=Capacity.ON_DEMAND if (group.get("spot_strategy") or NOT_SPOT) == NOT_SPOT else Capacity.SPOT,
+            taints=tuple(sorted(map(_taint_text, config.get("taints") or ()))),
         )
         state = _STATES.get(status.get("state", ""), State.UPDATING)
         failed = int(status.get("failed_nodes") or 0)
@@ -116,10 +121,15 @@ class NodePools(Adapter):
                 "system_disk_category": "cloud_essd",
                 "system_disk_size": DISK_GIB,
                 "instance_charge_type": "PostPaid",
+                "spot_strategy": SPOT if desired.capacity is Capacity.SPOT else NOT_SPOT,
                 "image_type": IMAGES[architecture_of(self.session, address.region, desired.instance_type, call)],
                 "tags": [{"key": k, "value": v} for k, v in sorted(tags.items())],
             },
-            "kubernetes_config": {"runtime": "containerd", "labels": _labels(desired.labels)},
+            "kubernetes_config": {
+                "runtime": "containerd",
+                "labels": _labels(desired.labels),
+                "taints": [_taint(text) for text in desired.taints],
+            },
             "auto_scaling": {"enable": False},
         }
         path = f"/clusters/{cluster.provider_id}/nodepools"
@@ -143,9 +153,13 @@ class NodePools(Adapter):
             has = self.identify(row).tags if row else {}
             group["tags"] = [{"key": k, "value": v} for k, v in sorted({**has, **desired.tags}.items())]
         body: dict[str, Any] = {"scaling_group": group} if group else {}
+        config: dict[str, Any] = {}
         if any(current.labels.get(k) != v for k, v in desired.labels.items()):
-            body["kubernetes_config"] = {"labels": _labels({**current.labels, **desired.labels})}
-            body["update_nodes"] = True
+            config["labels"] = _labels({**current.labels, **desired.labels})
+        if set(current.taints) != set(desired.taints):
+            config["taints"] = [_taint(text) for text in desired.taints]
+        if config:
+            body |= {"kubernetes_config": config, "update_nodes": True}
         if body:
             cluster_id, _, pool_id = observed.provider_id.partition("/")
             path = f"/clusters/{cluster_id}/nodepools/{pool_id}"
@@ -161,8 +175,20 @@ class NodePools(Adapter):
         )
 
     def fixed_fields(self) -> tuple[str, ...]:
-        return ("cluster", "zone", "subnet", "instance_type")
+        return ("cluster", "zone", "subnet", "instance_type", "capacity")
 
 
 def _labels(labels: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"key": k, "value": v} for k, v in sorted(labels.items())]
+
+
+def _taint(text: str) -> dict[str, str]:
+    """`key=value:NoSchedule` in ACK's words."""
+    head, _, effect = text.rpartition(":")
+    key, _, value = head.partition("=")
+    return {"key": key, "value": value, "effect": effect}
+
+
+def _taint_text(row: Mapping[str, str]) -> str:
+    value = row.get("value")
+    return f"{row['key']}={value}:{row.get('effect')}" if value else f"{row['key']}:{row.get('effect')}"

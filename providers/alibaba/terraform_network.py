@@ -337,6 +337,7 @@ TYPES = (
         row("subnet", "vswitch_ids", "raw_reference", ""),
         row("instance_type", "instance_types", "raw_reference", ""),
         row("count", "desired_size|node_count", "number"),
+        row("capacity", "spot_strategy", "lookup", "on_demand", {"NoSpot": "on_demand"}, "spot"),
         row("auto_repair", "management.auto_repair", "flag", False),
         row("auto_upgrades", "management.auto_upgrade", "flag", False),
         row("public_ip", "internet_max_bandwidth_out", "above", False, 0),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from model.errors import AlreadyExists, InvalidRequest, NotFound
-from model.resources import TAG_FLEET, Address, AnyResource, Kind, NodePool, Observed, State
+from model.resources import TAG_FLEET, Address, AnyResource, Capacity, Kind, NodePool, Observed, State
 from providers.aws import roles
 from providers.aws.cluster import Clusters
 from providers.aws.kinds import address_of, need_fleet, ours, pick
@@ -30,6 +30,9 @@ _STATES = {
     "DEGRADED": State.FAILED,
 }
 _AMI_TYPES = {"x86_64": "AL2023_x86_64_STANDARD", "arm64": "AL2023_ARM_64_STANDARD"}
+# EKS API Reference, "Taint": its words for the effects of Kubernetes.
+_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+_EKS_EFFECTS = {effect: word for word, effect in _EFFECTS.items()}
 _GPU_AMI_TYPES = {"x86_64": "AL2023_x86_64_NVIDIA", "arm64": "AL2023_ARM_64_NVIDIA"}
 
 
@@ -110,6 +113,8 @@ class NodePools:
                 instance_type=(row.get("instanceTypes") or ("",))[0],
                 count=int((row.get("scalingConfig") or {}).get("desiredSize", 0)),
                 labels=dict(row.get("labels") or {}),
+                capacity=Capacity.SPOT if row.get("capacityType") == "SPOT" else Capacity.ON_DEMAND,
+                taints=tuple(sorted(map(_taint_text, row.get("taints") or ()))),
             ),
             provider_id=row["nodegroupArn"],
             state=_STATES.get(row.get("status", ""), State.PENDING),
@@ -141,7 +146,9 @@ class NodePools:
             "scalingConfig": _scaling(desired.count),
             "instanceTypes": [desired.instance_type],
             "amiType": self._ami_type(address.region, desired.instance_type, call),
+            "capacityType": desired.capacity.upper(),
             "labels": dict(desired.labels),
+            "taints": [_taint(text) for text in desired.taints],
             "tags": ownership_tags(address, desired, call),
             "clientRequestToken": client_token(call, "CreateNodegroup", str(address)),
         }
@@ -194,6 +201,12 @@ class NodePools:
         labels = changed_tags(before.labels, desired.labels)
         if labels:
             request["labels"] = {"addOrUpdateLabels": labels}
+        taints = {
+            "addOrUpdateTaints": [_taint(t) for t in desired.taints if t not in before.taints],
+            "removeTaints": [_taint(t) for t in _gone(before.taints, desired.taints)],
+        }
+        if any(taints.values()):
+            request["taints"] = {verb: rows for verb, rows in taints.items() if rows}
         if request:
             request |= {"clusterName": observed.raw["eks_cluster"], "nodegroupName": observed.raw["nodegroup"]}
             self._write(region, "UpdateNodegroupConfig", lambda eks: eks.update_nodegroup_config(**request), call)
@@ -214,7 +227,7 @@ class NodePools:
     def needs_replace(self, before: AnyResource, desired: AnyResource) -> tuple[str, ...]:
         assert isinstance(before, NodePool)
         assert isinstance(desired, NodePool)
-        fixed = ("cluster", "zone", "subnet", "instance_type")
+        fixed = ("cluster", "zone", "subnet", "instance_type", "capacity")
         return tuple(f for f in fixed if getattr(before, f) != getattr(desired, f))
 
     def _write(self, region: str, operation: str, fn: Callable[[Any], Any], call: Call) -> Any:
@@ -228,3 +241,30 @@ def _name(row: Mapping[str, Any]) -> str:
 def _scaling(count: int) -> dict[str, int]:
     """EKS wants a maximum of at least one."""
     return {"minSize": count, "maxSize": max(1, count), "desiredSize": count}
+
+
+def _taint(text: str) -> dict[str, str]:
+    """`key=value:NoSchedule` in EKS's words."""
+    head, _, effect = text.rpartition(":")
+    key, _, value = head.partition("=")
+    return {"key": key, "effect": _EKS_EFFECTS.get(effect, effect)} | ({"value": value} if value else {})
+
+
+def _taint_text(row: Mapping[str, str]) -> str:
+    value, effect = row.get("value"), row.get("effect", "")
+    return (
+        f"{row['key']}={value}:{_EFFECTS.get(effect, effect)}"
+        if value
+        else f"{row['key']}:{_EFFECTS.get(effect, effect)}"
+    )
+
+
+def _gone(before: tuple[str, ...], wanted: tuple[str, ...]) -> list[str]:
+    """Taints to take off: what only has another value now is overwritten, since key and effect name a taint."""
+
+    def named(text: str) -> tuple[str, str]:
+        head, _, effect = text.rpartition(":")
+        return head.partition("=")[0], effect
+
+    kept = {named(t) for t in wanted}
+    return [t for t in before if named(t) not in kept]

@@ -171,6 +171,7 @@ TYPES = (
         row("subnet", "subnet_ids", "raw_reference", ""),
         row("instance_type", "instance_types", "raw_reference", ""),
         row("count", "scaling_config.desired_size", "number"),
+        row("capacity", "capacity_type", "lookup", "on_demand", {"SPOT": "spot"}, "on_demand"),
         has("ssh_access", "remote_access.ec2_ssh_key"),
         row("public_ip", "", "raw_open_remote_access", False, reads=("remote_access",)),
         name="node_group_name",

@@ -1,6 +1,9 @@
 """Node pools: AKS agent pools in user mode. The system pool belongs to its cluster and is not listed.
 
 Callers: provider.py. AKS's names are short, so a pool's name is a hash; its tag `duoyun-name` holds the logical one.
+
+Spot: AKS itself puts a label and a taint with its own prefix on such a pool. They are no part of the model, and are
+written back as they are (learn.microsoft.com/azure/aks/spot-node-pool).
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from model.errors import NotFound
-from model.resources import TAG_NAME, Address, AnyResource, Kind, NodePool, Observed, State
+from model.resources import TAG_NAME, Address, AnyResource, Capacity, Kind, NodePool, Observed, State
 from providers.azure.adapter import Adapter, visible
 from providers.azure.cluster import SYSTEM_POOL, Clusters
 from providers.azure.names import (
@@ -29,13 +32,15 @@ from providers.azure.session import Session
 from providers.base import Call
 
 MAX_PODS = 110
+RESERVED_PREFIX = "kubernetes.azure.com/"
+SPOT_MAX_PRICE = -1.0  # no ceiling: up to the price on demand, so that a node is never evicted for its price
 
 
 class NodePools(Adapter):
     """raw is the pair (managed cluster, agent pool), as _Pool."""
 
     kind = Kind.NODE_POOL
-    fixed = ("cluster", "zone", "subnet", "instance_type")
+    fixed = ("cluster", "zone", "subnet", "instance_type", "capacity")
 
     def __init__(self, session: Session, clusters: Clusters) -> None:
         super().__init__(session)
@@ -91,6 +96,8 @@ class NodePools(Adapter):
             instance_type=pool.vm_size or "",
             count=pool.count or 0,
             labels=dict(pool.node_labels or {}),
+            capacity=Capacity.SPOT if word(pool.scale_set_priority) == "Spot" else Capacity.ON_DEMAND,
+            taints=tuple(sorted(t for t in pool.node_taints or () if not t.startswith(RESERVED_PREFIX))),
         )
         return self.observed(raw, resource)
 
@@ -112,6 +119,7 @@ class NodePools(Adapter):
             if parse_id(cluster.agent_pool_profiles[0].vnet_subnet_id).parent:
                 ids = self.clusters.subnets.ids_in(_network_id(cluster), [wanted.subnet], address, call)
                 subnet_id = ids[0]
+            spot = wanted.capacity is Capacity.SPOT
             body = AgentPool(
                 count=wanted.count,
                 vm_size=wanted.instance_type,
@@ -122,6 +130,11 @@ class NodePools(Adapter):
                 vnet_subnet_id=subnet_id,
                 availability_zones=[zone] if zone else None,
                 node_labels=dict(wanted.labels) or None,
+                node_taints=list(wanted.taints) or None,
+                scale_set_priority="Spot" if spot else None,
+                # Deallocated nodes would count against the quota, and stay in the cluster as not ready.
+                scale_set_eviction_policy="Delete" if spot else None,
+                spot_max_price=SPOT_MAX_PRICE if spot else None,
                 tags=own_tags(address, wanted.tags, call),
             )
             self._put(where, body, call)
@@ -140,16 +153,21 @@ class NodePools(Adapter):
         return raw
 
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
-        """count, labels, tags; a count under an autoscaler is not ours to set."""
+        """count, labels, taints, tags; a count under an autoscaler is not ours to set."""
         wanted = cast(NodePool, desired)
         where = parse_id(observed.provider_id)
         raw = self.read(where, call)
         pool = raw.pool
         count = pool.count if pool.enable_auto_scaling else wanted.count
-        labels, tags = dict(wanted.labels), merged_tags(raw.tags, wanted.tags)
-        if (count, labels, tags) == (pool.count, dict(pool.node_labels or {}), dict(raw.tags or {})):
+        has_labels, has_taints = dict(pool.node_labels or {}), list(pool.node_taints or ())
+        labels = {k: v for k, v in has_labels.items() if k.startswith(RESERVED_PREFIX)} | dict(wanted.labels)
+        taints = [t for t in has_taints if t.startswith(RESERVED_PREFIX)] + list(wanted.taints)
+        tags = merged_tags(raw.tags, wanted.tags)
+        same_taints = sorted(taints) == sorted(has_taints)
+        if same_taints and (count, labels, tags) == (pool.count, has_labels, dict(raw.tags or {})):
             return self.observe(raw, call)
         pool.count, pool.node_labels, pool.tags = count, labels, tags
+        pool.node_taints = has_taints if same_taints else taints
         self._put(where, pool, call)
         return self.observe(self.read(where, call), call)
 

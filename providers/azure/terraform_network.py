@@ -317,6 +317,7 @@ TYPES = (
         ref("cluster", "kubernetes_cluster_id"),
         row("instance_type", "vm_size", "raw_text", ""),
         row("count", "node_count", "number"),
+        row("capacity", "priority", "lookup", "on_demand", {"Spot": "spot"}, "on_demand"),
         row("public_ip", "enable_node_public_ip|node_public_ip_enabled", "flag", False),
         row("disk_encrypted", "enable_host_encryption|host_encryption_enabled", "flag", False),
     ),

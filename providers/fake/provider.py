@@ -53,7 +53,7 @@ _FIXED: Mapping[Kind, tuple[str, ...]] = {
     Kind.SUBNET: ("network", "cidr", "zone"),
     Kind.FIREWALL_GROUP: ("network",),
     Kind.CLUSTER: ("network", "subnets"),
-    Kind.NODE_POOL: ("cluster", "zone", "subnet", "instance_type"),
+    Kind.NODE_POOL: ("cluster", "zone", "subnet", "instance_type", "capacity"),
     Kind.INSTANCE: ("zone", "subnet", "instance_type", "disk_gib", "disk_encrypted", "public_ip"),
     Kind.DISK: ("zone", "encrypted"),
     Kind.LOAD_BALANCER: ("network", "layer", "public"),

@@ -61,7 +61,7 @@ class KubernetesProvider:
     def __init__(self, account: Account, region: str, cluster: str, client: ClusterClient) -> None:
         self._account, self._region, self._cluster, self._client = account, region, cluster, client
         options = account.options
-        graces = {"unschedulable_s": "unschedulable_grace_s", "stuck_s": "stuck_grace_s"}
+        graces = {"unschedulable_s": "unschedulable_grace_s", "stuck_s": "stuck_grace_s", "spot_s": "spot_grace_s"}
         self._patience = Patience(**{f: float(options[name]) for f, name in graces.items() if name in options})
         self._kinds = Kinds(client)
 

@@ -8,7 +8,7 @@ at, because a crash loop or a missing image changes nothing in the Deployment. A
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from model.errors import (
     Transient,
     Unreachable,
 )
-from model.resources import Address
+from model.resources import SPOT_TAINT, Address
 from providers.base import Call
 from providers.kubernetes.evidence import describe, workload_pods
 from providers.kubernetes.kinds import ApiKind
@@ -40,9 +40,11 @@ class Patience:
     """Seconds that something may look hopeless before it counts as failed.
 
     unschedulable_s: nodes may be joining (an autoscaler takes minutes). stuck_s: a quota that old pods still fill.
+    spot_s: as unschedulable_s, for pods that may be on spot machines: a pool that lost one gets another in minutes.
     """
 
     unschedulable_s: float = 60.0
+    spot_s: float = 300.0
     stuck_s: float = 15.0
 
 
@@ -137,8 +139,10 @@ class Wait:
         waiting = {p.pod for p in self._problems if p.waits}
         for pod in [key for key in self._since if key != "stuck" and key not in waiting]:
             del self._since[pod]
+        spot = {p["metadata"]["name"] for p in self._pods if _may_be_on_spot(p)}
         for problem in self._problems:
-            if not problem.waits or self._for_s(problem.pod) >= self.patience.unschedulable_s:
+            patience_s = self.patience.spot_s if problem.pod in spot else self.patience.unschedulable_s
+            if not problem.waits or self._for_s(problem.pod) >= patience_s:
                 raise self._failed(f"{problem.reason}: {problem.message}" if problem.message else problem.reason)
 
     def _for_s(self, key: str) -> float:
@@ -162,7 +166,7 @@ class Wait:
         return RolloutFailed(
             f"{self._title} did not become ready: {reason}",
             detail="\n".join(line for line in lines if line),
-            mend="see the pod's events and log; a rollback restores what ran before",
+            mend=_mend(self._pods),
             address=str(self.address),
         )
 
@@ -204,3 +208,18 @@ class Wait:
             if self.call.cancelled():
                 raise Interrupted(f"{self._title}: stopped on request", mend="duoyun resume goes on from here")
             time.sleep(min(0.1, left_s))
+
+
+def _may_be_on_spot(pod: Mapping[str, Any]) -> bool:
+    key = SPOT_TAINT.partition("=")[0]
+    return any(t.get("key") == key for t in pod["spec"].get("tolerations") or ())
+
+
+def _mend(pods: Iterable[Mapping[str, Any]]) -> str:
+    """What to do about pods that are not ready. Where one that may be on spot machines is nowhere: why that may be."""
+    if any(_may_be_on_spot(p) and not p["spec"].get("nodeName") for p in pods):
+        return (
+            "the cloud may have taken spot machines back, or have none left, and the others have no room: wait for "
+            "them, or lower `max_spot_share`; a rollback restores what ran before"
+        )
+    return "see the pod's events and log; a rollback restores what ran before"

@@ -310,7 +310,7 @@ def _row(m: Machine) -> dict[str, Any]:
         "DeviceAvailable": True,
         "IoOptimized": True,
         "StoppedMode": "Not-applicable",
-        "SpotStrategy": "NoSpot",
+        "SpotStrategy": m.spot_strategy,
         "GPUAmount": 0,
         "GPUSpec": "",
         "SecurityGroupIds": {"SecurityGroupId": list(m.groups)},

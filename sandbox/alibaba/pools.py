@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.alibaba import machines
@@ -21,6 +22,8 @@ from sandbox.world import ClusterHandle, NodeSpec
 log = logging.getLogger(__name__)
 TYPE = "ACS::CS::NodePool"
 POLL_S = 0.02
+# CreateClusterNodePool, scaling_group.spot_strategy.
+SPOT_STRATEGIES = ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo")
 _HEX = "0123456789abcdef"
 
 
@@ -45,6 +48,11 @@ def create_node_pool(ctx: Ctx) -> dict[str, Any]:
     for switch_id in switches:
         if usable_vswitch(ctx, switch_id).vpc != cluster.vpc:
             raise ApiError(400, "InvalidParameter.VswitchIds", f"{switch_id} is not in {cluster.vpc}")
+    strategy = str(group.get("spot_strategy") or "NoSpot")
+    if strategy not in SPOT_STRATEGIES:
+        raise ApiError(400, "InvalidParameter.SpotStrategy", f"the spot strategy {strategy!r} is not valid")
+    if strategy != "NoSpot" and group.get("instance_charge_type", "PostPaid") != "PostPaid":
+        raise ApiError(400, "InvalidParameter.SpotStrategy", "spot instances are PostPaid")
     now = time.time()
     pool = Pool(
         id=ctx.cloud.new_id("np", 32, _HEX),
@@ -55,7 +63,8 @@ def create_node_pool(ctx: Ctx) -> dict[str, Any]:
         types=types,
         desired=_size(group.get("desired_size", b.get("count", 0))),
         labels=pairs(config.get("labels")),
-        taints=list(config.get("taints") or ()),
+        taints=_taints(config),
+        spot_strategy=strategy,
         tags=pairs(group.get("tags")),
         disk_gib=int(group.get("system_disk_size") or 120),
         disk_encrypted=bool(group.get("system_disk_encrypted", False)),
@@ -72,6 +81,14 @@ def _size(value: Any) -> int:
     if not isinstance(value, int) or not 0 <= value <= 5000:
         raise ApiError(400, "InvalidParameter.DesiredSize", f"the desired size {value!r} is not valid")
     return value
+
+
+def _taints(config: Mapping[str, Any]) -> list[dict[str, str]]:
+    rows = list(config.get("taints") or ())
+    for row in rows:
+        if not row.get("key") or row.get("effect") not in ("NoSchedule", "NoExecute", "PreferNoSchedule"):
+            raise ApiError(400, "InvalidParameter.Taints", f"the taint {row} is not valid")
+    return rows
 
 
 def scale_node_pool(ctx: Ctx) -> dict[str, Any]:
@@ -94,7 +111,7 @@ def modify_node_pool(ctx: Ctx) -> dict[str, Any]:
     pool.desired = _size(group.get("desired_size", pool.desired))
     pool.tags = pairs(group["tags"]) if "tags" in group else pool.tags
     pool.labels = pairs(config["labels"]) if "labels" in config else pool.labels
-    pool.taints = list(config.get("taints", pool.taints))
+    pool.taints = _taints(config) if "taints" in config else pool.taints
     pool.name = str((b.get("nodepool_info") or {}).get("name") or pool.name)
     return _changed(ctx, pool, "updating")
 
@@ -152,6 +169,7 @@ def _row(ctx: Ctx, p: Pool) -> dict[str, Any]:
             "system_disk_encrypted": p.disk_encrypted,
             "image_type": "AliyunLinux3",
             "instance_charge_type": "PostPaid",
+            "spot_strategy": p.spot_strategy,
             "scaling_policy": "release",
         },
         "kubernetes_config": {
@@ -208,6 +226,8 @@ async def _step(cloud: Cloud, estate: Estate, pool: Pool) -> bool:
     for _ in range(pool.desired - len(present)):
         await _add(cloud, estate, handle, pool)
     await asyncio.gather(*(_drop(cloud, estate, handle, machine) for machine in present[pool.desired :]))
+    for machine in present[: pool.desired]:  # update_nodes
+        await handle.change_node(node_spec(machine, pool, instance_type(machine.type)))
     if pool.state == "deleting":
         while estate.machines_of(pool.id):
             await asyncio.sleep(POLL_S)
@@ -260,6 +280,7 @@ async def _add(cloud: Cloud, estate: Estate, handle: ClusterHandle, pool: Pool) 
     )
     machine = machines.new_machine(cloud, estate, switch, [cluster.group], kind.id, picture)
     machine.cluster, machine.pool = cluster.id, pool.id
+    machine.spot_strategy = pool.spot_strategy
     machine.name = f"worker-k8s-for-cs-{cluster.id}"
     machine.disk_gib, machine.disk_encrypted = pool.disk_gib, pool.disk_encrypted
     machine.tags = {
@@ -270,6 +291,23 @@ async def _add(cloud: Cloud, estate: Estate, handle: ClusterHandle, pool: Pool) 
     }
     machine.private_ip = machines.address_in(cloud, machine)
     await handle.add_node(node_spec(machine, pool, kind))
+
+
+async def reclaim(cloud: Cloud, node: str, back: bool) -> bool:
+    """Takes a node back as ECS takes a spot instance; back: the scaling group gets another one. False where the node is
+    none of a spot pool."""
+    for estate in cloud.estates.values():
+        for machine in estate.machines.values():
+            pool = estate.pools.get(machine.pool)
+            if pool is not None and pool.spot_strategy != "NoSpot" and _node_name(machine) == node:
+                handle = cloud.world.clusters.get(pool.cluster)
+                machines.remove(cloud, estate, machine)
+                if handle is not None:
+                    await handle.lose_node(node)
+                if back:
+                    reconcile(cloud, estate, pool)
+                return True
+    return False
 
 
 async def rejoin(cloud: Cloud, estate: Estate, machine: Machine) -> None:
@@ -294,6 +332,8 @@ def node_spec(machine: Machine, pool: Pool, kind: InstanceType) -> NodeSpec:
             "kubernetes.io/arch": "arm64" if kind.architecture == "ARM" else "amd64",
             "alibabacloud.com/nodepool-id": pool.id,
             "ack.aliyun.com": pool.cluster,
+            "node.alibabacloud.com/instance-charge-type": "PostPaid",
+            "node.alibabacloud.com/spot-strategy": pool.spot_strategy,
             **pool.labels,
         },
         provider_id=f"{machine.region}.{machine.id}",

@@ -84,6 +84,10 @@ class AlibabaServer:
         """All that exists: kind, id, name, tags, owner, account, region."""
         return list(self._cloud.everything())
 
+    async def reclaim(self, node: str, back: bool) -> bool:
+        """Takes a spot node back; False where there is none of that name here."""
+        return await pools.reclaim(self._cloud, node, back)
+
     def snapshot(self) -> dict[str, Any]:
         """Plain data from which `restore` makes the same estates again."""
         estates = {account: estate.to_dict() for account, estate in self._cloud.estates.items()}

@@ -126,6 +126,7 @@ class Machine:
     deletion_protection: bool = False
     cluster: str = ""
     pool: str = ""
+    spot_strategy: str = "NoSpot"
 
 
 @dataclass(slots=True)
@@ -151,6 +152,7 @@ class AckCluster:
     created_s: float
     updated_s: float
     state: str = "initial"
+    spot_strategy: str = "NoSpot"
 
 
 @dataclass(slots=True)
@@ -172,6 +174,7 @@ class Pool:
     created_s: float
     updated_s: float
     state: str = "initial"
+    spot_strategy: str = "NoSpot"
 
 
 @dataclass(slots=True)

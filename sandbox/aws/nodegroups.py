@@ -11,7 +11,7 @@ import copy
 import hashlib
 import ipaddress
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from model.facts.catalogue import instance_type_sizes
@@ -70,6 +70,7 @@ class Nodegroups:
             if self._eks.subnet(incoming, subnet_id).vpc_id != cluster.resources_vpc_config["vpcId"]:
                 raise AwsError("InvalidParameterException", f"Subnet {subnet_id} is not in the cluster's VPC")
         _check_scaling(params.get("scalingConfig") or {})
+        _check_pool(params)
 
     def _created(self, incoming: Incoming, _answer: Answer) -> object:
         backend = self._cloud.moto.eks(incoming.account_id, incoming.region)
@@ -90,11 +91,14 @@ class Nodegroups:
         handle = await self._handle(backend, cluster)
         if handle is None:
             return
-        added, removed, wanted = await cloud.locked(lambda: self._difference(backend, cluster, group))
+        added, removed, there = await cloud.locked(lambda: self._difference(backend, cluster, group))
         for name in removed:
             await handle.remove_node(name)
+        for node in there:
+            await handle.change_node(node)
         await asyncio.gather(*(handle.add_node(node) for node in added))
-        ready = await _all_ready(handle, wanted, group)
+        # Asked anew at each look: one of them may be taken back meanwhile.
+        ready = await _all_ready(handle, lambda: tuple(cloud.memory.nodes.get(group.arn, ())), group)
 
         def done() -> None:
             if group.status in ("CREATING", "UPDATING"):
@@ -117,8 +121,8 @@ class Nodegroups:
                 return handle
         return None
 
-    def _difference(self, backend: Any, cluster: Any, group: Any) -> tuple[list[NodeSpec], list[str], list[str]]:
-        """(nodes to add, names to remove, names that shall be there)."""
+    def _difference(self, backend: Any, cluster: Any, group: Any) -> tuple[list[NodeSpec], list[str], list[NodeSpec]]:
+        """(nodes to add, names to remove, nodes that are there and stay)."""
         names = self._cloud.memory.nodes.setdefault(group.arn, [])
         size = int(group.scaling_config["desiredSize"])
         if group.status == "DELETING":
@@ -131,7 +135,32 @@ class Nodegroups:
         # Known nodes are added again too: after a restart the cluster may not have them; adding twice is harmless.
         specs = [self._spec(backend, cluster, group, name, i) for i, name in enumerate(names)]
         present = self._cloud.memory.restarts == 0
-        return [s for s in specs if s.name not in known or not present], removed, list(names)
+        added = [s for s in specs if s.name not in known or not present]
+        return added, removed, [s for s in specs if s.name in known]
+
+    async def reclaim(self, node: str, back: bool) -> bool:
+        """Takes a node back as EC2 takes a spot instance; back: the Auto Scaling group gets another one. False where
+        the node is none of a SPOT group."""
+        found = await self._cloud.locked(lambda: self._take(node))
+        if found is None:
+            return False
+        backend, cluster, group = found
+        handle = self._cloud.world.clusters.get(cluster_id_of(backend.account_id, backend.region_name, cluster.name))
+        if handle is not None:
+            await handle.lose_node(node)
+        if back:
+            self._cloud.spawn(self._join(backend, cluster, group, "aws.nodepool.update"))
+        return True
+
+    def _take(self, node: str) -> tuple[Any, Any, Any] | None:
+        for _account, _region, backend in self._cloud.moto.touched("eks"):
+            for cluster in backend.clusters.values():
+                for group in cluster.nodegroups.values():
+                    names = self._cloud.memory.nodes.get(group.arn, [])
+                    if node in names and group.capacity_type == "SPOT":
+                        names.remove(node)
+                        return backend, cluster, group
+        return None
 
     def _node_name(self, backend: Any, group: Any, index: int) -> str:
         subnet = self._subnet_of(backend, group, index)
@@ -168,6 +197,7 @@ class Nodegroups:
             pods=pods,
             labels=labels,
             provider_id=f"aws:///{zone}/i-{machine}",
+            taints=tuple(_taint(row) for row in group.taints or ()),
         )
 
     # -- update, delete ---------------------------------------------------------------------------------------
@@ -269,14 +299,29 @@ async def _looks() -> AsyncIterator[None]:
         pause_s = min(_POLL_S[1], pause_s * 1.2)
 
 
-async def _all_ready(handle: ClusterHandle, names: list[str], group: Any) -> bool:
+async def _all_ready(handle: ClusterHandle, names: Callable[[], Iterable[str]], group: Any) -> bool:
     """Whether all joined; False as well where the group is being deleted meanwhile."""
     async for _ in _looks():
-        if set(names) <= set(await handle.ready_nodes()):
+        if set(names()) <= set(await handle.ready_nodes()):
             return True
         if group.status == "DELETING":
             return False
     return False
+
+
+def _taint(row: dict[str, Any]) -> str:
+    """NO_SCHEDULE -> NoSchedule, and so on."""
+    effect = "".join(word.title() for word in str(row["effect"]).split("_"))
+    return f"{row['key']}={row.get('value') or ''}:{effect}"
+
+
+def _check_pool(params: dict[str, Any]) -> None:
+    """EKS API Reference, CreateNodegroup: capacityType and taints. botocore checks effects before they are sent."""
+    if params.get("capacityType", "ON_DEMAND") not in ("ON_DEMAND", "SPOT", "CAPACITY_BLOCK"):
+        raise AwsError("InvalidParameterException", f"capacityType {params['capacityType']!r} is not valid")
+    names = [(row.get("key"), row.get("effect")) for row in params.get("taints") or ()]
+    if len(names) != len(set(names)):
+        raise AwsError("InvalidParameterException", "taints with the same key and effect are not allowed")
 
 
 def _check_scaling(scaling: dict[str, Any]) -> None:

@@ -119,6 +119,10 @@ class AwsServer:
         rows: list[dict[str, Any]] = await self.cloud.locked(lambda: list(inventory(self.cloud)))
         return rows
 
+    async def reclaim(self, node: str, back: bool) -> bool:
+        """Takes a spot node back; False where there is none of that name here."""
+        return await self._nodegroups.reclaim(node, back)
+
     # -- one request ------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

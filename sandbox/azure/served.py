@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.azure.aks import AgentPools, ManagedClusters
+from sandbox.azure.agent_pools import AgentPools
+from sandbox.azure.aks import ManagedClusters
 from sandbox.azure.balancers import LoadBalancers, NatGateways
 from sandbox.azure.compute import VirtualMachines
 from sandbox.azure.disks import Disks

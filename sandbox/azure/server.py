@@ -14,7 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.azure import faults, retail
-from sandbox.azure.arm_types import VM
+from sandbox.azure.agent_pools import AgentPools
+from sandbox.azure.arm_types import AGENT_POOL, VM
 from sandbox.azure.catalog import REGIONS
 from sandbox.azure.compute import VirtualMachines
 from sandbox.azure.engine import Engine
@@ -117,6 +118,12 @@ class AzureServer:
             for r in self.engine.store.records.values()
             if not r.type.endswith("/securityRules")
         ]
+
+    async def reclaim(self, node: str, back: bool) -> bool:
+        """Takes a spot node back; False where there is none of that name here."""
+        pools = self.engine.kinds[AGENT_POOL.lower()]
+        assert isinstance(pools, AgentPools)
+        return await pools.reclaim(node, back)
 
     # -- requests ----------------------------------------------------------------------------------------------
 

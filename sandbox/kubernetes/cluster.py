@@ -185,6 +185,22 @@ class Cluster:
             self.api.system_create(NODES, row, "kubelet")
             self._join_later(node.name)
 
+    async def change_node(self, node: NodeSpec) -> None:
+        """Gives a node that is there the labels and taints of its pool; one that is not there is no matter."""
+        row = self.store.get(NODES, "", node.name)
+        if row is None:
+            return
+        wanted = machines.changed(row, asdict(node))
+        if wanted != row:
+            self.api.system_update(NODES, row, wanted, "kubelet")
+
+    async def lose_node(self, name: str) -> None:
+        """The machine is gone at once, as when its cloud takes it back: nobody is asked, and its pods are lost."""
+        if name in self._joining:
+            self._joining[name].cancel()
+        # The controller of evictions takes away what was bound to a node that is no more.
+        self.store.remove(NODES, "", name)
+
     def _user_of(self, token: str) -> str | None:
         return self._authenticate(token)
 

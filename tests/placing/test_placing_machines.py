@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from model.errors import InvalidInput
 from model.plan import PoolChoice, Terms
+from model.resources import LABEL_CAPACITY, SPOT_TAINT, Capacity, NodePool
 from model.spec.load import Spec, load_documents
+from orchestrator.desired import desired_items
 from orchestrator.machines import machine_of, offer_name
 from orchestrator.placing import build_problem, place, solved_or_error
 from orchestrator.render.pod import pod_template
@@ -110,15 +114,58 @@ def test_the_headroom_of_a_zone_is_its_own_and_can_be_given_up() -> None:
     assert "node_headroom" in FLEET.splitlines()[int(position.rsplit(":", 2)[1]) - 1]
 
 
-def test_spot_machines_carry_no_more_than_their_share_and_no_plan_makes_them_yet() -> None:
+def test_spot_machines_carry_no_more_than_their_share() -> None:
     given = spec(share="50%", fleet=FLEET.replace("existing_nodes:", "# existing_nodes:"))
     solved = solved_or_error(problem_of(given))
     on_spot = [load for load in solved.packing if load.instance_type.endswith("(spot)")]
     assert on_spot and all("web" not in load.pods for load in on_spot)
     assert sum(load.pods["worker"] for load in on_spot) <= 2
+    placement = place(given.app, given.fleet, given.assumptions)
+    found = {s.service: s.on_spot for s in placement.services}
+    certified: Counter[str] = Counter()
+    for load in on_spot:
+        certified[load.site] += load.pods["worker"]
+    assert found == {"web": {}, "worker": dict(certified)}
+    pools = {(p.site, p.count) for p in placement.pools if p.terms is Terms.SPOT}
+    assert pools == {(load.site, 1) for load in on_spot}
+
+
+def node_pools(given: Spec) -> dict[str, NodePool]:
+    placement = place(given.app, given.fleet, given.assumptions)
+    items = desired_items(given.app, given.fleet, placement)
+    return {i.address.name: i.resource for i in items if isinstance(i.resource, NodePool)}
+
+
+def test_a_spot_pool_is_made_beside_the_others_and_tainted() -> None:
+    """Of the same type in the same zone, so that its name must tell."""
+    found = node_pools(spec(share="50%", fleet=FLEET.replace("existing_nodes:", "# existing_nodes:")))
+    spot = {n: p for n, p in found.items() if n.endswith("-spot")}
+    assert spot and len(spot) < len(found)
+    for name, pool in found.items():
+        assert (pool.capacity, pool.taints, pool.labels.get(LABEL_CAPACITY)) == (
+            (Capacity.SPOT, (SPOT_TAINT,), "spot") if name in spot else (Capacity.ON_DEMAND, (), None)
+        )
+    for name, pool in spot.items():
+        assert pool.instance_type == found.get(name.removesuffix("-spot"), pool).instance_type
+
+
+def test_where_all_nodes_are_spot_machines_nothing_keeps_the_clusters_own_pods_away() -> None:
+    """Nothing needs to be kept off them, and what resolves names must be somewhere."""
+    all_spot = APP.replace(
+        "zones: [any]\n    - name", "zones: [any]\n      placement: {max_spot_share: 100%}\n    - name"
+    )
+    app = all_spot.replace(", disk: DISK", "").replace("ARCH", "[amd64]").replace("SHARE", "100%")
+    fleet = FLEET.replace("existing_nodes:", "# existing_nodes:")
+    given = load_documents([("app.yaml", app), ("fleet.yaml", fleet), ("assumed.yaml", ASSUMED)])
+    found = node_pools(given)
+    assert {(p.capacity, p.taints) for p in found.values()} == {(Capacity.SPOT, ())}
+
+
+def test_pools_for_local_disks_are_refused() -> None:
+    given = spec("20Gi", fleet=FLEET.replace("instance_types: [c6i.large, m6g.large]", "instance_types: [m5d.large]"))
     with pytest.raises(InvalidInput) as told:
         place(given.app, given.fleet, given.assumptions)
-    assert "would be spot machines" in told.value.diagnostics[0].what
+    assert "without setting up the local disks" in told.value.diagnostics[0].what
 
 
 def test_local_disk_is_found_on_a_node_that_has_it() -> None:

@@ -54,6 +54,12 @@ class CountingCluster:
     async def remove_node(self, name: str) -> None:
         self.nodes.pop(name, None)
 
+    async def change_node(self, node: NodeSpec) -> None:
+        self.nodes[node.name] = node
+
+    async def lose_node(self, name: str) -> None:
+        self.nodes.pop(name, None)
+
     async def ready_nodes(self) -> tuple[str, ...]:
         return tuple(self.nodes)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from model.errors import DependencyInUse, Interrupted, NotFound, RolloutFailed, Unreachable
-from model.resources import State
+from model.resources import LABEL_CAPACITY, State
 from sandbox.kubernetes.embedded import running_cluster
 from sandbox.world import Fault
 
@@ -55,6 +56,19 @@ def test_a_pod_that_no_node_can_take_fails_after_a_grace_in_the_schedulers_words
     assert "Unschedulable" in error.summary
     assert "Insufficient cpu" in error.summary
     assert 0.4 < seconds < 8
+
+
+def test_a_pod_that_may_be_on_spot_machines_is_waited_for_longer_and_told_why(bench: Any) -> None:
+    """Half a second for others; a pool that lost a machine needs minutes."""
+    plain = bench.deployment(cpu="64", deadline_s=2)
+    template = plain.manifest["spec"]["template"]
+    toleration = {"key": LABEL_CAPACITY, "operator": "Equal", "value": "spot", "effect": "NoSchedule"}
+    pod = {**template["spec"], "tolerations": [toleration]}
+    spec = {**plain.manifest["spec"], "template": {**template, "spec": pod}}
+    error, seconds = failure(bench, replace(plain, manifest={**plain.manifest, "spec": spec}))
+    assert seconds >= 1.5 and "ProgressDeadlineExceeded" in error.summary
+    assert "Insufficient cpu" in error.detail
+    assert "taken spot machines back" in error.mend and "max_spot_share" in error.mend
 
 
 def test_pods_that_never_become_ready_fail_at_the_progress_deadline(bench: Any) -> None:

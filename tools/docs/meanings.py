@@ -70,7 +70,7 @@ MEANINGS: dict[str, str] = {
     "PlacementRules.survive": "`zone`, `region` or `cloud` -> the share of its replicas that is left whichever one of "
     "them is lost",
     "PlacementRules.max_per": "`node`, `zone`, `region` or `cloud` -> at most so many of its replicas in one of them",
-    "PlacementRules.max_spot_share": "the largest share of a site's replicas on spot machines; `plan` makes none yet",
+    "PlacementRules.max_spot_share": "the largest share of a site's replicas on spot machines",
     "PlacementRules.max_node_share": "the largest share of its replicas that one node carries: `50%`, `0.5`",
     "PlacementRules.apart": "services that it shares no zone, region or cloud with",
     "PlacementRules.users": "whom it must answer in time",
@@ -216,7 +216,7 @@ MEANINGS: dict[str, str] = {
     "ExistingNodeSpec.pods": "how many more it takes",
     "ExistingNodeSpec.disk": "free, on local disks that its kubelet uses",
     "ExistingNodeSpec.arch": "",
-    "ExistingNodeSpec.spot": "it may be taken back at any time",
+    "ExistingNodeSpec.spot": "it may be taken back at any time; give it the taint `duoyun.dev/capacity=spot:NoSchedule`",
     "NetworkSpec.ownership": "see below",
     "NetworkSpec.name": "",
     "NetworkSpec.cidr": "IPv4",

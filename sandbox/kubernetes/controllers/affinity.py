@@ -1,7 +1,8 @@
 """Where pods may be by the labels of nodes and of other pods, and by taints. Pure.
 
 Rules as documented in kubernetes.io, "Assigning Pods to Nodes", "Taints and Tolerations" and "Pod Topology Spread
-Constraints": required rules only. What depends on all nodes is counted once per pod, not once per node. Callers: fit.
+Constraints": required rules, and of the soft ones node affinity. What depends on all nodes is counted once per pod, not
+once per node. Callers: fit.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ def node_matches(spec: Object, place: Place) -> bool:
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     return required is None or any(_term_matches(t, place) for t in required.get("nodeSelectorTerms") or ())
+
+
+def preference(spec: Object, place: Place) -> int:
+    """Sum of the weights of the pod's soft node affinities that the node meets."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    rows = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+    return sum(int(row["weight"]) for row in rows if _term_matches(row["preference"], place))
 
 
 def _term_matches(term: Object, place: Place) -> bool:

@@ -13,7 +13,14 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.kubernetes import quantities
-from sandbox.kubernetes.controllers.affinity import Surroundings, guards, node_matches, tolerance_s, tolerates
+from sandbox.kubernetes.controllers.affinity import (
+    Surroundings,
+    guards,
+    node_matches,
+    preference,
+    tolerance_s,
+    tolerates,
+)
 
 __all__ = ["Need", "Slot", "Verdict", "choose", "may_run_on", "must_leave", "need_of", "refusals", "tolerance_s"]
 
@@ -223,7 +230,7 @@ def must_leave(pod: Object, slot: Slot) -> bool:
 
 
 def _best(pod: Object, need: Need, fitting: Sequence[Slot], slots: Sequence[Slot]) -> Slot:
-    """Fewer of the same owner in the zone, then on the node, then the less allocated node."""
+    """What the pod prefers, fewer of the same owner in the zone, then on the node, then the less allocated node."""
     owners = [r["uid"] for r in pod["metadata"].get("ownerReferences") or ()]
     mates = {s.name: sum(s.mates[uid] for uid in owners) for s in slots}
     in_zone: Counter[str] = Counter()
@@ -234,6 +241,6 @@ def _best(pod: Object, need: Need, fitting: Sequence[Slot], slots: Sequence[Slot
         load = (slot.used_cpu + need.cpu_millicores) / max(slot.cpu_millicores, 1) + (
             slot.used_memory + need.memory_mib
         ) / max(slot.memory_mib, 1)
-        return (in_zone[slot.labels.get(ZONE, "")], mates[slot.name], load)
+        return (-preference(pod["spec"], slot), in_zone[slot.labels.get(ZONE, "")], mates[slot.name], load)
 
     return min(fitting, key=rank)

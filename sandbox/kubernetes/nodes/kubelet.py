@@ -159,7 +159,7 @@ class Kubelets:
             "pod": meta["name"],
             "namespace": meta["namespace"],
             "node": pod["spec"]["nodeName"],
-            "site": labels.get("duoyun.dev/site") or where.get(_ZONE, ""),
+            "site": labels.get("duoyun.dev/site") or labels.get("duoyun.dev/spot-site") or where.get(_ZONE, ""),
             "zone": where.get(_ZONE, ""),
             "region": where.get(_REGION, ""),
             "cluster": self._cluster_id,

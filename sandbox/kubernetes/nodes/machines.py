@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Object = dict[str, Any]
+_KUBERNETES = "node.kubernetes.io/"
 _NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
@@ -42,7 +43,10 @@ def node_object(spec: Mapping[str, Any], version: str, cluster_id: str, now: str
     }
     return {
         "metadata": {"name": name, "labels": labels},
-        "spec": {"taints": [_NOT_READY], "providerID": spec["provider_id"] or f"sandbox://{cluster_id}/{name}"},
+        "spec": {
+            "taints": [_NOT_READY, *_taints(spec)],
+            "providerID": spec["provider_id"] or f"sandbox://{cluster_id}/{name}",
+        },
         "status": {
             "capacity": room,
             "allocatable": room,
@@ -55,6 +59,27 @@ def node_object(spec: Mapping[str, Any], version: str, cluster_id: str, now: str
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         },
     }
+
+
+def _taints(spec: Mapping[str, Any]) -> list[Object]:
+    """`key=value:Effect` as a Node has them."""
+    found = []
+    for text in spec.get("taints") or ():
+        head, _, effect = text.rpartition(":")
+        key, _, value = head.partition("=")
+        found.append({"key": key, "effect": effect} | ({"value": value} if value else {}))
+    return found
+
+
+def changed(node: Object, spec: Mapping[str, Any]) -> Object:
+    """The node with the labels and taints that its pool has now; Kubernetes' own taints stay."""
+    meta, inner = node["metadata"], dict(node.get("spec") or {})
+    own = [t for t in inner.pop("taints", None) or () if t["key"].startswith(_KUBERNETES)]
+    taints = [*own, *_taints(spec)]
+    if taints:
+        inner["taints"] = taints
+    labels = {**(meta.get("labels") or {}), **dict(spec["labels"])}
+    return node | {"metadata": meta | {"labels": labels}, "spec": inner}
 
 
 def _conditions(ready: bool, now: str) -> list[Object]:
