@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,7 @@ def test_everything_is_listed_once_with_who_manages_it(
     code, data = asked(capsys, "--fleet", str(at), *states(at))
     assert code == ExitCode.OK, data["unknown"]
     rows = data["resources"]
-    twice = sorted(a for a, n in __import__("collections").Counter(row["address"] for row in rows).items() if n > 1)
-    assert not twice, twice
+    assert [a for a, n in Counter(row["address"] for row in rows).items() if n > 1] == []
     who = {(r["partition"], r["kind"], r["name"]): [(m["by"], m["what"]) for m in r["managed_by"]] for r in rows}
     for cloud, site in sites.items():
         part = site.cloud.partition

@@ -216,7 +216,7 @@ MEANINGS: dict[str, str] = {
     "ExistingNodeSpec.pods": "how many more it takes",
     "ExistingNodeSpec.disk": "free, on local disks that its kubelet uses",
     "ExistingNodeSpec.arch": "",
-    "ExistingNodeSpec.spot": "it may be taken back at any time; give it the taint `duoyun.dev/capacity=spot:NoSchedule`",
+    "ExistingNodeSpec.spot": "it may be taken back at any time; taint it `duoyun.dev/capacity=spot:NoSchedule`",
     "NetworkSpec.ownership": "see below",
     "NetworkSpec.name": "",
     "NetworkSpec.cidr": "IPv4",
