@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from model.resources import FIELD_MANAGER
+
 _WAITING_FATAL: Final = frozenset(
     {
         "ErrImagePull",
@@ -88,6 +90,19 @@ def _seen(obj: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     return int(status.get("observedGeneration") or 0) >= int(obj["metadata"].get("generation") or 0)
 
 
+def _said_before(obj: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
+    """Whether a condition is older than our last change of the object, by the cluster's own clock (whole seconds).
+
+    A Deployment that ran out of time keeps that condition when its template is taken back, until something progresses.
+    """
+    ours = [
+        str(e.get("time") or "")
+        for e in obj["metadata"].get("managedFields") or ()
+        if e.get("manager") == FIELD_MANAGER and not e.get("subresource")
+    ]
+    return str(condition.get("lastUpdateTime") or "Z") <= max(ours, default="")
+
+
 def _deployment(obj: Mapping[str, Any], status: Mapping[str, Any]) -> Progress:
     wanted = int((obj.get("spec") or {}).get("replicas", 1))
     if not _seen(obj, status):
@@ -100,7 +115,8 @@ def _deployment(obj: Mapping[str, Any], status: Mapping[str, Any]) -> Progress:
     if updated == wanted and available == wanted and total == wanted:
         return Progress(True, note)
     progressing = _condition(status, "Progressing")
-    if progressing.get("status") == "False" and progressing.get("reason") == "ProgressDeadlineExceeded":
+    late = progressing.get("status") == "False" and progressing.get("reason") == "ProgressDeadlineExceeded"
+    if late and not _said_before(obj, progressing):
         return Progress(False, note, failed=f"ProgressDeadlineExceeded: {progressing.get('message', '')}".strip(": "))
     failure = _condition(status, "ReplicaFailure")
     stuck = ""

@@ -24,6 +24,21 @@ def condition(kind: str, status: str, reason: str, message: str = "") -> list[di
     return [{"type": kind, "status": status, "reason": reason, "message": message}]
 
 
+def test_running_out_of_time_counts_where_it_is_younger_than_our_last_change() -> None:
+    """A rollback of what ran out of time begins with that condition, and would be given up at once."""
+    (late,) = condition("Progressing", "False", "ProgressDeadlineExceeded", "timed out")
+    for said_at, counts in (("2026-11-27T10:00:04Z", False), ("2026-11-27T10:00:06Z", True)):
+        obj = deployment(availableReplicas=1, conditions=[late | {"lastUpdateTime": said_at}])
+        obj["metadata"]["managedFields"] = [
+            {"manager": "kubectl", "time": "2026-11-27T10:00:09Z"},
+            {"manager": "duoyun", "time": "2026-11-27T10:00:09Z", "subresource": "status"},
+            {"manager": "duoyun", "operation": "Apply", "time": "2026-11-27T10:00:05Z"},
+        ]
+        assert bool(assess(obj).failed) is counts, said_at
+    obj["metadata"]["managedFields"] = []
+    assert assess(obj).failed, "what we never changed says of itself how it is"
+
+
 @pytest.mark.parametrize(
     ("obj", "ready", "failed"),
     [
