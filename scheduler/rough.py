@@ -20,7 +20,7 @@ from scheduler.nodes import Complete, buy, complete
 from scheduler.problem import Problem
 from scheduler.pruning import site_classes
 
-NODES, GAP = 1, 0.08  # of the integer program of a short search
+NODES, GAP = 1, 0.3  # of the integer program of a short search
 NEAR_COLUMNS, COLUMNS = 2_500, 900  # up to so many columns it is tried: with the regions in use, with all
 ZONES = 2  # so many numbers of zones a region are tried
 QUOTA_ROUNDS, DEARER = 3, 2.0  # how often, and how much, a region gets dearer where a quota does not suffice

@@ -21,7 +21,7 @@ from scheduler.search import Search
 QUESTIONS = 130  # that the ways out may cost together; one for the relaxation is about a twentieth of a second
 PAIRS = 25  # asking for a placement counts as one of them for so many pairs of a service and a site
 TRIALS, MORE_TRIALS = 1_000, 4_000  # of local search on the price of each, and of the best one
-EXACT_PAIRS, EXACT_WORK = 50, 100  # up to so many pairs the price is that of the search that proves it
+EXACT_PAIRS, EXACT_WORK = 16, 100  # up to so many pairs the price is that of the search that proves it
 EXACT_QUESTIONS = 15  # that such a search counts for
 LONGER_PAIRS = 1_500  # of a service and a site, up to which the best one is looked at longer
 
@@ -94,10 +94,11 @@ class _Ways:
         eligibility = eligible_sites(relaxed)
         if not relaxed.services or not EXACT_PAIRS < _pairs(eligibility) <= LONGER_PAIRS:
             return way
-        starts = [short_search(relaxed, eligibility), self._seen(relaxed)]
-        found = [improved(relaxed, eligibility, start, MORE_TRIALS) for start in starts if start is not None]
-        told = [way, *(self._told(way.conflict, relaxed, c) for c in found)]
-        return min(told, key=lambda w: w.cost_per_hour if w.cost_per_hour is not None else math.inf)
+        known = self._seen(relaxed)
+        if known is None:
+            return way
+        longer = self._told(way.conflict, relaxed, improved(relaxed, eligibility, known, MORE_TRIALS))
+        return min(way, longer, key=lambda w: w.cost_per_hour if w.cost_per_hour is not None else math.inf)
 
     def _may_ask(self, questions: int) -> bool:
         self.questions -= questions
