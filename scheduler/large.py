@@ -44,6 +44,8 @@ from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
 DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
+FEW = 2_000  # services up to which large places are given up on trial, too
+CLOSING = (1.3, 4.0)  # how much dearer a place becomes that is given up on trial
 
 
 @dataclass(slots=True)
@@ -202,8 +204,10 @@ class Large:
         model, grid = self.model, self.model.grid
         cost = (np.where(counts > 0, self.each, 0.0) * counts).sum(axis=0)
         for k in range(len(grid.places)):
-            if 0 < cost[k] < SMALL * opening(grid, counts[:, k], k):
-                columns.add(self._choice(self.each, dearer * np.where(np.arange(len(dearer)) == k, DEARER, 1.0))[1])
+            if 0 < cost[k] < (NEVER if grid.count <= FEW else SMALL * opening(grid, counts[:, k], k)):
+                for much in CLOSING:
+                    away = np.where(np.arange(len(dearer)) == k, much, 1.0)
+                    columns.add(self._choice(self.each, dearer * away)[1])
 
         def fewer(now: Floats) -> Floats | None:
             ahead = bound_pass(grid, model.spreads, np.minimum(self.each * dearer[None, :], NEVER)).ahead
