@@ -26,7 +26,7 @@ from scheduler.shares import Shares
 from scheduler.sizes import CPU, MEMORY
 
 STEPS = 4
-NODES = 40  # branch-and-bound nodes
+NODES = 20  # branch-and-bound nodes
 GAP = 5e-4
 MOST_COLUMNS = 6_000  # graphs times placements; of more placements the last ones count
 TINY = 1e-9
@@ -145,7 +145,7 @@ class Columns:
             self._machines(model, chosen, k)
             self._rooms(model, chosen, k)
         self._quotas(model, chosen)
-        answer = solve_model(model, node_limit=NODES, relative_gap=GAP, submodels=False)
+        answer = solve_model(model, node_limit=NODES, relative_gap=GAP)
         if answer.values is None:
             return None
         pick = np.array([max(mine, key=lambda c: answer.values[c[1]] if answer.values else 0.0)[0] for mine in chosen])

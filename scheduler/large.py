@@ -21,7 +21,7 @@ from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
 from scheduler.choose import choose_places, mend_reach, reaches
 from scheduler.columns import Columns, combined
-from scheduler.consolidate import SMALL, consolidate, estimate, opening, spare_size, split_zones, spread_kept
+from scheduler.consolidate import consolidate, estimate, opening, spare_size, split_zones, spread_kept
 from scheduler.eligibility import Eligibility
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
@@ -44,6 +44,8 @@ from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
 DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
+FEW = 2_000  # services up to which what was found for single call graphs is combined; beyond, it takes too long
+CLOSING = (1.3, 4.0)  # how much dearer a place becomes that is given up on trial
 
 
 @dataclass(slots=True)
@@ -165,18 +167,19 @@ class Large:
         and what is hardly used becomes dearer."""
         model, grid = self.model, self.model.grid
         slope = np.ones(len(grid.places))
-        columns = Columns(grid, model.spreads, model.shares, dearer)
+        seen: list[Floats] = []
+        learnt: list[list[PlacePrices | None]] = []
         best: tuple[float, Floats] | None = None
         for _ in range(ROUNDS):
             chain, counts = self._choice(self.each, slope * dearer)
-            columns.add(counts)
+            seen.append(counts)
             short = (counts.sum(axis=1) < grid.replicas).any()
             if short or len(reaches(grid, counts)) or not _kept(model, counts):
                 continue
             counts = consolidate(grid, model.spreads, model.shares, self.each * dearer[None, :], chain.ahead, counts)
-            columns.add(counts)
             mixed = model.mix(counts)
-            columns.learn(mixed)
+            seen.append(counts)
+            learnt.append(mixed)
             total = self._weight(counts, mixed, dearer)
             for k in range(len(grid.places)):
                 pods = float((np.where(counts > 0, self.each, 0.0) * counts)[:, k].sum())
@@ -187,7 +190,14 @@ class Large:
             self.learn(mixed)
         if best is None:
             return None
-        counts, total = self._combined(columns, best[1], best[0], dearer)
+        total, counts = best
+        if grid.count <= FEW:
+            columns = Columns(grid, model.spreads, model.shares, dearer)
+            for found in seen:
+                columns.add(found)
+            for prices in learnt:
+                columns.learn(prices)
+            counts, total = self._combined(columns, counts, total, dearer)
         return self._evened_out(counts, total, dearer)
 
     def _choice(self, each: Floats, dearer: Floats) -> tuple[Chain, Floats]:
@@ -202,8 +212,10 @@ class Large:
         model, grid = self.model, self.model.grid
         cost = (np.where(counts > 0, self.each, 0.0) * counts).sum(axis=0)
         for k in range(len(grid.places)):
-            if 0 < cost[k] < SMALL * opening(grid, counts[:, k], k):
-                columns.add(self._choice(self.each, dearer * np.where(np.arange(len(dearer)) == k, DEARER, 1.0))[1])
+            if cost[k] > 0:
+                for much in CLOSING:
+                    away = np.where(np.arange(len(dearer)) == k, much, 1.0)
+                    columns.add(self._choice(self.each, dearer * away)[1])
 
         def fewer(now: Floats) -> Floats | None:
             ahead = bound_pass(grid, model.spreads, np.minimum(self.each * dearer[None, :], NEVER)).ahead
