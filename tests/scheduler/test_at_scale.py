@@ -75,6 +75,20 @@ def test_what_did_not_change_stays_where_it_is() -> None:
     assert verdict.moved_replicas == 0
 
 
+def test_where_nothing_has_changed_the_same_machines_stay() -> None:
+    problem = replace(changed(made(1), answer(1), 0.01, seed=1), services=())
+    now = {row.service: dict(row.replicas) for row in answer(1).placement.services}
+    problem = replace(problem, services=tuple(replace(s, current=now[s.name]) for s in made(1).services))
+    verdict = solve(problem)
+    assert isinstance(verdict, Solved)
+    assert verdict.moved_replicas == 0
+    assert judge(canonical_problem(problem), verdict) == []
+    had = {(p.site, p.instance_type, p.dedicated_to): p.count for p in answer(1).placement.pools}
+    has = {(p.site, p.instance_type, p.dedicated_to): p.count for p in verdict.placement.pools}
+    started = sum(max(0, n - had.get(key, 0)) for key, n in has.items())
+    assert started <= 0.02 * sum(had.values())
+
+
 def _pairs(problem: Problem) -> list[tuple]:  # type: ignore[type-arg]
     return list(zip(made(1).services, problem.services, strict=True))
 
