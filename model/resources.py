@@ -53,6 +53,7 @@ __all__ = [
     "KINDS",
     "LABEL_APP",
     "LABEL_MANAGED",
+    "LABEL_POOL",
     "LABEL_SERVICE",
     "LABEL_SITE",
     "TAG_FLEET",
@@ -406,3 +407,4 @@ LABEL_APP: Final = "app.kubernetes.io/part-of"
 LABEL_SERVICE: Final = "app.kubernetes.io/name"
 LABEL_MANAGED: Final = "app.kubernetes.io/managed-by"
 LABEL_SITE: Final = "duoyun.dev/site"
+LABEL_POOL: Final = "duoyun.dev/pool"  # of nodes: the name of their node pool

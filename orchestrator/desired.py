@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from model.plan import Item, Placement, Terms
+from model.plan import Item, Placement
 from model.resources import (
+    LABEL_POOL,
     LABEL_SERVICE,
     LABEL_SITE,
     Address,
@@ -35,6 +36,7 @@ from orchestrator.render import (
     site_label,
     zone_suffix,
 )
+from orchestrator.ties import made_pools
 
 _ANYWHERE = "0.0.0.0/0"
 
@@ -69,7 +71,7 @@ def _used_regions(fleet: Fleet, placement: Placement) -> tuple[Region, ...]:
 
 
 def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...]) -> None:
-    pools = _node_pools(build.placement, _ids(region.sites))
+    pools = made_pools(build.placement, _ids(region.sites))
     kubernetes = {s.name for s in build.app.spec.services if s.runtime is Runtime.KUBERNETES}
     placed = {
         s.service
@@ -100,9 +102,9 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
         )
     )
     by_site = {s.id: s for s in region.sites}
-    for (site_id, instance_type), count in pools.items():
-        site = by_site[site_id]
-        name = f"{zone_suffix(site)}-{instance_type}".lower().replace(".", "-").replace("_", "-")
+    for pool in pools:
+        site = by_site[pool.site]
+        name = pool.name(site)
         build.add(
             Item(
                 address=region.address(Kind.NODE_POOL, name),
@@ -111,9 +113,9 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
                     cluster=spec.name,
                     zone=site.zone,
                     subnet=subnet_name(net, site.zone),
-                    instance_type=instance_type,
-                    count=count,
-                    labels={LABEL_SITE: site_label(site.id)},
+                    instance_type=pool.instance_type,
+                    count=pool.count,
+                    labels={LABEL_POOL: name, LABEL_SITE: site_label(site.id)},
                     tags=tags,
                 ),
                 # Nodes of a cluster that is only referenced are ours to add: they carry our workloads.
@@ -122,17 +124,6 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
                 site=site.id,
             )
         )
-
-
-def _node_pools(placement: Placement, sites: set[str]) -> dict[tuple[str, str], int]:
-    """(site, type) -> nodes that are to be made there. Reserved ones are nodes like the others; the clouds settle what
-    is paid for. Nodes that exist already are not made."""
-    found: dict[tuple[str, str], int] = {}
-    for pool in placement.pools:
-        if not pool.dedicated_to and pool.count and pool.site in sites and pool.terms is not Terms.EXISTING:
-            key = (pool.site, pool.instance_type)
-            found[key] = found.get(key, 0) + pool.count
-    return found
 
 
 def _ids(sites: Iterable[Site]) -> set[str]:
@@ -264,7 +255,8 @@ def _kubernetes(
         )
 
     support: list[Address] = []
-    for resource in render_service(build.app, service, here, region.all_sites):
+    tied = {s.id: build.nodes.ties(service.name, s) for s in region.sites if here.get(s.id)}
+    for resource in render_service(build.app, service, here, region.all_sites, ties=tied):
         if resource.manifest["kind"] != "Deployment":
             beside = put(resource, (namespace,))
             if not build.items[beside].public:

@@ -24,6 +24,7 @@ class Cloud:
 
     terraform: module whose `TERRAFORM` says what its Terraform types mean (model.terraform.CloudTable); "" for none.
     prefix: how those types begin.
+    node_pools: how many a cluster may have there before somebody asks for more.
     """
 
     module: str
@@ -31,10 +32,11 @@ class Cloud:
     title: str
     terraform: str = ""
     prefix: str = ""
+    node_pools: int = 100
 
 
 CLOUDS = {
-    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform", "aws_"),
+    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform", "aws_", node_pools=30),
     "azure": Cloud("providers.azure", "azure", "Azure", "providers.azure.terraform", "azurerm_"),
     "alibaba": Cloud("providers.alibaba", "alibaba", "Alibaba Cloud", "providers.alibaba.terraform", "alicloud_"),
 }

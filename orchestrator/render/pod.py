@@ -17,13 +17,11 @@ from model.resources import LABEL_SITE
 from model.spec.app import Application, HttpProbe, Probes, Resources, Service
 from model.spec.fleet import Site
 from orchestrator.render.dependencies import address_variables
-from orchestrator.render.names import annotation_mistakes, object_labels, refuse, selector_labels, site_label
+from orchestrator.render.names import annotation_mistakes, object_labels, refuse, site_label
+from orchestrator.render.placing import UNTIED, PodTies, node_limit, on_nodes
 
 CONFIG_HASH: Final = "duoyun.dev/config-hash"
 TMP_LIMIT = "256Mi"
-HOSTNAME: Final = "kubernetes.io/hostname"
-ARCH: Final = "kubernetes.io/arch"
-MORE_THAN_ALL_NODES: Final = 1_000_000
 GRACE_PERIOD_S = 30
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 RESERVED_ENV: Final = ("DUOYUN_SERVICE", "DUOYUN_SITE")
@@ -155,9 +153,9 @@ def env_mistakes(service: Service) -> list[Diagnostic]:
     return found
 
 
-def pod_template(app: Application, service: Service, site: Site, image: str) -> dict[str, Any]:
+def pod_template(app: Application, service: Service, site: Site, image: str, tied: PodTies = UNTIED) -> dict[str, Any]:
     """Labels, annotations and spec. CONFIG_HASH covers all that does not depend on the site, so that one service has
-    one hash wherever it runs. Raises InvalidInput with every mistake found."""
+    one hash wherever it runs. tied: to which nodes of the site. Raises InvalidInput with every mistake found."""
     refuse(pod_mistakes(service))
     container: dict[str, Any] = {
         "name": service.name,
@@ -191,8 +189,8 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": TMP_LIMIT}}],
     }
-    if limit := _node_limit(app, service):
-        spec["topologySpreadConstraints"] = limit
+    if (most := service.most_on_a_node) is not None:
+        spec["topologySpreadConstraints"] = [node_limit(app, service, most)]
     labels = object_labels(app, service.name)
     digest_16 = digest({"labels": labels, "annotations": dict(service.annotations), "spec": spec})[:16]
     return {
@@ -200,52 +198,11 @@ def pod_template(app: Application, service: Service, site: Site, image: str) -> 
             "labels": labels | {LABEL_SITE: site_label(site.id)},
             "annotations": {**service.annotations, CONFIG_HASH: digest_16},
         },
-        "spec": _at_site(spec, app, service, site),
+        "spec": {**_at_site(spec, service, site), **on_nodes(app, service, site, tied)},
     }
 
 
-def _node_limit(app: Application, service: Service) -> list[dict[str, Any]]:
-    """No node carries more of the service's replicas than its rules allow.
-
-    What they say of zones, regions and clouds is kept by the number of replicas of each zone's Deployment.
-    """
-    most = service.most_on_a_node
-    if most is None:
-        return []
-    return [
-        {
-            "maxSkew": most,
-            # Below minDomains domains the least loaded one counts as empty (Kubernetes, "Pod Topology Spread
-            # Constraints"), so maxSkew is an upper limit for each node.
-            "minDomains": MORE_THAN_ALL_NODES,
-            "topologyKey": HOSTNAME,
-            "whenUnsatisfiable": "DoNotSchedule",
-            "labelSelector": {"matchLabels": selector_labels(app, service.name)},
-            "matchLabelKeys": ["pod-template-hash"],  # an old and a new version pass each other
-        }
-    ]
-
-
-def _architecture(app: Application, service: Service) -> dict[str, str]:
-    """Where other services bring nodes of another architecture, those of its own; its image exists for no other."""
-    every = {a for s in app.spec.services for a in s.architectures}
-    mine = set(service.architectures)
-    return {ARCH: next(iter(mine))} if len(mine) == 1 and every | {"amd64"} != mine else {}
-
-
-def _at_site(spec: Mapping[str, Any], app: Application, service: Service, site: Site) -> dict[str, Any]:
-    label = {LABEL_SITE: site_label(site.id)}
+def _at_site(spec: Mapping[str, Any], service: Service, site: Site) -> dict[str, Any]:
     (container,) = spec["containers"]
     own = [{"name": "DUOYUN_SERVICE", "value": service.name}, {"name": "DUOYUN_SITE", "value": site.id}]
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": HOSTNAME,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector_labels(app, service.name) | label},
-    }
-    return {
-        **spec,
-        "containers": [{**container, "env": own + container["env"]}],
-        "nodeSelector": label | _architecture(app, service),
-        "topologySpreadConstraints": [spread, *spec.get("topologySpreadConstraints", ())],
-    }
+    return {**spec, "containers": [{**container, "env": own + container["env"]}]}

@@ -24,6 +24,7 @@ from orchestrator.render.names import (
     site_label,
     zone_suffix,
 )
+from orchestrator.render.placing import UNTIED, PodTies
 from orchestrator.render.pod import CONFIG_HASH, pod_template, whole_seconds
 
 __all__ = ["CONFIG_HASH", "render_namespace", "render_service"]
@@ -65,13 +66,14 @@ def render_service(
     image: str = "",
     public_annotations: Mapping[str, str] | None = None,
     network_policy: bool = True,
+    ties: Mapping[str, PodTies] | None = None,
 ) -> tuple[KubernetesObject, ...]:
     """All objects of a service in the one cluster that `sites` share, in the order in which they are to be applied.
 
     replicas_by_site: site id -> count; sites of other clusters and counts of 0 are ignored; nothing at all is
     rendered where no replica falls on this cluster, or where the service brings its own manifests. image: replaces
-    the spec's (resolved to a digest). The `<service>-public` load balancer carries public_annotations. Raises
-    InvalidInput with every mistake.
+    the spec's (resolved to a digest). The `<service>-public` load balancer carries public_annotations. ties: site id ->
+    what its pods prefer. Raises InvalidInput with every mistake.
     """
     refuse(label_mistakes(app.metadata.labels, "metadata.labels") + _service_mistakes(app, service))
     cluster = cluster_of(sites)
@@ -83,7 +85,11 @@ def render_service(
         manifests.append(_network_policy(app, service))
     if sum(replicas_by_site[s.id] for s in here) > 1:
         manifests.append(_disruption_budget(app, service))
-    manifests += [_deployment(app, service, site, replicas_by_site[site.id], image or service.image) for site in here]
+    tied = ties or {}
+    manifests += [
+        _deployment(app, service, site, replicas_by_site[site.id], image or service.image, tied.get(site.id, UNTIED))
+        for site in here
+    ]
     return tuple(as_object(cluster, manifest) for manifest in manifests)
 
 
@@ -211,7 +217,9 @@ def _disruption_budget(app: Application, service: Service) -> dict[str, Any]:
     }
 
 
-def _deployment(app: Application, service: Service, site: Site, replicas: int, image: str) -> dict[str, Any]:
+def _deployment(
+    app: Application, service: Service, site: Site, replicas: int, image: str, tied: PodTies
+) -> dict[str, Any]:
     rollout = service.rollout
     at_site = {LABEL_SITE: site_label(site.id)}
     return {
@@ -231,6 +239,6 @@ def _deployment(app: Application, service: Service, site: Site, replicas: int, i
                     "maxUnavailable": _count_or_share(rollout.max_unavailable),
                 },
             },
-            "template": pod_template(app, service, site, image),
+            "template": pod_template(app, service, site, image, tied),
         },
     }
