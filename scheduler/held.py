@@ -4,7 +4,8 @@ Callers: solve, after the search. Pure. The certificate packs each node nearly f
 and would leave many pending. So nodes get pools of their own, as many as a cluster may have (`Problem.node_pools`), and
 what each pool's nodes are to carry of each service is told with the placement: rendering ties the pods to it
 (`run_time.ties`). Then the release is replayed, site by site (each Deployment is bound to its site): callees first, as
-the engine does, with services in shuffled orders, and with all pods in a shuffled order. Where a pod stays pending, the
+the engine does, with services in shuffled orders, and with all pods in a shuffled order. Where one stays pending, pods
+are exchanged in other ways; what then still does is told as a warning, or, with `Problem.room_at_run_time`, the
 cheapest machine that holds it is bought, carries such pods from then on, and counts in the cost.
 
 Where a cluster has more nodes than it may have pools, the last pool of a type holds the rest of them; what stays
