@@ -31,9 +31,9 @@ from scheduler.verdicts import Solved
 
 MOST_POOLS = 100  # node pools per cluster, where the problem says nothing
 SHUFFLED = 2  # orders of services that are tried beside the release's, and one of pods
-ATTEMPTS = 4  # ways to exchange pods before a machine is bought
+ATTEMPTS = 3  # ways to exchange pods before a machine is bought
 MOST_BOUGHT = 2  # machines per site, one after the other
-MOST_REPLAYED = 6_000  # pods of a site beyond which nothing is replayed
+MOST_REPLAYED = 3_000  # pods of a site beyond which nothing is replayed
 
 
 def split_pools(problem: Problem, pools: Sequence[PoolChoice]) -> tuple[PoolChoice, ...]:
@@ -207,7 +207,7 @@ def _in_site(
     """The best of: pods exchanged in several ways; then machines bought, as long as each leaves fewer pending."""
     best: _State | None = None
     for attempt in range(ATTEMPTS if site.exact() else 1):
-        loads = _levelled(problem, site, placement, attempt)
+        loads = _levelled(problem, site, placement, attempt) if site.exact() else site.loads
         rest = [load for load in packing if load.site != site.offer.id]
         state = _State(placement, [*rest, *loads], replace(site, loads=loads).pending(order))
         best = state if best is None or state.rank < best.rank else best
