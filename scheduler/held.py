@@ -244,12 +244,7 @@ def _told(
         for name, row in site.nodes_of().items():
             nodes[name][site.offer.id] = row
     services = tuple(replace(row, nodes=nodes.get(row.service, {})) for row in placement.services)
-    warnings = tuple(
-        f"{site}: {_how_many(count)} may stay pending until others end; set room_at_run_time, keep some "
-        f"node_headroom, or allow its cluster a node pool for each node"
-        for site, count in sorted(left.items())
-        if count
-    )
+    warnings = tuple(_warning(site, count) for site, count in sorted(left.items()) if count)
     proven = solved.placement.proven_optimal and placement.pools == split_pools(problem, solved.placement.pools)
     return replace(
         solved,
@@ -259,8 +254,16 @@ def _told(
     )
 
 
-def _how_many(count: int) -> str:
-    return "it is too large to be replayed: pods" if count < 0 else f"as their order falls, {count} pods"
+def _warning(site: str, count: int) -> str:
+    if count < 0:
+        return (
+            f"{site}: too large to be replayed; pods may stay pending where nodes share pools: keep some node_headroom"
+        )
+    pods = "1 pod" if count == 1 else f"{count} pods"
+    return (
+        f"{site}: as their order falls, {pods} may stay pending; set room_at_run_time, keep some node_headroom, or "
+        f"allow its cluster a node pool for each node"
+    )
 
 
 def _with_one_more(
