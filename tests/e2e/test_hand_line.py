@@ -27,7 +27,7 @@ def pods_run_where_planned(duoyun: Any) -> None:
 
     for region in ("aws-cn/cn-north-1", "alibaba-cn/cn-hangzhou", "azure-cn/chinanorth3"):
         core = client.CoreV1Api(duoyun.cluster(region))
-        pool_of = {n.metadata.name: n.metadata.labels["duoyun.dev/pool"] for n in core.list_node().items}
+        pool_of = {n.metadata.name: n.metadata.labels.get("duoyun.dev/pool") for n in core.list_node().items}
         pods = core.list_namespaced_pod("small").items
         assert pods
         for pod in pods:
