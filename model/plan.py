@@ -27,7 +27,10 @@ class Terms(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolChoice:
-    """count nodes of one type in a site. price_per_hour is for one node, in Cost.currency."""
+    """count nodes of one type in a site. price_per_hour is for one node, in Cost.currency.
+
+    node_pools: as so many node pools they are made: each has one node, the last has the rest.
+    """
 
     site: str
     instance_type: str
@@ -39,6 +42,7 @@ class PoolChoice:
     allocatable_memory_mib: int
     dedicated_to: str = ""  # the VM service whose replicas these instances are; "" for a Kubernetes pool
     terms: Terms = Terms.ON_DEMAND
+    node_pools: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +80,18 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlacement:
-    """replicas per site id, for one service, with the reasons in words. on_spot: those of them, per site, that the
-    certificate puts on spot machines; sites with none are left out."""
+    """replicas per site id, for one service, with the reasons in words.
+
+    on_spot: those of them, per site, that the certificate puts on spot machines; sites with none are left out. nodes:
+    site id -> node pool of that site (`<instance type>#<index>`) -> replicas that its nodes are to carry.
+    """
 
     service: str
     replicas: Mapping[str, int]
     reasons: tuple[str, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     on_spot: Mapping[str, int] = field(default_factory=dict)
+    nodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

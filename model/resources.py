@@ -54,6 +54,7 @@ __all__ = [
     "LABEL_APP",
     "LABEL_CAPACITY",
     "LABEL_MANAGED",
+    "LABEL_POOL",
     "LABEL_SERVICE",
     "LABEL_SITE",
     "SPOT_TAINT",
@@ -424,3 +425,4 @@ LABEL_SITE: Final = "duoyun.dev/site"
 LABEL_CAPACITY: Final = "duoyun.dev/capacity"
 # On the nodes of our own spot pools, on every cloud, so that only what may be there is there.
 SPOT_TAINT: Final = f"{LABEL_CAPACITY}={Capacity.SPOT}:NoSchedule"
+LABEL_POOL: Final = "duoyun.dev/pool"  # of nodes: the name of their node pool

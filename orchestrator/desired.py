@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from model.plan import Item, Placement, Terms
+from model.plan import Item, Placement
 from model.resources import (
     LABEL_CAPACITY,
+    LABEL_POOL,
     LABEL_SERVICE,
     LABEL_SITE,
     SPOT_TAINT,
@@ -38,6 +39,7 @@ from orchestrator.render import (
     site_label,
     zone_suffix,
 )
+from orchestrator.ties import made_pools
 
 _ANYWHERE = "0.0.0.0/0"
 
@@ -72,8 +74,8 @@ def _used_regions(fleet: Fleet, placement: Placement) -> tuple[Region, ...]:
 
 
 def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...]) -> None:
-    pools = _node_pools(build.placement, _ids(region.sites))
-    guarded = any(terms is not Terms.SPOT for _, _, terms in pools) or _has_others(region)
+    pools = made_pools(build.placement, _ids(region.sites))
+    guarded = any(not pool.spot for pool in pools) or _has_others(region)
     kubernetes = {s.name for s in build.app.spec.services if s.runtime is Runtime.KUBERNETES}
     placed = {
         s.service
@@ -104,10 +106,10 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
         )
     )
     by_site = {s.id: s for s in region.sites}
-    for (site_id, instance_type, terms), count in pools.items():
-        site, spot = by_site[site_id], terms is Terms.SPOT
-        name = f"{zone_suffix(site)}-{instance_type}".lower().replace(".", "-").replace("_", "-")
-        name += "-spot" if spot else ""
+    for pool in pools:
+        site = by_site[pool.site]
+        name = pool.name(site)
+        labels = {LABEL_POOL: name, LABEL_SITE: site_label(site.id)}
         build.add(
             Item(
                 address=region.address(Kind.NODE_POOL, name),
@@ -116,11 +118,11 @@ def _cluster_items(build: Builder, region: Region, network: tuple[Address, ...])
                     cluster=spec.name,
                     zone=site.zone,
                     subnet=subnet_name(net, site.zone),
-                    instance_type=instance_type,
-                    count=count,
-                    labels={LABEL_SITE: site_label(site.id)} | ({LABEL_CAPACITY: str(Capacity.SPOT)} if spot else {}),
-                    capacity=Capacity.SPOT if spot else Capacity.ON_DEMAND,
-                    taints=(SPOT_TAINT,) if spot and guarded else (),
+                    instance_type=pool.instance_type,
+                    count=pool.count,
+                    labels=labels | ({LABEL_CAPACITY: str(Capacity.SPOT)} if pool.spot else {}),
+                    capacity=Capacity.SPOT if pool.spot else Capacity.ON_DEMAND,
+                    taints=(SPOT_TAINT,) if pool.spot and guarded else (),
                     tags=tags,
                 ),
                 # Nodes of a cluster that is only referenced are ours to add: they carry our workloads.
@@ -135,18 +137,6 @@ def _has_others(region: Region) -> bool:
     """Whether the cluster has nodes on demand that somebody else made, or lets only somebody else say what it has."""
     nodes = [n for site in region.all_sites for z in site.region.zones if z.zone == site.zone for n in z.existing_nodes]
     return region.cluster.ownership is not Ownership.OWN or any(not n.spot for n in nodes)
-
-
-def _node_pools(placement: Placement, sites: set[str]) -> dict[tuple[str, str, Terms], int]:
-    """(site, type, on demand or spot) -> nodes that are to be made there. Reserved ones are nodes like the others; the
-    clouds settle what is paid for. Nodes that exist already are not made."""
-    found: dict[tuple[str, str, Terms], int] = {}
-    for pool in placement.pools:
-        if not pool.dedicated_to and pool.count and pool.site in sites and pool.terms is not Terms.EXISTING:
-            terms = Terms.SPOT if pool.terms is Terms.SPOT else Terms.ON_DEMAND
-            key = (pool.site, pool.instance_type, terms)
-            found[key] = found.get(key, 0) + pool.count
-    return found
 
 
 def _ids(sites: Iterable[Site]) -> set[str]:
@@ -285,7 +275,8 @@ def _kubernetes(
 
     support: list[Address] = []
     spots: dict[str, tuple[Address, ...]] = {}
-    for resource in render_service(build.app, service, here, region.all_sites, on_spot=on_spot):
+    tied = {s.id: build.nodes.ties(service.name, s) for s in region.sites if here.get(s.id)}
+    for resource in render_service(build.app, service, here, region.all_sites, on_spot=on_spot, ties=tied):
         if resource.manifest["kind"] != "Deployment":
             beside = put(resource, (namespace,))
             if not build.items[beside].public:

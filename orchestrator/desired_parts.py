@@ -12,6 +12,7 @@ from model.resources import (
 )
 from model.spec.app import Application
 from model.spec.fleet import ClusterSpec, Fleet, RegionSpec, Site
+from orchestrator.ties import PlannedNodes
 
 
 @dataclass(slots=True)
@@ -21,6 +22,10 @@ class Builder:
     placement: Placement
     manifests: Mapping[str, str]
     items: dict[Address, Item] = field(default_factory=dict)
+    nodes: PlannedNodes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nodes = PlannedNodes(self.placement)
 
     def add(self, item: Item) -> Address:
         self.items[item.address] = item

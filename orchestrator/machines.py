@@ -32,6 +32,11 @@ def on_spot_offer(offer: InstanceOffer, price_per_hour: float, assumed: bool) ->
     return replace(offer, name=name, price_per_hour=price_per_hour, assumed=assumed, spot=True)
 
 
+def machine_name(instance_type: str, *, spot: bool) -> str:
+    """What it is called where spot machines and others of a type are told apart."""
+    return f"{instance_type}{_SPOT}" if spot else instance_type
+
+
 def existing_node(node: ExistingNodeSpec) -> InstanceOffer:
     """The free room of one node that is there, which counts towards no quota once more."""
     return InstanceOffer(
@@ -84,5 +89,5 @@ def offer_name(pool: PoolChoice) -> str:
     if pool.terms is Terms.RESERVED:
         return f"{pool.instance_type}{_RESERVED}"
     if pool.terms is Terms.SPOT:
-        return f"{pool.instance_type}{_SPOT}"
+        return machine_name(pool.instance_type, spot=True)
     return f"{_EXISTING}{pool.instance_type}" if pool.terms is Terms.EXISTING else pool.instance_type

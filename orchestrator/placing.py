@@ -24,9 +24,11 @@ from model.spec.app import External as ExternalSpec
 from model.spec.assumptions import Assumptions
 from model.spec.fleet import Fleet, RegionSpec, Site, ZoneSpec
 from model.spec.yaml_source import Document
-from orchestrator.machines import existing_node, machine_of, offer_name, on_spot_offer, replicas_on_spot, reserved
+from orchestrator.machines import existing_node, offer_name, on_spot_offer, replicas_on_spot, reserved
 from orchestrator.makeable import refuse_what_cannot_be_made
+from orchestrator.registry import CLOUDS
 from orchestrator.spec_lines import Lines
+from orchestrator.ties import named
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
 from scheduler.infeasible import Conflict, Relaxation, advice
@@ -74,11 +76,8 @@ def place(
     problem = replace(build_problem(app, fleet, assumptions, current, prices), budget_per_hour=None, warn_per_hour=None)
     solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
     on_spot = replicas_on_spot(problem, solved.packing)
-    placement = replace(
-        solved.placement,
-        services=tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services),
-        pools=tuple(map(machine_of, solved.placement.pools)),
-    )
+    services = tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services)
+    placement = named(replace(solved.placement, services=services))
     refuse_what_cannot_be_made(app, solved.packing)
     return placement
 
@@ -183,6 +182,8 @@ def build_problem(
         populations=populations(fleet),
         team_quotas=team_quotas(fleet, {s.team for s in app.spec.services}),
         current_pools=_current_pools(current, {s.id for s in sites}),
+        node_pools=dict(builder.node_pools()),
+        room_at_run_time=capacity.room_at_run_time,
     )
     diagnostics = [*builder.diagnostics, *check_problem(problem)]
     if diagnostics:
@@ -249,6 +250,14 @@ class _Builder:
             bound = region.quota_vcpu if region.quota_vcpu is not None else self.book.quota_vcpu(place)
             if bound is not None:
                 yield place, float(bound)
+
+    def node_pools(self) -> Iterator[tuple[str, int]]:
+        """Region -> how many node pools its cluster may have."""
+        for site in self._sites:
+            asked = site.region.cluster.node_pools if site.region.cluster is not None else None
+            cloud = CLOUDS.get(site.cloud)
+            if asked is not None or cloud is not None:
+                yield site.region_id, asked if asked is not None else cloud.node_pools if cloud else 0
 
     def _types(self, region: RegionSpec, region_id: str, zone: str) -> tuple[InstanceOffer, ...]:
         """What that zone sells."""

@@ -24,7 +24,7 @@ class Cloud:
 
     terraform: module whose `TERRAFORM` says what its Terraform types mean (model.terraform.CloudTable); "" for none.
     prefix: how those types begin. spot_taint: `key=value:Effect` that the cloud itself puts on spot nodes of managed
-    clusters; "" where it puts none.
+    clusters; "" where it puts none. node_pools: how many a cluster may have there before somebody asks for more.
     """
 
     module: str
@@ -33,10 +33,11 @@ class Cloud:
     terraform: str = ""
     prefix: str = ""
     spot_taint: str = ""
+    node_pools: int = 100
 
 
 CLOUDS = {
-    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform", "aws_"),
+    "aws": Cloud("providers.aws", "aws", "AWS", "providers.aws.terraform", "aws_", node_pools=30),
     "azure": Cloud(
         "providers.azure",
         "azure",

@@ -91,6 +91,11 @@ def check_problem(problem: Problem) -> list[Diagnostic]:
     found += _routes(problem)
     found += [Diagnostic(f"region_quota_vcpu[{r}]", "no site is in that region") for r in _unknown_quota(problem)]
     found += [
+        Diagnostic(f"node_pools[{r}]", "no site is in that region" if r not in problem.regions else "at least 1")
+        for r, most in sorted(problem.node_pools.items())
+        if r not in problem.regions or most < 1
+    ]
+    found += [
         Diagnostic(f"current_pools[{p.site}]", "no such site") for p in problem.current_pools if p.site not in site_ids
     ]
     return found

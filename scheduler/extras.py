@@ -75,7 +75,7 @@ def _too_many_moves(problem: Problem, solved: Solved) -> Verdict | None:
 
 def _told(problem: Problem, solved: Solved) -> Solved:
     assignment = {row.service: row.replicas for row in solved.placement.services}
-    warnings = []
+    warnings = list(solved.warnings)
     cost = solved.placement.cost.total_per_hour
     if problem.warn_per_hour is not None and cost > problem.warn_per_hour:
         warnings.append(f"the bill of {cost:.4f} {problem.currency}/h is above {problem.warn_per_hour:g}")

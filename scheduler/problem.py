@@ -254,6 +254,8 @@ class Problem:
     budget_per_hour: a placement that costs more is none; warn_per_hour: one that costs more is warned of.
     node_headroom: share of each Kubernetes node's cpu and memory that is kept free.
     spare_node_per_pool: each pool has one node more than its pods need (N+1), beside the room for updates.
+    node_pools: region -> how many node pools its cluster may have; 100 where it is not named.
+    room_at_run_time: machines are bought where a replay of kube-scheduler leaves pods pending (else a warning says so).
     """
 
     services: tuple[ServiceDemand, ...]
@@ -277,6 +279,8 @@ class Problem:
     warn_per_hour: float | None = None
     node_headroom: float = 0.0
     spare_node_per_pool: bool = False
+    node_pools: Mapping[str, int] = field(default_factory=dict)
+    room_at_run_time: bool = False
 
     @cached_property
     def service_by_name(self) -> dict[str, ServiceDemand]:

@@ -20,6 +20,7 @@ from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.explain import service_placements
 from scheduler.extras import judged
 from scheduler.formulation import Formulation, assignment_of
+from scheduler.held import held
 from scheduler.highs import solve_model
 from scheduler.money import in_money, in_units, unit_of
 from scheduler.nodes import Complete, complete, from_pools
@@ -39,7 +40,8 @@ def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
     The Problem must be sound (scheduler.document.check_problem); for a sound one nothing is raised.
     """
     problem = canonical_problem(problem)
-    return judged(problem, _solved_or_not(problem, work_limit))
+    verdict = _solved_or_not(problem, work_limit)
+    return judged(problem, held(problem, verdict) if isinstance(verdict, Solved) else verdict)
 
 
 def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:

@@ -77,7 +77,8 @@ class FirewallSpec(Strict):
 
 class ClusterSpec(Strict):
     """version `major.minor`. How it is reached, where not as its cloud says: kubeconfig and ca_bundle (files beside the
-    fleet), endpoint (https), tls_server_name (what its certificate names), proxy_url."""
+    fleet), endpoint (https), tls_server_name (what its certificate names), proxy_url. node_pools: how many it may have;
+    by default what its cloud allows unless asked for more."""
 
     ownership: Ownership = Ownership.REFERENCE
     name: Name = "main"
@@ -89,6 +90,7 @@ class ClusterSpec(Strict):
     tls_server_name: str | None = None
     ca_bundle: str | None = None
     proxy_url: str | None = None
+    node_pools: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class GatewaySpec(Strict):
@@ -193,6 +195,7 @@ class CapacitySpec(Strict):
     spare_node_per_pool: bool = False
     rollout_headroom: bool = True
     survive_node_loss: bool = True
+    room_at_run_time: bool = False
     max_moves: Annotated[int, Field(ge=0)] | None = None
     migration_cost_per_replica: Annotated[float, Field(ge=0, le=1e6)] | None = None
     team_quotas: tuple[TeamQuotaSpec, ...] = ()

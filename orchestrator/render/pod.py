@@ -13,18 +13,14 @@ from typing import Any, Final
 
 from model.codec import digest
 from model.errors import Diagnostic
-from model.resources import LABEL_SITE
 from model.spec.app import Application, HttpProbe, Probes, Resources, Service
 from model.spec.fleet import Site
 from orchestrator.render.dependencies import address_variables
-from orchestrator.render.names import annotation_mistakes, object_labels, refuse, selector_labels, site_label
+from orchestrator.render.names import annotation_mistakes, object_labels, refuse, selector_labels
+from orchestrator.render.placing import CONFIG_HASH, UNTIED, PodTies, node_limit, on_nodes
 from orchestrator.render.spot import at_spot, is_split, site_labels
 
-CONFIG_HASH: Final = "duoyun.dev/config-hash"
 TMP_LIMIT = "256Mi"
-HOSTNAME: Final = "kubernetes.io/hostname"
-ARCH: Final = "kubernetes.io/arch"
-MORE_THAN_ALL_NODES: Final = 1_000_000
 GRACE_PERIOD_S = 30
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 RESERVED_ENV: Final = ("DUOYUN_SERVICE", "DUOYUN_SITE")
@@ -156,9 +152,12 @@ def env_mistakes(service: Service) -> list[Diagnostic]:
     return found
 
 
-def pod_template(app: Application, service: Service, site: Site, image: str, *, spot: bool = False) -> dict[str, Any]:
+def pod_template(
+    app: Application, service: Service, site: Site, image: str, tied: PodTies = UNTIED, *, spot: bool = False
+) -> dict[str, Any]:
     """Labels, annotations and spec. CONFIG_HASH covers all that does not depend on the site, so that one service has
-    one hash wherever it runs. spot: its pods may be on spot machines. Raises InvalidInput with every mistake found."""
+    one hash wherever it runs. tied: to which nodes of the site. spot: its pods may be on spot machines. Raises
+    InvalidInput with every mistake found."""
     refuse(pod_mistakes(service))
     container: dict[str, Any] = {
         "name": service.name,
@@ -192,13 +191,14 @@ def pod_template(app: Application, service: Service, site: Site, image: str, *, 
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": TMP_LIMIT}}],
     }
-    if limit := _node_limit(app, service):
-        spec["topologySpreadConstraints"] = limit
+    if (most := service.most_on_a_node) is not None:
+        spec["topologySpreadConstraints"] = [node_limit(app, service, most)]
     labels = object_labels(app, service.name)
     digest_16 = digest({"labels": labels, "annotations": dict(service.annotations), "spec": spec})[:16]
     at_site = site_labels(service, site, spot=spot)
-    version = {CONFIG_HASH: digest_16} if is_split(service) and limit else {}
-    whole = _at_site(spec, app, service, site, at_site)
+    limited = service.most_on_a_node is not None or tied.most is not None
+    version = {CONFIG_HASH: digest_16} if limited and is_split(service) else {}
+    whole = {**_at_site(spec, service, site), **on_nodes(app, service, site, tied, at_site)}
     return {
         "metadata": {
             "labels": labels | at_site | version,
@@ -208,50 +208,7 @@ def pod_template(app: Application, service: Service, site: Site, image: str, *, 
     }
 
 
-def _node_limit(app: Application, service: Service) -> list[dict[str, Any]]:
-    """No node carries more of the service's replicas than its rules allow.
-
-    What they say of zones, regions and clouds is kept by the number of replicas of each zone's Deployment.
-    """
-    most = service.most_on_a_node
-    if most is None:
-        return []
-    return [
-        {
-            "maxSkew": most,
-            # Below minDomains domains the least loaded one counts as empty (Kubernetes, "Pod Topology Spread
-            # Constraints"), so maxSkew is an upper limit for each node.
-            "minDomains": MORE_THAN_ALL_NODES,
-            "topologyKey": HOSTNAME,
-            "whenUnsatisfiable": "DoNotSchedule",
-            "labelSelector": {"matchLabels": selector_labels(app, service.name)},
-            # An old and a new version pass each other. Two Deployments have two templates, and one version.
-            "matchLabelKeys": [CONFIG_HASH if is_split(service) else "pod-template-hash"],
-        }
-    ]
-
-
-def _architecture(app: Application, service: Service) -> dict[str, str]:
-    """Where other services bring nodes of another architecture, those of its own; its image exists for no other."""
-    every = {a for s in app.spec.services for a in s.architectures}
-    mine = set(service.architectures)
-    return {ARCH: next(iter(mine))} if len(mine) == 1 and every | {"amd64"} != mine else {}
-
-
-def _at_site(
-    spec: Mapping[str, Any], app: Application, service: Service, site: Site, at_site: Mapping[str, str]
-) -> dict[str, Any]:
+def _at_site(spec: Mapping[str, Any], service: Service, site: Site) -> dict[str, Any]:
     (container,) = spec["containers"]
     own = [{"name": "DUOYUN_SERVICE", "value": service.name}, {"name": "DUOYUN_SITE", "value": site.id}]
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": HOSTNAME,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector_labels(app, service.name) | dict(at_site)},
-    }
-    return {
-        **spec,
-        "containers": [{**container, "env": own + container["env"]}],
-        "nodeSelector": {LABEL_SITE: site_label(site.id)} | _architecture(app, service),
-        "topologySpreadConstraints": [spread, *spec.get("topologySpreadConstraints", ())],
-    }
+    return {**spec, "containers": [{**container, "env": own + container["env"]}]}

@@ -24,7 +24,8 @@ from orchestrator.render.names import (
     selector_labels,
     site_label,
 )
-from orchestrator.render.pod import CONFIG_HASH, pod_template, whole_seconds
+from orchestrator.render.placing import CONFIG_HASH, UNTIED, PodTies
+from orchestrator.render.pod import pod_template, whole_seconds
 from orchestrator.render.spot import deployment_name, parts_of, site_labels
 
 __all__ = ["CONFIG_HASH", "render_namespace", "render_service"]
@@ -67,13 +68,14 @@ def render_service(
     on_spot: Mapping[str, int] | None = None,
     public_annotations: Mapping[str, str] | None = None,
     network_policy: bool = True,
+    ties: Mapping[str, PodTies] | None = None,
 ) -> tuple[KubernetesObject, ...]:
     """All objects of a service in the one cluster that `sites` share, in the order in which they are to be applied.
 
     replicas_by_site: site id -> count; sites of other clusters and counts of 0 are ignored; nothing at all is
     rendered where no replica falls on this cluster, or where the service brings its own manifests. image: replaces
     the spec's (resolved to a digest). on_spot: site id -> how many of the replicas the plan puts on spot machines. The
-    `<service>-public` load balancer carries public_annotations. Raises
+    `<service>-public` load balancer carries public_annotations. ties: site id -> what its pods prefer. Raises
     InvalidInput with every mistake.
     """
     refuse(label_mistakes(app.metadata.labels, "metadata.labels") + _service_mistakes(app, service))
@@ -86,9 +88,11 @@ def render_service(
         manifests.append(_network_policy(app, service))
     if sum(replicas_by_site[s.id] for s in here) > 1:
         manifests.append(_disruption_budget(app, service))
+    tied = ties or {}
     for site in here:
         for count, spot in parts_of(service, replicas_by_site[site.id], (on_spot or {}).get(site.id, 0)):
-            manifests.append(_deployment(app, service, site, count, image or service.image, spot=spot))
+            nodes = tied.get(site.id, UNTIED)
+            manifests.append(_deployment(app, service, site, count, image or service.image, nodes, spot=spot))
     return tuple(as_object(cluster, manifest) for manifest in manifests)
 
 
@@ -217,7 +221,7 @@ def _disruption_budget(app: Application, service: Service) -> dict[str, Any]:
 
 
 def _deployment(
-    app: Application, service: Service, site: Site, replicas: int, image: str, *, spot: bool
+    app: Application, service: Service, site: Site, replicas: int, image: str, tied: PodTies, *, spot: bool
 ) -> dict[str, Any]:
     rollout = service.rollout
     of_site = {LABEL_SITE: site_label(site.id)}
@@ -239,6 +243,6 @@ def _deployment(
                     "maxUnavailable": _count_or_share(rollout.max_unavailable),
                 },
             },
-            "template": pod_template(app, service, site, image, spot=spot),
+            "template": pod_template(app, service, site, image, tied, spot=spot),
         },
     }

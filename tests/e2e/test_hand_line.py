@@ -21,6 +21,20 @@ def entries(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def pods_run_where_planned(duoyun: Any) -> None:
+    """Every pod is on a node of the pools that its Deployment prefers, in each of the fleet's three clusters."""
+    from kubernetes import client
+
+    for region in ("aws-cn/cn-north-1", "alibaba-cn/cn-hangzhou", "azure-cn/chinanorth3"):
+        core = client.CoreV1Api(duoyun.cluster(region))
+        pool_of = {n.metadata.name: n.metadata.labels.get("duoyun.dev/pool") for n in core.list_node().items}
+        pods = core.list_namespaced_pod("small").items
+        assert pods
+        for pod in pods:
+            terms = pod.spec.affinity.node_affinity.preferred_during_scheduling_ignored_during_execution
+            assert pool_of[pod.spec.node_name] in {v for t in terms for v in t.preference.match_expressions[0].values}
+
+
 def test_from_the_first_plan_to_the_last_destroy(duoyun: Any, sandbox: Any) -> None:
     duoyun.on("validate").ended(0)
     first = duoyun.plan()
@@ -34,6 +48,7 @@ def test_from_the_first_plan_to_the_last_destroy(duoyun: Any, sandbox: Any) -> N
     said = entries(deployed)
     assert {row["version"] for row in said} == {"1.0.0"}
     assert len(said) == 2, "web answers in both clouds that it runs in"
+    pods_run_where_planned(duoyun)
 
     assert duoyun.plan("--detailed-exitcode")["changes"] == {}
     assert "no change" in duoyun.on("deploy", "--yes").ended(0).out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,10 @@ def test_the_pages_example_is_placed_as_it_asks(page: Spec, placement: Placement
 
 def test_paid_nodes_are_made_and_existing_ones_are_not(page: Spec, placement: Placement) -> None:
     items = desired_items(page.app, page.fleet, placement)
-    made = {(i.site, i.resource.instance_type): i.resource.count for i in items if isinstance(i.resource, NodePool)}
+    made: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        if isinstance(item.resource, NodePool):
+            made[item.site, item.resource.instance_type] += item.resource.count
     of_type = [p for p in placement.pools if p.site == A and p.instance_type == "c6i.large"]
     assert made[A, "c6i.large"] == sum(p.count for p in of_type) > 0
     assert sum(made.values()) == sum(p.count for p in placement.pools if p.terms is not Terms.EXISTING)

@@ -119,6 +119,8 @@ MEANINGS: dict[str, str] = {
     "FleetSpec.capacity": "what is bought beyond the requests, what may move, teams' quotas",
     "FleetSpec.populations": "users, for `placement.users` of services",
     "CapacitySpec.node_headroom": "the share of each Kubernetes node's cpu and memory (`10%`, `0.1`) that is kept free",
+    "ClusterSpec.node_pools": "how many node pools it may have; up to there each node gets its own",
+    "CapacitySpec.room_at_run_time": "machines are bought where kube-scheduler, replayed, leaves pods pending",
     "CapacitySpec.spare_node_per_pool": "N+1: each pool of each zone has one node more than its pods need",
     "CapacitySpec.rollout_headroom": "each zone keeps room for one more replica of its largest service",
     "CapacitySpec.survive_node_loss": "no node carries all replicas of a service that has several",

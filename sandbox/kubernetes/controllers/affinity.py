@@ -56,17 +56,11 @@ def node_matches(spec: Object, place: Place) -> bool:
         return False
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    return required is None or any(_term_matches(t, place) for t in required.get("nodeSelectorTerms") or ())
+    return required is None or any(term_matches(t, place) for t in required.get("nodeSelectorTerms") or ())
 
 
-def preference(spec: Object, place: Place) -> int:
-    """Sum of the weights of the pod's soft node affinities that the node meets."""
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    rows = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-    return sum(int(row["weight"]) for row in rows if _term_matches(row["preference"], place))
-
-
-def _term_matches(term: Object, place: Place) -> bool:
+def term_matches(term: Object, place: Place) -> bool:
+    """Whether the node is what a term of node affinity asks for."""
     expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
     names = {"metadata.name": place.name}
     # A term that says nothing matches nothing.
@@ -183,14 +177,15 @@ def _spread(rule: Object, pod: Object, places: Sequence[Place]) -> _Spread:
             continue
         if honour_taints and not all(tolerates(spec, t) for t in getattr(place, "taints", ())):
             continue
-        matching = sum(_counts(rule, pod, other) for other in place.each_pod())
+        matching = sum(counts_for(rule, pod, other) for other in place.each_pod())
         counts[place.labels[key]] = counts.get(place.labels[key], 0) + matching
     least = 0 if rule.get("minDomains", 1) > len(counts) else min(counts.values(), default=0)
     own = 1 if match_selector(rule.get("labelSelector"), _labels(pod)) else 0
     return _Spread(key, rule.get("maxSkew", 1), own, least, counts)
 
 
-def _counts(rule: Object, pod: Object, other: Object) -> bool:
+def counts_for(rule: Object, pod: Object, other: Object) -> bool:
+    """Whether a spread constraint of the pod counts the other one."""
     if _namespace(other) != _namespace(pod) or other["metadata"].get("deletionTimestamp"):
         return False
     keys = rule.get("matchLabelKeys") or ()

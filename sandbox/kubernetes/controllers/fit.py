@@ -1,7 +1,7 @@
 """Whether a pod fits on a node, and which of those that fit is best. Pure.
 
-Filters in the order of the scheduler's plugins, with its messages; preferences count in the score only as far as
-spreading goes. Rules about labels, taints and other pods are in affinity.py.
+Filters in the order of the scheduler's plugins, with its messages. A pod that prefers some nodes goes where scoring.py
+says; others are spread. Rules about labels, taints and other pods are in affinity.py.
 """
 
 from __future__ import annotations
@@ -13,14 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.kubernetes import quantities
-from sandbox.kubernetes.controllers.affinity import (
-    Surroundings,
-    guards,
-    node_matches,
-    preference,
-    tolerance_s,
-    tolerates,
-)
+from sandbox.kubernetes.controllers.affinity import Surroundings, guards, node_matches, tolerance_s, tolerates
+from sandbox.kubernetes.controllers.scoring import preferences, scores
 
 __all__ = ["Need", "Slot", "Verdict", "choose", "may_run_on", "must_leave", "need_of", "refusals", "tolerance_s"]
 
@@ -230,7 +224,11 @@ def must_leave(pod: Object, slot: Slot) -> bool:
 
 
 def _best(pod: Object, need: Need, fitting: Sequence[Slot], slots: Sequence[Slot]) -> Slot:
-    """What the pod prefers, fewer of the same owner in the zone, then on the node, then the less allocated node."""
+    """The best score where the pod prefers some nodes; else, and among equals: fewer of the same owner in the zone,
+    then on the node, then the less allocated node."""
+    if preferences(pod):
+        found = scores(pod, need.cpu_millicores, need.memory_mib, fitting)
+        fitting = [slot for slot, score in zip(fitting, found, strict=True) if score == max(found)]
     owners = [r["uid"] for r in pod["metadata"].get("ownerReferences") or ()]
     mates = {s.name: sum(s.mates[uid] for uid in owners) for s in slots}
     in_zone: Counter[str] = Counter()
@@ -241,6 +239,6 @@ def _best(pod: Object, need: Need, fitting: Sequence[Slot], slots: Sequence[Slot
         load = (slot.used_cpu + need.cpu_millicores) / max(slot.cpu_millicores, 1) + (
             slot.used_memory + need.memory_mib
         ) / max(slot.memory_mib, 1)
-        return (-preference(pod["spec"], slot), in_zone[slot.labels.get(ZONE, "")], mates[slot.name], load)
+        return (in_zone[slot.labels.get(ZONE, "")], mates[slot.name], load)
 
     return min(fitting, key=rank)
