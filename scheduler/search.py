@@ -19,12 +19,12 @@ from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.nodes import Complete, buy, complete
+from scheduler.on_machines import Ways
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.regions import without_dominated
 from scheduler.traffic import Assignment
-from scheduler.on_machines import Ways
 
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
@@ -195,7 +195,7 @@ class Search:
 
     def _improve(self, start: Assignment) -> None:
         """Local search from there; what it finds becomes the best placement where it is cheaper and can be bought."""
-        search = LocalSearch(self.problem, self._reduced[1], {k: dict(v) for k, v in start.items()})
+        search = LocalSearch(self.problem, self.eligibility, {k: dict(v) for k, v in start.items()})
         if not search.run():
             return
         done = buy(self.problem, search.assignment)

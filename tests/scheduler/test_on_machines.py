@@ -9,10 +9,10 @@ import pytest
 from scheduler.check import NodeLoad, broken_rules, weight_of
 from scheduler.eligibility import eligible_sites
 from scheduler.nodes import assembled, buy
+from scheduler.on_machines import Ways
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.solve import canonical_problem, solve
 from scheduler.verdicts import Solved
-from scheduler.on_machines import Ways
 from tests.scheduler.midsize import midsize_problem
 
 
