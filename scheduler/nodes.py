@@ -47,7 +47,7 @@ def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Comple
     """Pack every site; where one does not pack, say so as a cut and buy the cheapest nodes that do."""
     if formulation.patterns is not None:
         loads = filled_nodes(problem, draft.assignment, draft.filled, formulation.patterns)
-        return Completion(_complete(problem, draft.assignment, loads, draft.dedicated))
+        return Completion(assembled(problem, draft.assignment, loads, draft.dedicated))
     cuts: list[tuple[PackingCut, bool]] = []
     loads = []
     counts = {site.id: _counts(draft, site.id) for site in formulation.sites}
@@ -64,7 +64,7 @@ def complete(problem: Problem, draft: Draft, formulation: Formulation) -> Comple
                 return Completion(None, cuts)
             counts[site.id], packed = mended.counts, mended.packing
         loads += _loads(site.id, _nodes(problem, site.id, counts[site.id]), packed)
-    return Completion(_complete(problem, draft.assignment, loads, draft.dedicated), cuts)
+    return Completion(assembled(problem, draft.assignment, loads, draft.dedicated), cuts)
 
 
 def buy(problem: Problem, assignment: dict[str, dict[str, int]]) -> Complete | None:
@@ -89,7 +89,7 @@ def buy(problem: Problem, assignment: dict[str, dict[str, int]]) -> Complete | N
             return None
         counts[site.id] = found.counts
         loads += _loads(site.id, _nodes(problem, site.id, found.counts), found.packing)
-    return _complete(problem, assignment, loads, dedicated)
+    return assembled(problem, assignment, loads, dedicated)
 
 
 def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
@@ -112,7 +112,7 @@ def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
         if packed.outcome is not Outcome.PACKED:
             return None
         loads += _loads(site.id, nodes, packed)
-    return _complete(problem, {k: dict(v) for k, v in assignment.items()}, loads, dedicated)
+    return assembled(problem, {k: dict(v) for k, v in assignment.items()}, loads, dedicated)
 
 
 def groups_at(problem: Problem, site_id: str, assignment: Assignment) -> list[Group]:
@@ -167,12 +167,13 @@ def _loads(site_id: str, nodes: Sequence[Node], packed: Packing) -> list[NodeLoa
     ]
 
 
-def _complete(
+def assembled(
     problem: Problem,
     assignment: dict[str, dict[str, int]],
     loads: list[NodeLoad],
     dedicated: Mapping[tuple[str, str, str], int],
 ) -> Complete:
+    """Those nodes, a spare one of each pool where that is wanted, and machines of their own for VM services."""
     if problem.spare_node_per_pool:
         pools_used = sorted({(load.site, load.instance_type) for load in loads})
         loads = [*loads, *(NodeLoad(site=site, instance_type=name, pods={}) for site, name in pools_used)]

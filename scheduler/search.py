@@ -11,6 +11,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from scheduler.aside import side_by_side
 from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, weight_of
 from scheduler.eligibility import Eligibility
@@ -18,15 +19,17 @@ from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.nodes import Complete, buy, complete
+from scheduler.on_machines import Ways
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
+from scheduler.regions import without_dominated
 from scheduler.traffic import Assignment
 
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
-ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit
+ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, beside the middle one's
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -49,6 +52,7 @@ class Search:
     bounding: bool = True  # the model at hand covers the whole problem, so its bound counts
     infeasible: bool = False
     exhausted: bool = False
+    _fewer: tuple[Problem, Eligibility] | None = None
 
     def run(self) -> None:
         """Until optimal, infeasible, or out of work.
@@ -121,34 +125,46 @@ class Search:
         """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
         its relaxation uses, zone by zone, give a placement.
 
-        Both at once, in two threads: neither needs the other, and HiGHS lets others run meanwhile. Then always the part
-        with the lowest bound is looked into for what is cheaper, as far as the work lasts.
+        Both at once, in two threads: neither needs the other, and HiGHS lets others run meanwhile. Then the other parts
+        are asked for what is cheaper than the placement: most hold nothing, which is soon shown. At last always the
+        one with the lowest bound is looked into, as far as the work lasts.
         """
         sized = BySize(self._merged())
         sized.split()
         with ThreadPoolExecutor(1, thread_name_prefix="bound") as other:
-            bounding = other.submit(_roots, sized)
+            bounding = other.submit(_middle, sized)
             if sized.parts:
                 self._among(sized.parts[0])
             if self.best is not None:
                 self._improve(self.best.assignment)
+                self._on_other_machines()
             nodes, draft = bounding.result()
+        if draft is not None and self.best is None:
+            self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+        cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+        nodes += sum(side_by_side(lambda part: _look(sized, part, cutoff), _below(sized.parts, cutoff)))
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
         self.work_left -= nodes * weight
         self.infeasible = not sized.parts
         if self.infeasible:
             return
-        if draft is not None and self.best is None:
-            self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
         while True:
             lowest = min(sized.parts, key=lambda p: p.bound)
-            self.bound = max(self.bound, lowest.bound)
+            self.bound = max(self.bound, min(lowest.bound, self.best_cost))
             nodes = self.work_left // weight
             if self._close_enough() or lowest.solved or nodes < 1:
                 break
             self._one_part(sized, lowest, nodes)
         self.infeasible = math.isinf(self.bound)
+
+    def _on_other_machines(self) -> None:
+        """The optimum on the machines of the best placement, and on machines that differ from these a little."""
+        assert self.best is not None
+        ways = Ways(self.problem, self._reduced[1], self.best)
+        ways.run()
+        self.work += ways.nodes
+        self.best, self.best_cost = ways.best, min(self.best_cost, ways.cost)
 
     def _among(self, part: Part) -> None:
         """A placement with so many machines in the regions that the part's relaxation uses, from a short search zone
@@ -190,7 +206,14 @@ class Search:
             self.best, self.best_cost = done, cost
 
     def _merged(self) -> Formulation:
-        return Formulation(self.problem, self.eligibility, priced=self.priced, merged=True, whole_pods=False)
+        return Formulation(*self._reduced, priced=self.priced, merged=True, whole_pods=False)
+
+    @property
+    def _reduced(self) -> tuple[Problem, Eligibility]:
+        """Without the regions that others are as good as: for the relaxation with equal zones merged."""
+        if self._fewer is None:
+            self._fewer = without_dominated(self.problem, self.eligibility)
+        return self._fewer
 
     def _formulation(self, eligibility: Eligibility, whole_pods: bool = True) -> Formulation:
         return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced, whole_pods=whole_pods)
@@ -266,21 +289,30 @@ class Search:
         return False
 
 
-def _roots(sized: BySize) -> tuple[int, Draft | None]:
-    """Divides the parts and looks at the roots of those with the lowest bounds: nodes searched, and any solution."""
+def _middle(sized: BySize) -> tuple[int, Draft | None]:
+    """Divides the parts and looks at the root of the one with as many machines as the relaxation buys: nodes, and any
+    solution."""
     sized.divide()
-    nodes, draft = 0, None
-    for _ in range(ROOTS):
-        lowest = min(sized.parts, key=lambda p: p.bound, default=None)
-        if lowest is None or lowest.seen:
-            break
-        answer = solve_model(sized.model(lowest), node_limit=1, submodels=False, presolve=_presolved(lowest))
-        lowest.seen, lowest.solved = True, answer.status is not Status.LIMIT
-        lowest.bound = max(lowest.bound, answer.bound)
-        nodes += answer.nodes
-        if answer.values is not None and draft is None:
-            draft = sized.formulation.read(answer.values)
-    return nodes, draft
+    part = next((p for p in sized.parts if _presolved(p)), None)
+    if part is None:
+        return 0, None
+    answer = solve_model(sized.model(part), node_limit=1, submodels=False)
+    part.seen, part.solved = True, answer.status is not Status.LIMIT
+    part.bound = max(part.bound, answer.bound)
+    return answer.nodes, sized.formulation.read(answer.values) if answer.values is not None else None
+
+
+def _below(parts: list[Part], cutoff: float) -> list[Part]:
+    """Those that nobody has looked at and that may hold what is cheaper, lowest bound first."""
+    return sorted((p for p in parts if not p.seen and p.bound < cutoff), key=lambda p: p.bound)[:ROOTS]
+
+
+def _look(sized: BySize, part: Part, cutoff: float) -> int:
+    """At the root of that part's search, for what is cheaper: how many nodes that took."""
+    answer = solve_model(sized.model(part, cutoff), node_limit=1, submodels=False, presolve=_presolved(part))
+    part.seen, part.solved = True, answer.status is not Status.LIMIT
+    part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE and cutoff < math.inf else answer.bound)
+    return answer.nodes
 
 
 def _presolved(part: Part) -> bool:
