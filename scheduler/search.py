@@ -24,6 +24,7 @@ from scheduler.patterns import all_patterns
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.regions import without_dominated
+from scheduler.rough import quick_placement
 from scheduler.traffic import Assignment
 
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
@@ -31,6 +32,7 @@ EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, beside the middle one's
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
+FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
 
@@ -52,6 +54,8 @@ class Search:
     bounding: bool = True  # the model at hand covers the whole problem, so its bound counts
     infeasible: bool = False
     exhausted: bool = False
+    refined_cost: float = math.inf  # of the best placement when its machines were last gone through
+    regions: set[str] = field(default_factory=set)  # those that the relaxation uses, where it was asked
     _fewer: tuple[Problem, Eligibility] | None = None
 
     def run(self) -> None:
@@ -68,24 +72,37 @@ class Search:
             if self.exhausted and self.best is not None and self.priced:
                 self._improve(self.best.assignment)
             return
+        self._merged_first()
+        if self.priced and self.best is not None and not self._close_enough():
+            self._search_on(self.best)
+
+    def _merged_first(self) -> None:
         if self.priced:
+            self._keep(quick_placement(self.problem, self.eligibility))
             self._by_size()
         if self.infeasible or self._found():
             return
-        draft = self._at_root()
-        if draft is None:
+        if self._at_root() is None:
             if not self.infeasible:
                 self._rounds(self.eligibility)
             return
         if not self._found():
-            self.bounding = False
-            self._rounds(self._near(_regions_of(self.problem, draft)))
-            self.infeasible = False  # of a part of the sites only
-            if self.best is not None:
-                self._improve(self.best.assignment)
-        if not self._found():
             self.bounding, self.exhausted = True, False
             self._rounds(self.eligibility)
+
+    def _search_on(self, best: Complete) -> None:
+        """Zone by zone in its regions where the best placement may be far from the optimum; then on other machines."""
+        if self.best_cost > self.bound * (1 + FAR):
+            self._zone_by_zone(self.regions or _regions_of(self.problem, best.assignment))
+        if self.best_cost < self.refined_cost:
+            self._on_other_machines()
+
+    def _zone_by_zone(self, regions: set[str]) -> None:
+        self.bounding, before = False, self.best_cost
+        self._rounds(self._near(regions))
+        self.infeasible = False  # of a part of the sites only
+        if self.best is not None and self.best_cost < before:
+            self._improve(self.best.assignment)
 
     def _by_patterns(self) -> bool:
         """One model that knows packing, where everything that a node can carry can be listed. True where it decided."""
@@ -118,7 +135,10 @@ class Search:
         if answer.values is None:
             return None
         draft = merged.read(answer.values)
+        self.regions = _regions_of(self.problem, draft.assignment)
         self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
+        if not self._found():
+            self._zone_by_zone(self.regions)
         return draft
 
     def _by_size(self) -> None:
@@ -165,13 +185,14 @@ class Search:
         ways.run()
         self.work += ways.nodes
         self.best, self.best_cost = ways.best, min(self.best_cost, ways.cost)
+        self.refined_cost = self.best_cost
 
     def _among(self, part: Part) -> None:
         """A placement with so many machines in the regions that the part's relaxation uses, from a short search zone
         by zone.
         """
-        regions = {region for region, share in part.shares.items() if share >= WORTH_OPENING}
-        formulation = self._formulation(self._near(regions), whole_pods=False)
+        self.regions = {region for region, share in part.shares.items() if share >= WORTH_OPENING}
+        formulation = self._formulation(self._near(self.regions), whole_pods=False)
         answer = self._solve(BySize(formulation).model(part), AMONG_NODES, gap=AMONG_GAP)
         if answer.values is not None:
             self._consider(formulation, formulation.read(answer.values))
@@ -196,9 +217,11 @@ class Search:
     def _improve(self, start: Assignment) -> None:
         """Local search from there; what it finds becomes the best placement where it is cheaper and can be bought."""
         search = LocalSearch(self.problem, self.eligibility, {k: dict(v) for k, v in start.items()})
-        if not search.run():
-            return
-        done = buy(self.problem, search.assignment)
+        if search.run():
+            self._keep(buy(self.problem, search.assignment))
+
+    def _keep(self, done: Complete | None) -> None:
+        """The best placement now, where it holds and is cheaper."""
         if done is None or broken_rules(self.problem, done.assignment, done.pools, done.packing):
             return
         cost = weight_of(self.problem, done.assignment, done.pools)
@@ -320,8 +343,8 @@ def _presolved(part: Part) -> bool:
     return part.size[0] == part.size[1]
 
 
-def _regions_of(problem: Problem, draft: Draft) -> set[str]:
-    return {problem.site_by_id[s].region for sites in draft.assignment.values() for s in sites}
+def _regions_of(problem: Problem, assignment: Assignment) -> set[str]:
+    return {problem.site_by_id[s].region for sites in assignment.values() for s in sites}
 
 
 def _weight(columns: int) -> int:
