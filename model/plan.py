@@ -96,13 +96,15 @@ class ServicePlacement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where everything runs. lower_bound: no placement that holds all constraints costs less, per hour."""
+    """Where everything runs. lower_bound: no placement that holds all constraints costs less, per hour. warnings: what
+    holds and should be known, such as pods that may find no room at run time."""
 
     services: tuple[ServicePlacement, ...]
     pools: tuple[PoolChoice, ...]
     cost: Cost
     lower_bound_per_hour: float
     proven_optimal: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def gap(self) -> float:

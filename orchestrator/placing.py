@@ -77,7 +77,7 @@ def place(
     solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
     on_spot = replicas_on_spot(problem, solved.packing)
     services = tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services)
-    placement = named(replace(solved.placement, services=services))
+    placement = named(replace(solved.placement, services=services, warnings=solved.warnings))
     refuse_what_cannot_be_made(app, solved.packing)
     return placement
 

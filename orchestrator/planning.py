@@ -238,7 +238,7 @@ def plan_for(
         actions=found.actions,
         unobserved=tuple(f"{plane}: {error.summary}" for plane, error in sorted(world.unobserved.items())),
         cost_before=before.placement.cost if before else None,
-        warnings=(*map(str, loaded.warnings), *above_the_line(loaded.fleet, placement.cost)),
+        warnings=(*map(str, loaded.warnings), *above_the_line(loaded.fleet, placement.cost), *placement.warnings),
         partitions=context.targets.executor.here(loaded.fleet) if context.elsewhere else (),
         held=tuple(map(str, part.held)),
         elsewhere=part.elsewhere,

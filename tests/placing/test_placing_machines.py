@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -128,6 +129,14 @@ def test_spot_machines_carry_no_more_than_their_share() -> None:
     assert found == {"web": {}, "worker": dict(certified)}
     pools = {(p.site, p.count) for p in placement.pools if p.terms is Terms.SPOT}
     assert pools == {(load.site, 1) for load in on_spot}
+
+
+def test_what_a_replay_would_leave_pending_is_said_with_the_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "orchestrator.placing.solved_or_error", lambda *a: replace(solved_or_error(*a), warnings=("w",))
+    )
+    given = spec(fleet=FLEET.replace("existing_nodes:", "# existing_nodes:"))
+    assert place(given.app, given.fleet, given.assumptions).warnings == ("w",)
 
 
 def node_pools(given: Spec) -> dict[str, NodePool]:
