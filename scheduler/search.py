@@ -11,7 +11,6 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from scheduler.aside import side_by_side
 from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, weight_of
 from scheduler.eligibility import Eligibility
@@ -32,6 +31,7 @@ EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, beside the middle one's
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
+NEAR = 0.02  # relative to the bound; from there on local search finds next to nothing
 FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -145,9 +145,9 @@ class Search:
         """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
         its relaxation uses, zone by zone, give a placement.
 
-        Both at once, in two threads: neither needs the other, and HiGHS lets others run meanwhile. Then the other parts
-        are asked for what is cheaper than the placement: most hold nothing, which is soon shown. At last always the
-        one with the lowest bound is looked into, as far as the work lasts.
+        Both at once, in two threads: neither needs the other, and HiGHS lets others run meanwhile. Then, while the
+        placement's machines are gone through, the other parts are asked for what is cheaper than it: most hold nothing,
+        which is soon shown. At last always the one with the lowest bound is looked into, as far as the work lasts.
         """
         sized = BySize(self._merged())
         sized.split()
@@ -155,14 +155,15 @@ class Search:
             bounding = other.submit(_middle, sized)
             if sized.parts:
                 self._among(sized.parts[0])
-            if self.best is not None:
-                self._improve(self.best.assignment)
-                self._on_other_machines()
             nodes, draft = bounding.result()
-        if draft is not None and self.best is None:
-            self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
-        cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
-        nodes += sum(side_by_side(lambda part: _look(sized, part, cutoff), _below(sized.parts, cutoff)))
+            start = self._start(sized, draft)
+            if start is not None:
+                self._improve(start)
+            cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+            looking = other.submit(lambda: [_look(sized, part, cutoff) for part in _below(sized.parts, cutoff)])
+            if self.best is not None:
+                self._on_other_machines()
+            nodes += sum(looking.result())
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
         self.work_left -= nodes * weight
@@ -177,6 +178,13 @@ class Search:
                 break
             self._one_part(sized, lowest, nodes)
         self.infeasible = math.isinf(self.bound)
+
+    def _start(self, sized: BySize, draft: Draft | None) -> Assignment | None:
+        """Where local search begins; None where it need not: hardly anything is left to gain, or nothing is known."""
+        if self.best is not None:
+            bound = max((part.bound for part in sized.parts if part.seen), default=0.0)
+            return self.best.assignment if self.best_cost > bound * (1 + NEAR) else None
+        return split_over_zones(self.problem, self._zones(), draft.assignment) if draft is not None else None
 
     def _on_other_machines(self) -> None:
         """The optimum on the machines of the best placement, and on machines that differ from these a little."""
