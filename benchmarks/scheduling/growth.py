@@ -6,6 +6,7 @@ exponents of the power laws that fit best (least squares of the logarithms).
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -54,8 +55,11 @@ def draw(path: Path, rows: list[dict[str, Any]], found: dict[str, float]) -> Non
         axis.set(xlabel="replicas", ylabel=label, title=f"grows with the power {found[key]:.2f}")
         axis.grid(visible=True, which="both", alpha=0.25)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
     plt.close(figure)
+    label = "CPU time and peak memory of a placement, by the number of replicas"
+    path.write_text(drawn.getvalue().replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1), encoding="utf-8")
 
 
 if __name__ == "__main__":
