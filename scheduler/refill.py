@@ -19,7 +19,8 @@ import numpy as np
 from scheduler.bulk import PLANNED, SPARE, Load, Packer, Pods
 from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, PlacePrices, mix_prices
-from scheduler.sizes import CPU, DIMENSIONS, MEMORY, node_cap
+from scheduler.site_packing import demand_of
+from scheduler.sizes import CPU, MEMORY, node_cap
 from scheduler.whole import Exchange
 
 BATCH, LAST_BATCH = 0.3, 0.05  # pods placed at once, as a share of the nodes
@@ -55,8 +56,7 @@ def refill(
     here = np.flatnonzero((counts > 0) & ~grid.dedicated)
     if not len(here) or not existing:
         return None
-    demand = np.zeros((kinds.count, DIMENSIONS))
-    np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
+    demand = demand_of(grid, kinds, here, counts)
     prices = mix_prices(place, kinds, demand, tidy=True, zones=1)
     if prices is None:
         return None

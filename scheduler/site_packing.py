@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.bulk import SPARE, Load, Packer, Pods
-from scheduler.grid import Floats, Grid, Place
+from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, mix_prices
 from scheduler.sizes import DIMENSIONS
 from scheduler.whole import SLACKS, Exchange, rounded_mix, types_of, whole_mix
@@ -21,6 +21,13 @@ REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
 FEW_REPAIRS = 12  # where most of the nodes exist and are well filled, or other machines are tried after it
 MANY_MACHINES = 150  # from which on a machine more of each type is as good as the cheapest whole ones
 CHEAPER = 1e-6  # what other machines must save per hour to be tried
+
+
+def demand_of(grid: Grid, kinds: Kinds, here: Ints, counts: Floats) -> Floats:
+    """What the pods of the services here ask for together. Shape: kinds x DIMENSIONS."""
+    demand = np.zeros((kinds.count, DIMENSIONS))
+    np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
+    return demand
 
 
 def pack_site(
@@ -33,8 +40,7 @@ def pack_site(
     here = np.flatnonzero((counts > 0) & ~grid.dedicated)
     if not len(here):
         return []
-    demand = np.zeros((kinds.count, DIMENSIONS))
-    np.add.at(demand, kinds.kind[here], grid.sizes[here] * counts[here][:, None])
+    demand = demand_of(grid, kinds, here, counts)
     prices = mix_prices(place, kinds, demand, tidy=True, zones=1)
     if prices is None:
         return None
