@@ -208,8 +208,9 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
         runner.tell("release_done", f"{title} is {state.value}")
         done = runner.store.revisions.get(runner.scope, revision.number)
         return Released(done, outcome, time.monotonic() - began)
-    if any(isinstance(error, StoreUnavailable) for error in outcome.errors):
-        raise _stopped_by_store(runner, revision, title, outcome)
+    for error in outcome.errors:
+        if isinstance(error, StoreUnavailable):
+            raise _stopped_by_store(runner, revision, title, error)
     refused = _refused(outcome)
     if refused is not None:
         _set(runner, revision, RevisionState.FAILED)
@@ -220,11 +221,10 @@ def _finish(runner: Runner, plan: Plan, revision: Revision, *, auto_rollback: bo
     return _roll_back(runner, plan, revision, failure, outcome)
 
 
-def _stopped_by_store(runner: Runner, revision: Revision, title: str, outcome: Outcome) -> DuoyunError:
+def _stopped_by_store(runner: Runner, revision: Revision, title: str, first: StoreUnavailable) -> DuoyunError:
     """A full disk under our own records says nothing against what is released: it is gone on with, not undone."""
     with suppress(StoreUnavailable):  # else it stays RUNNING, and is resumed all the same
         _set(runner, revision, RevisionState.INTERRUPTED)
-    first = next(e for e in outcome.errors if isinstance(e, StoreUnavailable))
     return type(first)(
         f"{title} stopped: {first.summary}",
         detail=first.detail,
@@ -282,6 +282,7 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
         )
     runner.tell("rollback_started", f"{title} failed: {failure.first}; rolling back what it changed")
     previous = runner.store.revisions.latest_deployed(runner.scope)
+    revision = None
     try:
         planned = _way_back(runner, plan, previous)
         planned.require_observed()
@@ -292,14 +293,18 @@ def _roll_back(runner: Runner, plan: Plan, failed: Revision, failure: Failure, o
         undone = execute(runner, back, revision, keep_going=True)
     except LeaseLost:
         raise
+    except StoreUnavailable as exc:
+        left = failed if revision is None else revision
+        raise _stopped_by_store(runner, left, f"{title} failed; its roll-back", exc) from exc
     except DuoyunError as exc:
         _set(runner, failed, RevisionState.FAILED)
         raise _failed(title, failure, f"and the roll-back did not start: {exc.summary}", exc.mend) from exc
     if undone.interrupted:
         _set(runner, revision, RevisionState.INTERRUPTED)
         raise Interrupted(f"{title} failed; its roll-back was interrupted", mend="`duoyun resume` goes on with it")
-    if any(isinstance(error, StoreUnavailable) for error in undone.errors):
-        raise _stopped_by_store(runner, revision, f"{title} failed; its roll-back", undone)
+    for error in undone.errors:
+        if isinstance(error, StoreUnavailable):
+            raise _stopped_by_store(runner, revision, f"{title} failed; its roll-back", error)
     if not undone.ok:
         _set(runner, revision, RevisionState.FAILED)
         raise _failed(title, failure, f"and its roll-back failed as well:\n{evidence(back, undone)}")

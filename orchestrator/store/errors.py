@@ -112,7 +112,7 @@ def mapped(exc: BaseException, where: str) -> DuoyunError | None:
         )
     original = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
     if isinstance(original, sqlite3.Error):
-        return _from_sqlite(original, where)
+        return _from_sqlite(original, where) or _before_rollback(exc, where)
     if type(original).__module__.split(".")[0] == "psycopg":
         return _from_postgres(original, where)
     return None
@@ -123,6 +123,23 @@ def _from_sqlite(original: sqlite3.Error, where: str) -> DuoyunError | None:
     for prefix, error, what, mend in _SQLITE:
         if name.startswith(prefix):
             return error(f"{where}: {what}", detail=f"{name}: {original}", mend=mend)
+    return None
+
+
+def _before_rollback(exc: BaseException, where: str) -> DuoyunError | None:
+    """What ended a transaction in which there was a savepoint.
+
+    On a full disk SQLite rolls all of it back by itself, and then knows no savepoint to roll back to: what is raised
+    is that, and the full disk stands behind it.
+    """
+    if "no such savepoint" not in str(exc):
+        return None
+    earlier = exc.__cause__ or exc.__context__
+    while earlier is not None:
+        error = _from_sqlite(earlier, where) if isinstance(earlier, sqlite3.Error) else None
+        if error is not None:
+            return error
+        earlier = earlier.__cause__ or earlier.__context__
     return None
 
 

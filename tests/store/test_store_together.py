@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from model.errors import LeaseLost
+from model.errors import LeaseLost, StoreUnavailable
 from model.resources import Ownership
 from orchestrator.store import Record, RecordState
 from orchestrator.store.together import Together
@@ -80,3 +80,21 @@ def test_where_the_commit_fails_nobody_is_told_otherwise(store, scope, address, 
     failed = Gate(together).run([*puts, lambda: together.run(broken)])
     assert [type(exc) for exc in failed] == [MemoryError] * 3
     assert store.inventory.list(scope) == ()
+
+
+def test_a_disk_that_is_full_while_several_write_is_told_as_that(store, scope, address, network):
+    """SQLite rolls the whole transaction back by itself, and SQLAlchemy finds no savepoint to roll back to."""
+    if not store.inventory._db.is_sqlite:
+        pytest.skip("PostgreSQL has another way to say it")
+    token = store.leases.acquire(scope, "ann", 30.0).token
+
+    def no_page_more(conn, *_more):
+        conn.execute("PRAGMA max_page_count = 1")  # what is there stays; SQLite takes the present size for the limit
+
+    sa.event.listen(store.inventory._db.engine, "checkout", no_page_more)
+    long = "x" * 20_000
+    puts = [record(address, network, f"n{number}-{long}") for number in range(4)]
+    failed = Gate(store.inventory._together).run([lambda r=r: store.inventory.put(scope, token, r) for r in puts])
+    assert {str(exc) for exc in failed} == {str(failed[0])} and "the disk is full" in str(failed[0])
+    assert all(type(exc) is StoreUnavailable for exc in failed)
+    assert list(store.inventory.list(scope)) == []
