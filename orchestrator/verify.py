@@ -10,18 +10,17 @@ tries. Not here: judging latency or error rates (canaries), what to do about it.
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 from model.errors import DuoyunError, Interrupted, NotFound, RolloutFailed, Throttled, Transient, Unreachable
 from model.resources import LABEL_APP, LABEL_SERVICE, LABEL_SITE, KubernetesObject, Observed
 from model.spec.app import Application, HttpProbe, Runtime, Service
 from model.spec.fleet import Site
+from orchestrator.answers import NO_ROUTE, Answer, answered, get_url
 from orchestrator.patience import judge
 from orchestrator.remembering import Remembered
 from orchestrator.render import site_label
@@ -32,7 +31,6 @@ from probes.targets import Kind, ProbeTarget
 from providers.base import Call, Provider
 
 PROBES_VARIABLE = "DUOYUN_PROBES"
-_BODY_SHOWN = 200
 _WORKERS = 8
 
 
@@ -63,22 +61,6 @@ class VerifyPolicy:
     vantages: Vantages | None = None
     remembered: Remembered | None = None
     scope: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer: HTTP status (0: none came), the body's beginning, seconds it took."""
-
-    status: int
-    body: str
-    seconds: float
-    error: str = ""
-    outcome: Outcome = Outcome.ERROR
-
-    @property
-    def good(self) -> bool:
-        """As the kubelet judges an HTTP probe: 200 to 399."""
-        return 200 <= self.status < 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +219,7 @@ def _pod_targets(
             except (Throttled, Transient, Unreachable) as exc:
                 # It did not get as far as the pod, and says nothing about it.
                 return Answer(0, "", time.monotonic() - began_s, exc.summary)
-            return _answered(status, body, began_s)
+            return answered(status, body, began_s)
 
         return ask
 
@@ -250,11 +232,6 @@ def _near(name: str, address: str, port: int, path: str) -> ProbeTarget | None:
         return ProbeTarget(name, address, port, path, kind=Kind.HTTP) if address else None
     except ValueError:
         return None
-
-
-def _answered(status: int, body: bytes, began_s: float) -> Answer:
-    outcome = Outcome.OK if 200 <= status < 400 else Outcome.UNHEALTHY
-    return Answer(status, _shown(body), time.monotonic() - began_s, outcome=outcome)
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
@@ -272,46 +249,6 @@ def _vm_targets(service: Service, addresses: Sequence[str], port: int) -> list[_
         return lambda timeout_s: get_url(f"http://{host}:{port}{path}", own_s if timeout_s is None else timeout_s)
 
     return [_Target(f"VM {a}", asker(a), _near(f"VM {a}", a, port, path)) for a in sorted(addresses) if a]
-
-
-NO_ROUTE = "no connection"
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """What every client checks certificates with; reading the authorities takes 20 ms of CPU, once a question."""
-    return ssl.create_default_context()
-
-
-def get_url(url: str, timeout_s: float) -> Answer:
-    """One GET, no redirects followed, proxies of the environment ignored. error is NO_ROUTE where nothing was there to
-    refuse us (a timeout while connecting, no route): the caller may not be in that network."""
-    import httpx
-
-    began_s = time.monotonic()
-    try:
-        with (
-            httpx.Client(timeout=timeout_s, trust_env=False, verify=_tls()) as client,
-            client.stream("GET", url) as response,
-        ):
-            body = next(response.iter_bytes(_BODY_SHOWN * 4), b"")
-            return _answered(response.status_code, body, began_s)
-    except httpx.ConnectTimeout:
-        return Answer(0, "", time.monotonic() - began_s, NO_ROUTE, Outcome.TIMEOUT)
-    except httpx.ConnectError as exc:
-        refused = "refused" in str(exc).lower()
-        outcome = Outcome.REFUSED if refused else Outcome.ERROR
-        return Answer(0, "", time.monotonic() - began_s, "connection refused" if refused else NO_ROUTE, outcome)
-    except httpx.TimeoutException as exc:
-        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__, Outcome.TIMEOUT)
-    except (httpx.ReadError, httpx.WriteError, httpx.CloseError) as exc:
-        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__, Outcome.REFUSED)
-    except httpx.HTTPError as exc:
-        return Answer(0, "", time.monotonic() - began_s, type(exc).__name__, Outcome.UNHEALTHY)
-
-
-def _shown(body: bytes) -> str:
-    return " ".join(body[: _BODY_SHOWN * 4].decode(errors="replace").split())[:_BODY_SHOWN]
 
 
 def _ask_until_sure(

@@ -12,8 +12,9 @@ import pytest
 
 from cli.main import run
 from model.errors import UsageError
+from orchestrator.answers import Answer
 from orchestrator.vantages import VARIABLES, HubSettings, Vantages, listening, settings_from
-from orchestrator.verify import Answer, VerifyPolicy, _from_agents, _near
+from orchestrator.verify import VerifyPolicy, _from_agents, _near
 from probes.policy import Outcome, Vantage
 from tests.probes.pki import Authority
 

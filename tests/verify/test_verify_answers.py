@@ -17,6 +17,7 @@ from model.resources import Address, Instance, Kind, KubernetesObject, Observed
 from model.spec.app import Application
 from model.spec.fleet import Fleet, Site
 from orchestrator import verify
+from orchestrator.answers import NO_ROUTE, Answer
 from orchestrator.verify import VerifyPolicy, verify_instance, verify_service, verify_workload
 from providers.base import Call
 
@@ -211,7 +212,7 @@ def test_a_vm_that_refuses_has_failed_and_one_that_is_out_of_reach_is_unknown(mo
     legacy = application(port).service("legacy")
     with pytest.raises(RolloutFailed, match="connection refused"):
         verify_instance(legacy, instance("127.0.0.1"), Call(), QUICK)
-    unreached = verify.Answer(0, "", 1.0, verify.NO_ROUTE)
+    unreached = Answer(0, "", 1.0, NO_ROUTE)
     monkeypatch.setattr(verify, "get_url", lambda url, timeout_s: unreached)
     with pytest.raises(Unreachable, match="cannot be reached from here"):
         verify_instance(legacy, instance("10.255.255.1"), Call(), QUICK)
