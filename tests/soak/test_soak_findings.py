@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 import soak_faults
 import soak_world
+import sqlalchemy as sa
 from soak_checks import canaries_first, fenced, problems, reference
 from soak_hooks import Sites
 from soak_world import OPERATIONS
@@ -84,6 +85,33 @@ def test_a_full_disk_stops_a_release_and_undoes_nothing(paper_world, acted):
     assert [state for _, state in revisions(paper_world)] in ([RevisionState.INTERRUPTED], [RevisionState.RUNNING])
     assert acted("deploy") == soak_world.ENDED
     assert problems(paper_world, "deploy", reference(paper_world, "deploy")) == []
+
+
+def test_a_disk_that_is_full_when_the_way_back_begins_leaves_it_to_be_gone_on_with(paper_world, acted):
+    for operation in ("deploy", "update"):
+        assert acted(operation) == soak_world.ENDED
+    expected = reference(paper_world, "update")
+
+    def work():
+        sites, full = Sites(soak_world.nowhere), []
+        learn = sites.emit
+        sites.emit = lambda event: full.append(1) if event.kind == "rollback_started" else learn(event)
+
+        def no_page_more(conn, *_more):
+            if full:
+                conn.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size for the limit
+
+        sa.event.listen(sa.pool.Pool, "checkout", no_page_more)
+        soak_world.without_probes(partial(setattr, executing))
+        with paper_world.open("broken") as context, running(context, sites) as runner:
+            release(runner, make_plan(context))
+
+    notes = paper_world.folder / "notes.txt"
+    assert soak_world.spawn(notes, work).wait() == soak_world.REFUSED
+    assert "its roll-back stopped: " in notes.read_text() and "the disk is full" in notes.read_text()
+    assert revisions(paper_world)[-1][1] in (RevisionState.RUNNING, RevisionState.INTERRUPTED)
+    assert acted("broken") == soak_world.ENDED  # fails again, and is rolled back
+    assert problems(paper_world, "broken", expected) == []
 
 
 def test_a_broken_version_whose_release_died_while_waiting_for_it_is_not_taken_for_good(paper_world, acted):
