@@ -10,6 +10,7 @@ full vCPUs are not theirs for long); each Kubernetes node keeps a little back fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -68,12 +69,16 @@ def place(
     prices: LivePrices | None = None,
     work_limit: int | None = None,
     documents: Mapping[str, Document] | None = None,
+    replan: bool = False,
 ) -> Placement:
     """The placement, at list prices in the fleet's currency. current: what runs now, so that little moves.
 
+    replan, or a work_limit: all is searched, even where keeping what runs is good enough.
     The budget is left to the gate, which judges the whole plan and knows waivers. documents: for a conflict's lines.
     """
     problem = replace(build_problem(app, fleet, assumptions, current, prices), budget_per_hour=None, warn_per_hour=None)
+    if replan or work_limit is not None:
+        problem = replace(problem, current_gap=None)
     solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
     on_spot = replicas_on_spot(problem, solved.packing)
     services = tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services)
@@ -182,6 +187,7 @@ def build_problem(
         populations=populations(fleet),
         team_quotas=team_quotas(fleet, {s.team for s in app.spec.services}),
         current_pools=_current_pools(current, {s.id for s in sites}),
+        current_gap=current.gap if current is not None and math.isfinite(current.gap) else None,
         node_pools=dict(builder.node_pools()),
         room_at_run_time=capacity.room_at_run_time,
     )

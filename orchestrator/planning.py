@@ -133,6 +133,7 @@ def _placement(
         prices=loaded.prices,
         work_limit=work_limit,
         documents=loaded.documents,
+        replan=replan,
     )
 
 

@@ -250,6 +250,8 @@ class Problem:
     survive_node_loss: no single Kubernetes node carries all replicas of a service that has several.
     migration_cost_per_replica: what moving one replica, or starting one machine, must save per hour to be worth it;
     counts only where a current placement is given, and is never part of the cost shown.
+    current_gap: the gap of the placement that runs, as its answer said. Where keeping what need not move leaves a gap
+    that is not much larger, it is kept and nothing is searched (scheduler.replan); None: always search.
     max_moves: at most so many replicas arrive where none of their service was; None for no limit.
     budget_per_hour: a placement that costs more is none; warn_per_hour: one that costs more is warned of.
     node_headroom: share of each Kubernetes node's cpu and memory that is kept free.
@@ -272,6 +274,7 @@ class Problem:
     survive_node_loss: bool = True
     migration_cost_per_replica: float = 0.002
     current_pools: tuple[CurrentPool, ...] = ()
+    current_gap: float | None = None
     populations: tuple[Population, ...] = ()
     team_quotas: tuple[TeamQuota, ...] = ()
     max_moves: int | None = None

@@ -15,6 +15,9 @@ from model.spec.app import Application
 from orchestrator.load import Loaded, load
 from orchestrator.placing import PlacementUndecided, build_problem, place
 from scheduler.problem import INTERNET, Problem
+from scheduler.replan import MOST_SLIP, SLIP, allowed_gap
+from scheduler.solve import solve
+from scheduler.what_if import at_prices
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "miniprogram"
 
@@ -133,10 +136,60 @@ def test_the_example_is_placed_with_a_bound_and_all_rules(loaded: Loaded, placem
     assert {"data_residency", "external", "cost"} <= rules
 
 
-def test_placing_again_changes_nothing(loaded: Loaded, placement: Placement) -> None:
+class Searched(Exception):
+    """The whole search was begun."""
+
+
+@pytest.fixture
+def no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(_search: object) -> None:
+        raise Searched
+
+    monkeypatch.setattr("scheduler.solve.Search.run", begun)
+
+
+def with_replicas(app: Application, name: str, more: int) -> Application:
+    services = tuple(
+        s.model_copy(update={"replicas": s.replicas + more}) if s.name == name else s for s in app.spec.services
+    )
+    return app.model_copy(update={"spec": app.spec.model_copy(update={"services": services})})
+
+
+@pytest.mark.usefixtures("no_search")
+def test_placing_again_changes_nothing_and_searches_nothing(loaded: Loaded, placement: Placement) -> None:
     again = place(loaded.app, loaded.fleet, loaded.assumptions, placement)
     assert [(s.service, s.replicas) for s in again.services] == [(s.service, s.replicas) for s in placement.services]
     assert again.pools == placement.pools
+    assert again.lower_bound_per_hour <= again.cost.total_per_hour
+    assert again.gap <= allowed_gap(placement.gap, 0.01)
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_replica_more_moves_nothing_else(loaded: Loaded, placement: Placement) -> None:
+    app = with_replicas(loaded.app, "message-center", 1)
+    again = place(app, loaded.fleet, loaded.assumptions, placement)
+    before = {s.service: s.replicas for s in placement.services}
+    assert [s.service for s in again.services if s.replicas != before[s.service]] == ["message-center"]
+    assert sum(next(s for s in again.services if s.service == "message-center").replicas.values()) == 3
+    assert 0 < again.gap <= MOST_SLIP + 1e-6
+    assert place(app, loaded.fleet, loaded.assumptions, placement) == again
+
+
+@pytest.mark.usefixtures("no_search")
+def test_all_is_searched_where_asked_or_where_much_can_be_saved(loaded: Loaded, placement: Placement) -> None:
+    with pytest.raises(Searched):
+        place(loaded.app, loaded.fleet, loaded.assumptions, placement, replan=True)
+    with pytest.raises(Searched):
+        place(loaded.app, loaded.fleet, loaded.assumptions, placement, work_limit=400)
+    problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions, placement)
+    with pytest.raises(Searched):  # a cloud that much runs in became dear
+        solve(at_prices(problem, {"aws": 2.0}))
+
+
+def test_a_gap_grows_a_little_and_not_without_end() -> None:
+    assert allowed_gap(0.0, 0.005) == pytest.approx(SLIP + 0.005)
+    assert allowed_gap(MOST_SLIP - 0.001, 0.005) == MOST_SLIP
+    assert allowed_gap(0.09, 0.005) == 0.09
 
 
 def test_infeasible_is_an_error_with_the_conflict_and_the_way_out(loaded: Loaded) -> None:
