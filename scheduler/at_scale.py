@@ -8,17 +8,17 @@ moves counted.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from model.plan import Placement
-from scheduler.check import broken_rules, cost_of, preference_of, weight_of
+from model.plan import Cost, Placement
+from scheduler.check import broken_rules, cost_of, preference_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
 from scheduler.large import Large, LargeAnswer
 from scheduler.money import in_money, in_units, unit_of
 from scheduler.nodes import Complete
 from scheduler.problem import Problem
-from scheduler.stay import arrivals, moving_cost, place_beside, runs_mostly
+from scheduler.stay import arrivals, moving_charge, place_beside, runs_mostly
 from scheduler.verdicts import Solved, Undecided
 
 LARGE = 1_500  # services times sites from which on the methods for large problems are used
@@ -44,30 +44,47 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     large = Large.of(problem, eligibility)
     if large.impossible:
         return _stuck(unaware(problem), large.impossible_part())
-    candidates: list[Complete] = []
+    candidates: list[_Candidate] = []
     if runs_mostly(problem):
         kept = place_beside(problem, eligibility, large)
         if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
-            candidates.append(kept)
+            candidates.append(_Candidate.of(problem, kept))
     # Where not even the bound would save enough, nothing else is looked for.
-    if not candidates or large.bound < moving_cost(problem, candidates[0]) * (1 - WORTH_MOVING):
+    if not candidates or large.bound < candidates[0].moving * (1 - WORTH_MOVING):
         answer: LargeAnswer = large.place()
         done = answer.placement
         if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
-            candidates.append(done)
+            candidates.append(_Candidate.of(problem, done))
     if not candidates:
         what = "no placement was found that keeps every limit and quota, and none was excluded"
         return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.tightened() * unit), None
     # Of two that are about equally good the one that moves less: it comes first and must be beaten clearly.
     most = math.inf if problem.max_moves is None else problem.max_moves
-    candidates = [c for c in candidates if arrivals(problem, c) <= most] or candidates
+    candidates = [c for c in candidates if arrivals(problem, c.done) <= most] or candidates
     best = candidates[0]
-    if len(candidates) > 1 and moving_cost(problem, candidates[1]) < moving_cost(problem, best) * (1 - WORTH_MOVING):
+    if len(candidates) > 1 and candidates[1].moving < best.moving * (1 - WORTH_MOVING):
         best = candidates[1]
-    near = weight_of(problem, best.assignment, best.pools) <= large.bound * (1 + NEAR)
+    near = best.weight <= large.bound * (1 + NEAR)
     bound = large.bound if near else large.tightened()
-    best = best if unit == 1.0 else in_money(original, best)
+    if unit != 1.0:
+        best = _Candidate.of(original, in_money(original, best.done))
     return _solved(original, eligibility, best, bound * unit), None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A placement with what it costs: the bill; with preferences; and with the charge for what moves."""
+
+    done: Complete
+    cost: Cost
+    weight: float
+    moving: float
+
+    @classmethod
+    def of(cls, problem: Problem, done: Complete) -> _Candidate:
+        cost = cost_of(problem, done.assignment, done.pools)
+        weight = cost.total_per_hour + preference_of(problem, done.assignment)
+        return cls(done, cost, weight, weight + moving_charge(problem, done))
 
 
 def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:
@@ -93,8 +110,8 @@ def unaware(problem: Problem) -> Problem:
     return replace(problem, services=tuple(replace(s, current={}) for s in problem.services), current_pools=())
 
 
-def _solved(problem: Problem, eligibility: Eligibility, done: Complete, bound: float) -> Solved:
-    cost = cost_of(problem, done.assignment, done.pools)
+def _solved(problem: Problem, eligibility: Eligibility, best: _Candidate, bound: float) -> Solved:
+    done, cost = best.done, best.cost
     total, wishes = cost.total_per_hour, preference_of(problem, done.assignment)
     return Solved(
         placement=Placement(

@@ -87,10 +87,16 @@ class _Nodes:
         """sites x resources: the room that each keeps, as scheduler.check.spare_pod says."""
         most = np.zeros((len(self.problem.sites), DIMENSIONS))
         if self.problem.rollout_headroom:
-            for service, size in zip(self.problem.services, self.sizes, strict=True):
-                if service.surge and not service.dedicated:
-                    here = [self.site_number[i] for i, n in self.assignment.get(service.name, {}).items() if n]
-                    most[here] = np.maximum(most[here], size)
+            who = [
+                (self.site_number[site_id], i)
+                for i, service in enumerate(self.problem.services)
+                if service.surge and not service.dedicated
+                for site_id, n in self.assignment.get(service.name, {}).items()
+                if n
+            ]
+            if who:
+                here, row = np.array(who).T
+                np.maximum.at(most, here, self.sizes[row])
             most[:, [GPU, DISK]] = 0.0
             most[most[:, AMD64] > 0, ARM64] = 0.0
         return most

@@ -39,12 +39,16 @@ def arrivals(problem: Problem, done: Complete) -> int:
 
 def moving_cost(problem: Problem, done: Complete) -> float:
     """Cost per hour plus the charge for replicas and machines that are new."""
-    cost = weight_of(problem, done.assignment, done.pools)
+    return weight_of(problem, done.assignment, done.pools) + moving_charge(problem, done)
+
+
+def moving_charge(problem: Problem, done: Complete) -> float:
+    """What replicas and machines that are new must be worth per hour."""
     existing = {(p.site, p.instance_type, p.dedicated_to): p.count for p in problem.current_pools}
     started = sum(
         max(0, p.count - existing.get((p.site, p.instance_type, ""), 0)) for p in done.pools if not p.dedicated_to
     )
-    return cost + problem.migration_cost_per_replica * (arrivals(problem, done) + started)
+    return problem.migration_cost_per_replica * (arrivals(problem, done) + started)
 
 
 def place_beside(problem: Problem, eligibility: Eligibility, large: Large) -> Complete | None:

@@ -115,6 +115,8 @@ class EdgeCost:
 def edge_costs(problem: Problem, service: ServiceDemand, assignment: Assignment) -> list[EdgeCost]:
     """Cost of every edge of one service, per site that it runs in."""
     rows: list[EdgeCost] = []
+    if not service.edges:
+        return rows
     for site_id, count in sorted(assignment.get(service.name, {}).items()):
         region = problem.site_by_id[site_id].region
         for edge in service.edges:
