@@ -6,17 +6,18 @@ preferences alone; where a node is to carry three of a service and another one, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from model.rng import stream
 from scheduler.check import NodeLoad
+from scheduler.grid import Floats, Ints
 from scheduler.problem import Problem, SiteOffer
-from scheduler.run_time import Floats
-from scheduler.sizes import node_cap, room, size_of
+from scheduler.sizes import DIMENSIONS, node_cap, room, size_of
 
 MOST_ROUNDS = 3
+WORTH = 1e-9
 
 
 def levelled(
@@ -35,89 +36,123 @@ def levelled(
         if not any(improved):
             break
     return [
-        NodeLoad(site=load.site, instance_type=load.instance_type, pods={n: c for n, c in sorted(pods.items()) if c})
-        for load, pods in zip(loads, site.pods, strict=True)
+        NodeLoad(
+            site=load.site,
+            instance_type=load.instance_type,
+            pods={site.names[i]: int(row[i]) for i in np.flatnonzero(row).tolist()},
+        )
+        for load, row in zip(loads, site.on, strict=True)
     ]
 
 
 class _Site:
+    """on: nodes x services (by name), how many pods."""
+
     def __init__(self, problem: Problem, offer: SiteOffer, loads: Sequence[NodeLoad], spare: Sequence[int]) -> None:
         offers = {t.name: t for t in offer.types}
-        self.pods = [dict(load.pods) for load in loads]
-        names = sorted({name for pods in self.pods for name in pods})
-        services = {name: problem.service_by_name[name] for name in names}
-        self.size: dict[str, Floats] = {name: np.array(size_of(s), float) for name, s in services.items()}
-        self.cap = {name: node_cap(problem, s) for name, s in services.items()}
+        self.names = sorted({name for load in loads for name in load.pods})
+        self.place = {name: i for i, name in enumerate(self.names)}
+        services = [problem.service_by_name[name] for name in self.names]
         tied = {r.service for s in problem.services for r in s.apart} | {s.name for s in problem.services if s.apart}
-        self.still = {name for name in names if name in tied or services[name].max_spot_share > 0}
-        self.free = np.array([room(problem, offers[load.instance_type]) for load in loads], float)
-        for node, pods in enumerate(self.pods):
-            for name, count in pods.items():
-                self.free[node] -= self.size[name] * count
-        keeps = np.flatnonzero((self.free >= np.array(spare)).all(axis=1))
+        self.moves = np.array([s.name not in tied and s.max_spot_share <= 0 for s in services], bool)
+        self.cap = np.array([node_cap(problem, s) for s in services], np.int64)
+        self.on = np.zeros((len(loads), len(services)), np.int64)
+        for node, load in enumerate(loads):
+            for name, count in load.pods.items():
+                self.on[node, self.place[name]] = count
+        sizes = np.array([size_of(s) for s in services], float).reshape(len(services), DIMENSIONS)
+        free = np.array([room(problem, offers[load.instance_type]) for load in loads], float) - self.on @ sizes
+        keeps = np.flatnonzero((free >= np.array(spare)).all(axis=1))
         if len(keeps):
-            self.free[keeps[0]] -= np.array(spare, float)
-
-    def counts(self, name: str) -> list[int]:
-        return [pods[name] for pods in self.pods if pods.get(name)]
+            free[keeps[0]] -= np.array(spare, float)
+        asked = sizes.any(axis=0)
+        self.size, self.free = sizes[:, asked], free[:, asked]
+        self.sums = _Sums(self.on)
+        self.others = [np.flatnonzero((row > 0) & self.moves) for row in self.on]  # what may leave each node
 
     def uneven(self) -> list[str]:
         """Services with unequal counts, the most unequal first."""
-        rows = [(-_unevenness(self.counts(name)), name) for name in self.size if name not in self.still]
+        worst = self.sums.unevenness()
+        rows = [(-float(worst[i]), name) for i, name in enumerate(self.names) if self.moves[i]]
         return [name for worst, name in sorted(rows) if worst < 0]
 
     def improve(self, name: str) -> bool:
         """Exchanges while it makes the counts more equal; whether it did."""
         done = False
-        while any(self._exchange(name, src, dst) for src, dst in self._ways(name)):
+        while self._exchange(self.place[name]):
             done = True
         return done
 
-    def _ways(self, name: str) -> Iterator[tuple[int, int]]:
-        """From the nodes with most of it (or the last one) to the others, first those that carry it."""
-        on = [node for node, pods in enumerate(self.pods) if pods.get(name)]
-        every = [node for node, pods in enumerate(self.pods) if pods]
-        for src in sorted(on, key=lambda node: (-self.pods[node][name], node)):
-            for dst in sorted(every, key=lambda node: (node not in on, self.pods[node].get(name, 0), node)):
-                if src != dst and self.pods[dst].get(name, 0) < self.cap[name]:
-                    yield src, dst
-
-    def _exchange(self, name: str, src: int, dst: int) -> bool:
-        """One pod of it from src to dst, for one of another service if need be."""
-        gain = self._gain(name, src, dst)
-        if gain <= 0:
-            return False
-        mine = self.size[name]
-        if (self.free[dst] >= mine).all():
-            self._move(name, src, dst)
-            return True
-        for other in sorted(self.pods[dst]):
-            if other == name or other in self.still or not self.pods[dst][other]:
-                continue
-            theirs = self.size[other]
-            fits = (self.free[dst] + theirs >= mine).all() and (self.free[src] + mine >= theirs).all()
-            if fits and self.pods[src].get(other, 0) < self.cap[other] and gain + self._gain(other, dst, src) > 1e-9:
-                self._move(name, src, dst)
-                self._move(other, dst, src)
+    def _exchange(self, mine: int) -> bool:
+        """One pod of it to another node, for one of another service if need be: from the nodes with most of it (or
+        the last one) to the others, first those that carry it."""
+        count = self.on[:, mine]
+        nodes = np.arange(len(count))
+        targets = np.lexsort((nodes, count, count == 0))
+        targets = targets[self.on.any(axis=1)[targets] & (count[targets] < self.cap[mine])]
+        sources = np.lexsort((nodes, -count))[: int(np.count_nonzero(count))]
+        for src in sources.tolist():
+            gain = self.sums.gain(mine, count[src], count[targets])
+            better = (gain > 0) & (targets != src)
+            if better.any() and self._from(mine, src, targets[better], gain[better]):
                 return True
         return False
 
-    def _gain(self, name: str, src: int, dst: int) -> float:
-        before = self.counts(name)
-        after = [
-            pods.get(name, 0) + (1 if node == dst else -1 if node == src else 0) for node, pods in enumerate(self.pods)
-        ]
-        return _unevenness(before) - _unevenness([count for count in after if count])
+    def _from(self, mine: int, src: int, targets: Ints, gain: Floats) -> bool:
+        """To the first of these nodes that takes it."""
+        size = self.size[mine]
+        direct = np.flatnonzero((self.free[targets] >= size).all(axis=1))
+        first = int(direct[0]) if len(direct) else len(targets)
+        candidates = [self.others[node] for node in targets[:first].tolist()]  # for nodes that need one in return
+        at = np.repeat(np.arange(first), [len(c) for c in candidates])
+        if len(at):
+            other = np.concatenate(candidates)
+            back, there = self.on[src, other], self.on[targets[at], other]
+            able = (gain[at] + self.sums.gain(other, there, back) > WORTH) & (back < self.cap[other]) & (other != mine)
+            at, other = at[able], other[able]
+            theirs = self.size[other]
+            fits = (self.free[targets[at]] + theirs >= size).all(axis=1)
+            fits &= (self.free[src] + size >= theirs).all(axis=1)
+            found = np.flatnonzero(fits)
+            if len(found):
+                dst = int(targets[at[found[0]]])
+                self._move(mine, src, dst)
+                self._move(int(other[found[0]]), dst, src)
+                return True
+        if first == len(targets):
+            return False
+        self._move(mine, src, int(targets[first]))
+        return True
 
-    def _move(self, name: str, src: int, dst: int) -> None:
-        self.pods[src][name] -= 1
-        self.pods[dst][name] = self.pods[dst].get(name, 0) + 1
-        if not self.pods[src][name]:
-            del self.pods[src][name]
-        self.free[src] += self.size[name]
-        self.free[dst] -= self.size[name]
+    def _move(self, service: int, src: int, dst: int) -> None:
+        self.sums.move(service, int(self.on[src, service]), int(self.on[dst, service]))
+        self.on[src, service] -= 1
+        self.on[dst, service] += 1
+        self.free[src] += self.size[service]
+        self.free[dst] -= self.size[service]
+        for node in (src, dst):
+            self.others[node] = np.flatnonzero((self.on[node] > 0) & self.moves)
 
 
-def _unevenness(counts: Sequence[int]) -> float:
-    """Sum of squared differences from the mean of the nodes that carry any."""
-    return sum(c * c for c in counts) - sum(counts) ** 2 / len(counts) if counts else 0.0
+class _Sums:
+    """Per service: pods, their squares summed over nodes, and nodes that carry any."""
+
+    def __init__(self, on: Ints) -> None:
+        self.pods = on.sum(axis=0).astype(float)
+        self.squares = (on * on).sum(axis=0).astype(float)
+        self.nodes = (on > 0).sum(axis=0).astype(float)
+
+    def unevenness(self) -> Floats:
+        """Sum of squared differences from the mean of the nodes that carry any."""
+        return np.asarray(self.squares - self.pods**2 / np.maximum(self.nodes, 1.0))
+
+    def gain(self, service: int | Ints, src: Ints, dst: Ints) -> Floats:
+        """By how much less uneven it gets where a node with src pods gives one to a node with dst."""
+        squares, nodes, total = self.squares[service], self.nodes[service], self.pods[service] ** 2
+        after = squares - 2 * src + 2 * dst + 2
+        carry = nodes - (src == 1) + (dst == 0)
+        return np.asarray((squares - total / nodes) - (after - total / carry))
+
+    def move(self, service: int, src: int, dst: int) -> None:
+        self.squares[service] += 2 * dst + 2 - 2 * src
+        self.nodes[service] += (dst == 0) - (src == 1)
