@@ -14,9 +14,11 @@ pending among those is told as a warning, and no machine is bought: it would tak
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -112,18 +114,28 @@ class Site:
         """Whether every node has a pool of its own."""
         return len(set(self.keys())) == len(self.loads)
 
-    def pending(self, order: Mapping[str, int]) -> dict[str, int]:
-        """What stays pending in the worst of the orders, by service: the most of any of them."""
+    def pending(self, order: Mapping[str, int], enough: float = math.inf) -> dict[str, int]:
+        """What stays pending in the worst of the orders, by service: the most of any of them.
+
+        enough: with so many, the orders that are left are not tried.
+        """
         release, worst = self.deployments(order), Counter[str]()
-        worst |= Counter(in_turn(Nodes(self.rooms()), release))
+        for replay in self._orders(release):
+            worst |= Counter(replay(Nodes(self.rooms())))
+            if worst.total() >= enough:
+                break
+        return dict(worst)
+
+    def _orders(self, release: Sequence[Pods]) -> Iterator[Callable[[Nodes], dict[str, int]]]:
+        """The release's; and where there is a choice of nodes, services shuffled, and pods."""
+        yield lambda nodes: in_turn(nodes, release)
         for number in range(SHUFFLED if len(self.loads) > 1 else 0):
             rng = stream(number, "held at run time", self.offer.id)
             shuffled = list(release)
             rng.shuffle(shuffled)
-            worst |= Counter(in_turn(Nodes(self.rooms()), shuffled, rng))
+            yield partial(in_turn, deployments=shuffled, rng=rng)
         if len(self.loads) > 1:
-            worst |= Counter(mixed(Nodes(self.rooms()), release, stream(0, "pods at run time", self.offer.id)))
-        return dict(worst)
+            yield partial(mixed, deployments=release, rng=stream(0, "pods at run time", self.offer.id))
 
 
 def seen_size(service: ServiceDemand) -> Floats:
@@ -209,7 +221,8 @@ def _in_site(
     for attempt in range(ATTEMPTS if site.exact() else 1):
         loads = _levelled(problem, site, placement, attempt) if site.exact() else site.loads
         rest = [load for load in packing if load.site != site.offer.id]
-        state = _State(placement, [*rest, *loads], replace(site, loads=loads).pending(order))
+        enough = math.inf if best is None else best.rank[0]  # an attempt that leaves as many is no better
+        state = _State(placement, [*rest, *loads], replace(site, loads=loads).pending(order, enough))
         best = state if best is None or state.rank < best.rank else best
         if not best.pending:
             return best

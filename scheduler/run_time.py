@@ -104,27 +104,40 @@ class Nodes:
         Equal scores: any node, the first where there is no rng.
         """
         mine = self.carried.setdefault(pods.name, np.zeros(len(self.rooms), np.int64))
-        fits = ~self.gone & (self.used + pods.size <= self.rooms + 1e-9).all(axis=1)
-        base = resource_score(self.rooms, self.used + pods.size)
+        fits = ~self.gone & (mine < pods.most) & (self.used + pods.size <= self.rooms + 1e-9).all(axis=1)
+        able = np.flatnonzero(fits)
         bound: list[int] = []
-        while len(bound) < count:
-            able = np.flatnonzero(fits & (mine < pods.most))
-            if not len(able):
-                break
-            total = base[able] + SPREAD_WEIGHT * spread_score(mine[able], pods.max_skew)
-            total += AFFINITY_WEIGHT * affinity_score(pods.weights[able])
-            best = able[total == total.max()]
-            node = int(best[0] if rng is None or len(best) == 1 else rng.choice(best.tolist()))
-            self.bind(pods, node)
-            bound.append(node)
-            one = slice(node, node + 1)
-            fits[node] = bool((self.used[node] + pods.size <= self.rooms[node] + 1e-9).all())
-            base[node] = resource_score(self.rooms[one], self.used[one] + pods.size)[0]
+        if not count or not len(able):
+            return bound
+        base = resource_score(self.rooms[able], self.used[able] + pods.size)
+        while len(able):
+            fixed = base + AFFINITY_WEIGHT * affinity_score(pods.weights[able])
+            raw = skewed(mine[able], pods.max_skew)
+            while True:
+                total = fixed + SPREAD_WEIGHT * spread_of(raw)
+                at = int(total.argmax())
+                if rng is not None:
+                    best = np.flatnonzero(total == total[at])
+                    at = int(best[0]) if len(best) == 1 else rng.choice(best.tolist())
+                node = int(able[at])
+                self.bind(pods, node)
+                bound.append(node)
+                if len(bound) == count:
+                    return bound
+                if mine[node] >= pods.most or (self.used[node] + pods.size > self.rooms[node] + 1e-9).any():
+                    able, base = np.delete(able, at), np.delete(base, at)
+                    break
+                score = resource_score_of(self.rooms[node], self.used[node] + pods.size)
+                fixed[at] += score - base[at]
+                base[at] = score
+                raw[at] = math.floor(int(mine[node]) * math.log(len(able) + 2) + (pods.max_skew - 1) + 0.5)
         return bound
 
     def bind(self, pods: Pods, node: int) -> None:
         self.used[node] += pods.size
-        self.carried.setdefault(pods.name, np.zeros(len(self.rooms), np.int64))[node] += 1
+        if pods.name not in self.carried:
+            self.carried[pods.name] = np.zeros(len(self.rooms), np.int64)
+        self.carried[pods.name][node] += 1
 
     def end(self, pods: Pods, node: int) -> None:
         """One of its pods there ends."""
@@ -149,12 +162,31 @@ def resource_score(rooms: Floats, used: Floats) -> Floats:
     return np.asarray(least + balanced)
 
 
+def resource_score_of(room: Floats, used: Floats) -> float:
+    """The same of one node: what changes when a pod is bound."""
+    least, shares = 0, []
+    for have, taken in zip(room[:2].tolist(), used[:2].tolist(), strict=True):
+        most = max(have, 1.0)
+        least += math.floor((have - taken) * FULL / most)
+        shares.append(taken / most)
+    return math.floor(least / 2) + math.floor((1.0 - abs(shares[0] - shares[1]) / 2) * FULL)
+
+
 def spread_score(counts: NDArray[np.int64] | Floats, max_skew: int = 1) -> Floats:
     """PodTopologySpread over nodes: the fewer pods of the service a node has, the better; 0 to 100."""
-    raw = np.floor(counts * math.log(len(counts) + 2) + (max_skew - 1) + 0.5)
-    most, least = raw.max(), raw.min()
+    return spread_of(skewed(counts, max_skew))
+
+
+def skewed(counts: NDArray[np.int64] | Floats, max_skew: int) -> Floats:
+    """What the plugin adds up for each node that a pod may go to, before it is a score."""
+    return np.asarray(np.floor(counts * math.log(len(counts) + 2) + (max_skew - 1) + 0.5))
+
+
+def spread_of(raw: Floats) -> Floats:
+    """That as a score."""
+    most, least = float(raw.max()), float(raw.min())
     if most == 0:
-        return np.full(len(counts), float(FULL))
+        return np.full(len(raw), float(FULL))
     return np.asarray(np.floor(FULL * (most + least - raw) / most))
 
 
