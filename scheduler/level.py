@@ -89,11 +89,11 @@ class _Site:
         count = self.on[:, mine]
         nodes = np.arange(len(count))
         targets = np.lexsort((nodes, count, count == 0))
-        targets = targets[self.on.any(axis=1)[targets] & (count[targets] < self.cap[mine])]
+        targets = targets[(self.on.sum(axis=1) > 0)[targets] & (count[targets] < self.cap[mine])]
         sources = np.lexsort((nodes, -count))[: int(np.count_nonzero(count))]
         for src in sources.tolist():
             gain = self.sums.gain(mine, count[src], count[targets])
-            better = (gain > 0) & (targets != src)
+            better = np.asarray((gain > 0) & (targets != src))
             if better.any() and self._from(mine, src, targets[better], gain[better]):
                 return True
         return False

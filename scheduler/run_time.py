@@ -20,11 +20,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Vector = TypeVar("Vector", Floats, NDArray[np.int64])
 FULL = 100
 AFFINITY_WEIGHT = SPREAD_WEIGHT = 2
 STRONGEST_STEP = 100.0  # points of score that one pod more of the service takes from a node, at most
@@ -125,7 +127,7 @@ class Nodes:
                 if len(bound) == count:
                     return bound
                 if mine[node] >= pods.most or (self.used[node] + pods.size > self.rooms[node] + 1e-9).any():
-                    able, base = np.delete(able, at), np.delete(base, at)
+                    able, base = without(able, at), without(base, at)
                     break
                 score = resource_score_of(self.rooms[node], self.used[node] + pods.size)
                 fixed[at] += score - base[at]
@@ -153,11 +155,17 @@ class Nodes:
         return lost
 
 
+def without(values: Vector, at: int) -> Vector:
+    """The same but for that one; several times as fast as numpy's delete."""
+    return np.concatenate([values[:at], values[at + 1 :]])
+
+
 def resource_score(rooms: Floats, used: Floats) -> Floats:
     """LeastAllocated and BalancedAllocation of cpu and memory, 0 to 100 each, with the pod on the node."""
     have = np.maximum(rooms[:, :2], 1.0)
     share = used[:, :2] / have
-    least = np.floor(np.floor((rooms[:, :2] - used[:, :2]) * FULL / have).sum(axis=1) / 2)
+    each = np.floor((rooms[:, :2] - used[:, :2]) * FULL / have)
+    least = np.floor((each[:, 0] + each[:, 1]) / 2)
     balanced = np.floor((1.0 - np.abs(share[:, 0] - share[:, 1]) / 2) * FULL)
     return np.asarray(least + balanced)
 
@@ -169,7 +177,7 @@ def resource_score_of(room: Floats, used: Floats) -> float:
         most = max(have, 1.0)
         least += math.floor((have - taken) * FULL / most)
         shares.append(taken / most)
-    return math.floor(least / 2) + math.floor((1.0 - abs(shares[0] - shares[1]) / 2) * FULL)
+    return float(math.floor(least / 2) + math.floor((1.0 - abs(shares[0] - shares[1]) / 2) * FULL))
 
 
 def spread_score(counts: NDArray[np.int64] | Floats, max_skew: int = 1) -> Floats:
