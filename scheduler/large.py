@@ -21,8 +21,9 @@ from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
 from scheduler.check import NodeLoad
 from scheduler.choose import choose_places, mend_reach, reaches
 from scheduler.columns import Columns, combined
-from scheduler.consolidate import consolidate, estimate, opening, spare_size, split_zones, spread_kept
+from scheduler.consolidate import consolidate, estimate, opening, split_zones, spread_kept
 from scheduler.eligibility import Eligibility
+from scheduler.filled import packed_zones
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
 from scheduler.openings import bound_with_rooms, rooms_for_updates
@@ -39,7 +40,6 @@ from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
 from scheduler.rebalance import rebalanced
 from scheduler.shares import Shares
-from scheduler.site_packing import pack_site
 from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
@@ -275,19 +275,13 @@ def _kept(model: Model, counts: Floats) -> bool:
 def assemble(model: Model, counts: Floats) -> tuple[Complete | None, list[int]]:
     """Zones, nodes and machines for replicas per place. The second: places whose limits or quotas are exceeded."""
     grid = model.grid
-    zoned = split_zones(grid, model.spreads, counts)
+    zoned, nodes_of = packed_zones(grid, model.kinds, split_zones(grid, model.spreads, counts))
     loads: list[NodeLoad] = []
     machines: dict[str, float] = {}
     vcpu: dict[str, float] = {}
     dedicated: dict[tuple[str, str, str], int] = {}
 
-    def pack(zone: tuple[int, int]) -> list[Load] | None:
-        k, z = zone
-        mine = zoned[k][:, z]
-        return pack_site(grid, grid.places[k], model.kinds[k], mine, spare_size(grid, mine))
-
-    zones = [(k, z) for k, place in enumerate(grid.places) for z in range(len(place.sites))]
-    for (k, z), packed in zip(zones, side_by_side(pack, zones), strict=True):
+    for (k, z), packed in sorted(nodes_of.items()):
         if packed is None:
             return None, []
         place, site = grid.places[k], grid.places[k].sites[z]
