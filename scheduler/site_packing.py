@@ -14,12 +14,14 @@ import numpy as np
 from scheduler.bulk import SPARE, Load, Packer, Pods
 from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, mix_prices
-from scheduler.sizes import DIMENSIONS
-from scheduler.whole import SLACKS, Exchange, rounded_mix, types_of, whole_mix
+from scheduler.sizes import CPU, DIMENSIONS, DISK, GPU, MEMORY
+from scheduler.whole import Exchange, rounded_mix, types_of, whole_mix
 
 REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
 FEW_REPAIRS = 12  # where most of the nodes exist and are well filled, or other machines are tried after it
 MANY_MACHINES = 150  # from which on a machine more of each type is as good as the cheapest whole ones
+SLACKS = (0.002, 0.004, 0.006, 0.014, 0.03)  # room beyond what the pods ask for, one try after the other
+COARSE_STEPS = 2  # the program that buys whole machines knows proportions of cpu and memory in steps of 2^(1/2)
 CHEAPER = 1e-6  # what other machines must save per hour to be tried
 
 
@@ -70,16 +72,19 @@ def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Fl
     least_price = packer.prices.cost + (packer.known[SPARE].worth if spare.any() else 0.0)
     limits = (paid - CHEAPER, many, vcpu if place.region in grid.problem.region_quota_vcpu else math.inf)
     least = max(math.ceil(pods.total / pods.cap) for pods in packer.known.values())
+    many_machines = packer.prices.machines.sum() > MANY_MACHINES
+    coarse = coarser(packer.kinds, demand)
     for slack in SLACKS:
         if least_price * (1.0 + slack) >= limits[0]:
             return
-        if packer.prices.machines.sum() > MANY_MACHINES:
+        if many_machines:
             mix = rounded_mix(place, packer.kinds, demand, slack, limits)
         else:
-            mix = whole_mix(place, packer.kinds, demand, spare, slack, least, limits)
+            mix = whole_mix(place, coarse, demand_in(coarse, demand), spare, slack, least, limits)
         if mix is None:
             return
-        prices = replace(packer.prices, machines=mix.machines.astype(float), shares=mix.shares)
+        shares = mix.shares if many_machines else mix.shares[coarse.kind]
+        prices = replace(packer.prices, machines=mix.machines.astype(float), shares=shares)
         other = Packer(grid, place, packer.kinds, prices)
         waiting = [
             pods for i in np.flatnonzero((counts > 0) & ~grid.dedicated) for pods in other.pods(int(i), int(counts[i]))
@@ -89,6 +94,22 @@ def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Fl
         if _exchanged(other, waiting, types_of(mix.machines.tolist(), place.prices)):
             packer.loads = other.loads
             return
+
+
+def coarser(kinds: Kinds, demand: Floats) -> Kinds:
+    """Kinds of kinds (kind: per kind): of nearly one proportion of memory to cpu, and fit for the same types. A program
+    with a quarter as many columns, whose answers are answers for the finer kinds, too: each is shared out alike."""
+    steps = np.round(COARSE_STEPS * np.log2(np.maximum(demand[:, MEMORY], 1.0) / np.maximum(demand[:, CPU], 1.0)))
+    keys = np.column_stack([steps, demand[:, GPU] > 0, demand[:, DISK] > 0, kinds.fits])
+    rows, which = np.unique(keys, axis=0, return_inverse=True)
+    return Kinds(which.reshape(-1), len(rows), np.ascontiguousarray(rows[:, 3:]))
+
+
+def demand_in(coarse: Kinds, demand: Floats) -> Floats:
+    """The demand of finer kinds summed up per coarse one."""
+    sums = np.zeros((coarse.count, DIMENSIONS))
+    np.add.at(sums, coarse.kind, demand)
+    return sums
 
 
 def _exchanged(packer: Packer, waiting: list[Pods], kinds: list[int]) -> bool:

@@ -21,7 +21,6 @@ from scheduler.highs import MixedIntegerModel, solve_model
 from scheduler.prices import Kinds, mix_prices
 from scheduler.sizes import DIMENSIONS
 
-SLACKS = (0.002, 0.006, 0.014, 0.03)  # room beyond what the pods ask for, one try after the other
 MIX_NODES = 20  # branch-and-bound nodes for the machines of a zone
 MIX_GAP = 2e-3
 PATIENCE = 250  # exchanges without a gain after which a try is given up
