@@ -21,6 +21,8 @@ REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
 FEW_REPAIRS = 12  # where most of the nodes exist and are well filled, or other machines are tried after it
 MANY_MACHINES = 150  # from which on a machine more of each type is as good as the cheapest whole ones
 SLACKS = (0.002, 0.004, 0.006, 0.014, 0.03)  # room beyond what the pods ask for, one try after the other
+SURE = 2  # tries of which a fit is hardly ever dearer than nodes that were improved one by one
+SMALL = 20  # nodes up to which these are improved before anything else
 COARSE_STEPS = 2  # the program that buys whole machines knows proportions of cpu and memory in steps of 2^(1/2)
 CHEAPER = 1e-6  # what other machines must save per hour to be tried
 
@@ -57,14 +59,16 @@ def pack_site(
     packer.downsize(rest)
     packer.loads = [load for load in packer.loads if load.pods] + rest
     whole = not existing and not packer.strangers and not grid.problem.spare_node_per_pool
-    packer.improve(FEW_REPAIRS if existing or whole else REPAIRS)
-    if whole:
-        _on_whole_machines(packer, demand, counts, spare)
+    first = SURE if whole and len(packer.loads) > SMALL else 0
+    if not (first and _on_whole_machines(packer, demand, counts, spare, SLACKS[:first])):
+        packer.improve(FEW_REPAIRS if existing or whole else REPAIRS)
+        if whole:
+            _on_whole_machines(packer, demand, counts, spare, SLACKS[first:])
     return packer.loads
 
 
-def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats) -> None:
-    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit."""
+def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats, slacks: Sequence[float]) -> bool:
+    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit; whether."""
     grid, place = packer.grid, packer.place
     paid = sum(float(place.prices[load.kind]) for load in packer.loads)
     many = math.inf if place.sites[0].max_machines is None else len(packer.loads)
@@ -74,15 +78,15 @@ def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Fl
     least = max(math.ceil(pods.total / pods.cap) for pods in packer.known.values())
     many_machines = packer.prices.machines.sum() > MANY_MACHINES
     coarse = coarser(packer.kinds, demand)
-    for slack in SLACKS:
+    for slack in slacks:
         if least_price * (1.0 + slack) >= limits[0]:
-            return
+            return False
         if many_machines:
             mix = rounded_mix(place, packer.kinds, demand, slack, limits)
         else:
             mix = whole_mix(place, coarse, demand_in(coarse, demand), spare, slack, least, limits)
         if mix is None:
-            return
+            return False
         shares = mix.shares if many_machines else mix.shares[coarse.kind]
         prices = replace(packer.prices, machines=mix.machines.astype(float), shares=shares)
         other = Packer(grid, place, packer.kinds, prices)
@@ -93,7 +97,8 @@ def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Fl
             waiting.append(other.spare(spare))
         if _exchanged(other, waiting, types_of(mix.machines.tolist(), place.prices)):
             packer.loads = other.loads
-            return
+            return True
+    return False
 
 
 def coarser(kinds: Kinds, demand: Floats) -> Kinds:
