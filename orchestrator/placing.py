@@ -29,9 +29,10 @@ from orchestrator.machines import existing_node, offer_name, on_spot_offer, repl
 from orchestrator.makeable import refuse_what_cannot_be_made
 from orchestrator.registry import CLOUDS
 from orchestrator.spec_lines import Lines
-from orchestrator.ties import named
+from orchestrator.ties import former_nodes, named
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
+from scheduler.former import kept_nodes
 from scheduler.infeasible import Conflict, Relaxation, advice
 from scheduler.problem import (
     INTERNET,
@@ -80,6 +81,8 @@ def place(
     if replan or work_limit is not None:
         problem = replace(problem, current_gap=None)
     solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
+    if current is not None:
+        solved = kept_nodes(problem, solved, former_nodes(current, solved.placement.pools))
     on_spot = replicas_on_spot(problem, solved.packing)
     services = tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services)
     placement = named(replace(solved.placement, services=services, warnings=solved.warnings))

@@ -5,7 +5,7 @@ Callers: desired (node pools, Deployments), placing. What is preferred and how s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model.plan import Placement, PoolChoice, ServicePlacement, Terms
@@ -43,13 +43,7 @@ def named(placement: Placement) -> Placement:
 
     Node pools of one type in one site are numbered through, those of reserved machines first.
     """
-    first: dict[tuple[str, str], tuple[str, int]] = {}
-    taken: dict[tuple[str, str], int] = {}
-    for pool in sorted((p for p in placement.pools if not p.dedicated_to), key=_reserved_first):
-        machine = machine_of(pool)
-        known = (machine.site, _machine(machine))
-        first[pool.site, pool.instance_type] = (known[1], taken.get(known, 0))
-        taken[known] = taken.get(known, 0) + pool.node_pools
+    first = _numbered(placement.pools)
 
     def key(site: str, old: str) -> str:
         name, _, index = old.rpartition("#")
@@ -63,6 +57,40 @@ def named(placement: Placement) -> Placement:
     return replace(
         placement, pools=tuple(map(machine_of, placement.pools)), services=tuple(map(row, placement.services))
     )
+
+
+def former_nodes(current: Placement, pools: Sequence[PoolChoice]) -> dict[str, dict[str, dict[str, int]]]:
+    """What the nodes of the placement that is deployed carry: service -> site -> node pool -> replicas.
+
+    pools: the scheduler's own, of the placement to be; node pools are called as it calls them, and those that are no
+    longer made are left out.
+    """
+    first = _numbered(pools)
+    keys: dict[tuple[str, str], str] = {}
+    for pool in pools:
+        if not pool.dedicated_to:
+            name, start = first[pool.site, pool.instance_type]
+            for index in range(pool.node_pools):
+                keys[pool.site, pool_key(name, start + index)] = pool_key(pool.instance_type, index)
+    return {
+        row.service: {
+            site: {keys[site, key]: n for key, n in counts.items() if (site, key) in keys}
+            for site, counts in row.nodes.items()
+        }
+        for row in current.services
+    }
+
+
+def _numbered(pools: Iterable[PoolChoice]) -> dict[tuple[str, str], tuple[str, int]]:
+    """(site, the scheduler's machine) -> (the machine's own name, the number of its first node pool)."""
+    first: dict[tuple[str, str], tuple[str, int]] = {}
+    taken: dict[tuple[str, str], int] = {}
+    for pool in sorted((p for p in pools if not p.dedicated_to), key=_reserved_first):
+        machine = machine_of(pool)
+        known = (machine.site, _machine(machine))
+        first[pool.site, pool.instance_type] = (known[1], taken.get(known, 0))
+        taken[known] = taken.get(known, 0) + pool.node_pools
+    return first
 
 
 def _machine(pool: PoolChoice) -> str:

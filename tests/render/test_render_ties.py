@@ -10,7 +10,7 @@ from model.resources import LABEL_POOL
 from model.spec.app import Application
 from model.spec.fleet import Fleet, Site
 from orchestrator.render import render_service
-from orchestrator.ties import PlannedNodes, made_pools, named
+from orchestrator.ties import PlannedNodes, former_nodes, made_pools, named
 from sandbox.kubernetes.controllers.fit import Slot, choose
 
 HERE = "aws-cn/cn-north-1a"
@@ -66,6 +66,12 @@ def test_reserved_machines_and_bought_ones_of_a_type_are_numbered_through() -> N
         ("c6i.large#1", 1),
         ("c6i.large#2", 1),
     ]
+
+
+def test_what_ran_before_is_told_in_the_schedulers_words_without_pools_that_are_no_more() -> None:
+    before = placement({"c6i.large#0": 1, "c6i.large#1": 2, "c6i.large#2": 3, "ip-1#0": 4, "gone#0": 1})
+    now = (pool("c6i.large", 1, 1), pool("c6i.large (reserved)", 1, 1), pool("node ip-1", 1, 1))
+    assert former_nodes(before, now)["web"][HERE] == {"c6i.large (reserved)#0": 1, "c6i.large#0": 2, "node ip-1#0": 4}
 
 
 def test_a_node_that_is_there_is_preferred_by_its_name(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.scheduling.replay import replay
 from scheduler.check import broken_rules
+from scheduler.former import kept_nodes
 from scheduler.held import split_pools
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.run_time import Nodes, Pods, affinity_score, resource_score, spread_score, ties, update
@@ -159,3 +160,35 @@ def test_of_small_problems_no_pod_stays_pending_or_the_answer_says_so(seed: int)
     if not verdict.warnings:
         assert [o.release for o in outcomes] == [0, 0, 0]
         assert [o.mixed + o.services for o in outcomes] == [0, 0, 0]
+
+
+def test_a_placement_that_moves_nothing_keeps_each_pods_node() -> None:
+    """One replica more of one service: every other service keeps the nodes that it had, in whatever way they are."""
+    services = [replace(SMALL, name=f"s{i}", cpu_millicores=100 * i, replicas=4) for i in range(1, 6)]
+    before = solved(zone(*services))
+    odd = before.packing[::-1]  # other names for the same nodes, as another search might give
+    rows = {
+        row.service: row.nodes
+        for row in kept_nodes(zone(*services), replace(before, packing=odd), {}).placement.services
+    }
+    services[0] = replace(services[0], replicas=5)
+    problem = zone(*services)
+    after = kept_nodes(problem, solved(problem), rows)
+    assert not broken_rules(
+        problem, {r.service: r.replicas for r in after.placement.services}, after.placement.pools, after.packing
+    )
+    now = {row.service: row.nodes for row in after.placement.services}
+    assert {name for name in now if now[name] != rows[name]} == {"s1"}
+    assert sum(now["s1"]["a/x1"].values()) == 5
+
+
+def test_where_the_former_nodes_do_not_hold_the_new_ones_take_the_names_that_fit_best() -> None:
+    services = [replace(SMALL, name=f"s{i}", cpu_millicores=900, replicas=1) for i in range(4)]
+    verdict = solved(zone(*services))
+    former = {row.service: dict(row.nodes) for row in verdict.placement.services}
+    swapped = {name: {"a/x1": {"m#1" if "m#0" in row["a/x1"] else "m#0": 1}} for name, row in former.items()}
+    kept = kept_nodes(zone(*services), verdict, swapped)
+    assert {row.service: dict(row.nodes) for row in kept.placement.services} == swapped
+    grown = zone(*(replace(s, cpu_millicores=1100) for s in services))
+    alone = kept_nodes(grown, solved(grown), swapped)
+    assert sorted(len(load.pods) for load in alone.packing) == [1, 1, 1, 1]
