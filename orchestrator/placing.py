@@ -45,6 +45,7 @@ from scheduler.problem import (
     SiteOffer,
 )
 from scheduler.solve import DEFAULT_WORK_LIMIT, solve
+from scheduler.updates import update_warnings
 from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
 
 NODE_OVERHEAD_CPU_MILLICORES = (
@@ -85,7 +86,8 @@ def place(
         solved = kept_nodes(problem, solved, former_nodes(current, solved.placement.pools))
     on_spot = replicas_on_spot(problem, solved.packing)
     services = tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services)
-    placement = named(replace(solved.placement, services=services, warnings=solved.warnings))
+    warnings = (*solved.warnings, *update_warnings(problem, solved))
+    placement = named(replace(solved.placement, services=services, warnings=warnings))
     refuse_what_cannot_be_made(app, solved.packing)
     return placement
 

@@ -3,8 +3,9 @@
 Callers: the driver. Knows no DBOS: what an action's parts are called matters to kill tests only. Raises model.errors
 only.
 
-- create: record `creating`; create; wait until ready, where the answer does not say that it is; record `live`.
-- update: update what is there; wait as above; record `live`.
+- create: record `creating`; create; wait until ready, where the answer does not say that it is; record `live`; bring a
+  Deployment's pods back to their planned nodes.
+- update: update what is there; wait as above; record `live`; bring back as above.
 - adopt: wait until what is there is ready; record `live`.
 - delete: record `deleting`; delete, again while something still uses it; wait until gone; forget the record.
 - replace: delete, then create; a record in state `creating` or `live` under this action's id says that the first half
@@ -22,12 +23,12 @@ from typing import Any, TypeVar
 from model.errors import Conflict, DependencyInUse, Interrupted, NotFound, PlanStale
 from model.plan import Action, Op
 from model.ports import Clock
-from model.resources import Address, AnyResource, Kind, Observed, Ownership, State
+from model.resources import Address, AnyResource, Kind, KubernetesObject, Observed, Ownership, State
 from orchestrator.engine.options import EngineOptions, is_plain_object
 from orchestrator.store.errors import StoreAway
 from orchestrator.store.store import Store
 from orchestrator.store.values import Record, RecordState, Scope
-from providers.base import Call, Provider
+from providers.base import Call, Provider, Returning
 
 T = TypeVar("T")
 
@@ -77,7 +78,9 @@ class Work:
             return _answer(made[0])
 
         self._cloud("create", create)
-        return self._settle(desired, made[0])
+        answer = self._settle(desired, made[0])
+        self._bring_back(desired)
+        return answer
 
     def _update(self) -> dict[str, Any]:
         desired = self._desired()
@@ -101,7 +104,9 @@ class Work:
             return _answer(made[0])
 
         self._cloud("update", update)
-        return self._settle(desired, made[0])
+        answer = self._settle(desired, made[0])
+        self._bring_back(desired)
+        return answer
 
     def _delete(self) -> dict[str, Any]:
         gone = self._take_down()
@@ -146,6 +151,17 @@ class Work:
         live = Record.live(self.action.address, seen[0], desired, **self._origin())
         self._record("record live", live)
         return answer
+
+    def _bring_back(self, desired: AnyResource) -> None:
+        """Pods that a rollout has put elsewhere return to their planned nodes, which keeps the room for the next one.
+
+        Begun again, it begins with the action's own update, which takes a replica too many back.
+        """
+        provider = self.targets(self.action.address)
+        if isinstance(desired, KubernetesObject) and "/Deployment/" in desired.name and isinstance(provider, Returning):
+            back = provider.return_pods(self.action.address, desired, self.call)
+            if back:
+                self.call.progress(f"{back} pods are back on their planned nodes" if back > 1 else "1 pod is back")
 
     def _take_down(self) -> dict[str, Any]:
         """Deletes what is there and waits until it is gone."""

@@ -71,6 +71,24 @@ def test_only_what_may_take_time_is_asked_again_whether_it_is_ready(local_bench)
     assert {str(a) for a, _ in made} == set(local_bench.records())
 
 
+def test_pods_are_brought_back_after_a_deployment_is_ready_and_of_nothing_else(local_bench):
+    class Returning(FakeProvider):
+        def return_pods(self, address, desired, call):
+            assert str(address) in local_bench.records()  # a stop in between leaves a release that is on record
+            back.append((address, desired))
+            return 1
+
+    back: list[object] = []
+    local_bench.provider = Returning(local_bench.cloud)
+    web = deployment("web")
+    account = KubernetesObject(
+        name="main/shop/ServiceAccount/plain", manifest={"kind": "ServiceAccount", "metadata": {"name": "plain"}}
+    )
+    made = [(at(Kind.KUBERNETES_OBJECT, thing.name), thing) for thing in (account, web)]
+    assert local_bench.run(plan_of([action(Op.CREATE, address, thing, None) for address, thing in made])).ok
+    assert back == [made[1]]
+
+
 def test_events_say_what_where_and_how_long(local_bench):
     plan = three_services(local_bench.cloud, local_bench.store, local_bench.keeper.token)
     local_bench.run(plan)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from model.plan import Cost, Placement, PoolChoice, ServicePlacement, Terms
-from model.resources import LABEL_POOL
+from model.resources import ANNOTATION_PLANNED, LABEL_POOL
 from model.spec.app import Application
 from model.spec.fleet import Fleet, Site
 from orchestrator.render import render_service
@@ -88,12 +88,13 @@ def test_nothing_is_preferred_where_the_placement_does_not_say(app: Application,
 def test_pods_go_where_they_are_planned_in_unequal_numbers_too(app: Application, fleet: Fleet) -> None:
     nodes = {"c6i.large#0": 3, "c6i.large#2": 1}
     planned = PlannedNodes(placement(nodes, pool("c6i.large", 4, 4)))
-    pods, template = pods_of(app, fleet, planned, 4)
+    pods, template, notes = pods_of(app, fleet, planned, 4)
     terms = template["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     assert [(t["weight"], t["preference"]["matchExpressions"][0]["values"]) for t in terms] == [
         (100, ["a-c6i-large"]),
         (50, ["a-c6i-large-n3"]),
     ]
+    assert notes == {ANNOTATION_PLANNED: "a-c6i-large=3,a-c6i-large-n3=1"}
     names = ["a-c6i-large", "a-c6i-large-n2", "a-c6i-large-n3", "a-c6i-large-n4"]
     assert Counter(scheduled(pods, slots(*names))) == {"a-c6i-large": 3, "a-c6i-large-n3": 1}
     # where a planned node is gone, they go to the others
@@ -103,7 +104,7 @@ def test_pods_go_where_they_are_planned_in_unequal_numbers_too(app: Application,
 
 def pods_of(
     app: Application, fleet: Fleet, planned: PlannedNodes, count: int
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]:
     here = [s for s in fleet.sites() if s.region.region == "cn-north-1"]
     ties = {HERE: planned.ties("web", site(fleet))}
     objects = render_service(app, app.service("web"), {HERE: count}, here, ties=ties)
@@ -114,7 +115,7 @@ def pods_of(
         {"metadata": {"name": f"p{n}", "namespace": app.namespace, "labels": labels}, "spec": template["spec"]}
         for n in range(count)
     ]
-    return made, template["spec"]
+    return made, template["spec"], deployment["metadata"]["annotations"]
 
 
 def slots(*pools: str) -> list[Slot]:
