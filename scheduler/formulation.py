@@ -66,7 +66,8 @@ class Formulation:
     merged: equal zones of a region are one site that counts as several in a spread: a relaxation with far fewer
     columns, whose bound is valid and whose draft says which regions are worth a closer look. whole_pods: with rows that
     tighten small models; in large ones they make the search slower than that is worth. patterns: all that nodes can
-    carry, where that can be listed: then what the model says packs.
+    carry, where that can be listed: then what the model says packs. ordered: of equal zones the first has most
+    machines; not where it is given which zone has which.
     """
 
     problem: Problem
@@ -77,6 +78,7 @@ class Formulation:
     merged: bool = False
     whole_pods: bool = True
     patterns: Patterns | None = None
+    ordered: bool = True
     model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
     x: dict[tuple[str, str], int] = field(default_factory=dict)
     n: dict[SiteType, int] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class Formulation:
             calls.add(service)
         self._limits()
         Rules(self).add()
-        for group in symmetric:
+        for group in symmetric if self.ordered else ():
             self._fix_order(group)
         for cut in self.cuts:
             self._packing_cut(cut)

@@ -27,13 +27,15 @@ class Status(Enum):
 
 @dataclass(slots=True)
 class Answer:
-    """values: per column, None where no solution is known. bound: no solution costs less. nodes: work done."""
+    """values: per column, None where no solution is known. bound: no solution costs less. nodes: work done, and
+    iterations of the simplex method."""
 
     status: Status
     values: list[float] | None
     objective: float
     bound: float
     nodes: int
+    iterations: int = 0
 
 
 @dataclass(slots=True)
@@ -165,17 +167,17 @@ def _to_lp(model: MixedIntegerModel) -> Any:
 
 def _read(solver: Any, highspy: Any) -> Answer:
     status, info = solver.getModelStatus(), solver.getInfo()
-    nodes = max(1, int(info.mip_node_count))
+    nodes, iterations = max(1, int(info.mip_node_count)), max(0, int(info.simplex_iteration_count))
     kinds = highspy.HighsModelStatus
     if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):  # no objective of ours is unbounded below
-        return Answer(Status.INFEASIBLE, None, INFINITY, INFINITY, nodes)
+        return Answer(Status.INFEASIBLE, None, INFINITY, INFINITY, nodes, iterations)
     feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     values = list(solver.getSolution().col_value) if feasible else None
     objective = float(info.objective_function_value) if feasible else INFINITY
     if status == kinds.kOptimal and feasible:
-        return Answer(Status.OPTIMAL, values, objective, float(info.mip_dual_bound), nodes)
+        return Answer(Status.OPTIMAL, values, objective, float(info.mip_dual_bound), nodes, iterations)
     bound = float(info.mip_dual_bound)
-    return Answer(Status.LIMIT, values, objective, bound if np.isfinite(bound) else -INFINITY, nodes)
+    return Answer(Status.LIMIT, values, objective, bound if np.isfinite(bound) else -INFINITY, nodes, iterations)
 
 
 @dataclass(slots=True)
@@ -221,6 +223,34 @@ def solve_linear(program: LinearProgram) -> LinearAnswer | None:
     found = solver.getSolution()
     objective = float(solver.getInfo().objective_function_value)
     return LinearAnswer(list(found.col_value), list(found.row_dual), objective)
+
+
+class Relaxation:
+    """A model without its integers, solved again and again with other bounds of the same columns: each time from the
+    basis of the time before."""
+
+    def __init__(self, model: MixedIntegerModel) -> None:
+        self._solver = _quiet_solver()
+        for name, value in (("threads", 1), ("random_seed", 0), ("presolve", "off"), ("solver", "simplex")):
+            self._solver.setOptionValue(name, value)
+        lp = _to_lp(model)
+        lp.integrality_ = []
+        self._solver.passModel(lp)
+
+    def objective(self, columns: Sequence[int], values: Sequence[float], most: float) -> float:
+        """The optimum with those columns fixed; infinite where there is none or it is more than `most`; minus infinite
+        where the solver gave up."""
+        import highspy
+
+        self._solver.setOptionValue("objective_bound", most)
+        fixed = np.array(values, float)
+        self._solver.changeColsBounds(len(fixed), np.array(columns, np.int32), fixed, fixed)
+        self._solver.run()
+        status, kinds = self._solver.getModelStatus(), highspy.HighsModelStatus
+        if status == kinds.kOptimal:
+            found = float(self._solver.getInfo().objective_function_value)
+            return found if found <= most else INFINITY
+        return INFINITY if status in (kinds.kInfeasible, kinds.kObjectiveBound) else -INFINITY
 
 
 def is_empty(program: LinearProgram) -> bool:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from scheduler.check import NodeLoad, broken_rules, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation
-from scheduler.highs import LinearProgram, solve_linear, solve_model
+from scheduler.highs import LinearProgram, Relaxation, solve_linear, solve_model
 from scheduler.nodes import Complete, assembled
 from scheduler.problem import NODE, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import pool_types, site_classes
@@ -26,7 +26,8 @@ from scheduler.sizes import AMD64, CPU, DIMENSIONS, MEMORY, ON_DEMAND, PODS, hol
 Way = tuple[tuple[str, tuple[str, ...]], ...]  # (site, names of its machines' types), both sorted
 Terms = list[tuple[int, float]]
 
-MOST_RELAXED, MOST_SOLVED = 30, 6  # ways whose relaxation and whose model are looked at
+MOST_RELAXED = 300  # ways whose relaxation is looked at, zone by zone
+MOST_TRIED, MOST_SOLVED = 10, 4  # ways whose relaxation with single machines and whose model are looked at
 NODES = 1  # branch-and-bound nodes of a way's model: what is not decided at the root mostly ends dearer
 DEARER = 1.1  # a machine is exchanged for one that costs at most so many times as much
 MOST_COLUMNS = 2_500  # of a way's model; a larger one takes too long for how many are looked at
@@ -42,31 +43,40 @@ class Ways:
     best: Complete
     nodes: int = 0
     _relaxed: int = 0
+    _tried: int = 0
     _solved: int = 0
     _offers: dict[str, dict[str, InstanceOffer]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cost = weight_of(self.problem, self.best.assignment, self.best.pools)
+        self._used = {(load.site, load.instance_type) for load in self.best.packing}
 
     def run(self) -> None:
         """First the same machines, then others, from each better placement on."""
         if any(a.over == NODE for s in self.problem.services for a in s.apart):
             return  # not in the model
-        seen: set[Way] = set()
         way = self._machines()
         self._try(way)
-        seen.add(way)
-        improved = True
-        while improved:
-            improved = False
-            here = self._machines()
-            for other in sorted(set(self._others(here)) - seen, key=lambda w: (self._price(w), w)):
-                if self._relaxed >= MOST_RELAXED or self._solved >= MOST_SOLVED:
-                    return
-                seen.add(other)
-                if self._has_room(other) and self._try(other):
-                    improved = True
-                    break
+        seen = {way}
+        while self._step(seen):
+            pass
+
+    def _step(self, seen: set[Way]) -> bool:
+        """Whether a way that differs a little holds what is cheaper; those whose relaxation costs least first."""
+        others = sorted(set(self._others(self._machines())) - seen, key=lambda w: (self._price(w), w))
+        others = [w for w in others if self._price(w) < self.cost and self._has_room(w)][: MOST_RELAXED - self._relaxed]
+        self._relaxed += len(others)
+        if not others or self._tried >= MOST_TRIED:
+            return False
+        relaxed = _Relaxed(self.problem, self.eligibility, others)
+        bounds = {w: relaxed.bound(w, self.cost * (1 - WORTH)) for w in others}
+        for other in sorted((w for w in others if bounds[w] < math.inf), key=lambda w: (round(bounds[w], 6), w)):
+            if self._tried >= MOST_TRIED or self._solved >= MOST_SOLVED:
+                return False
+            seen.add(other)
+            if self._try(other):
+                return True
+        return False
 
     def _machines(self) -> Way:
         """Those of the best placement, without a pool's spare node."""
@@ -82,7 +92,8 @@ class Ways:
         if site_id not in self._offers:
             site = self.problem.site_by_id[site_id]
             pods = [s for s in self._pods if site_id in self.eligibility.allowed[s.name]]
-            self._offers[site_id] = {t.name: t for t in pool_types(self.problem, site, pods)}
+            used = [t for t in site.types if (site_id, t.name) in self._used]  # even where no model would buy them
+            self._offers[site_id] = {t.name: t for t in (*pool_types(self.problem, site, pods), *used)}
         return self._offers[site_id]
 
     @cached_property
@@ -144,9 +155,9 @@ class Ways:
     def _try(self, way: Way) -> bool:
         """Whether there is something cheaper on those machines; it becomes the best placement."""
         model = _OnMachines(self.problem, self.eligibility, way, self.cost * (1 - WORTH))
+        self._tried += 1
         if not model.possible or len(model.f.model.cost) > MOST_COLUMNS:
             return False
-        self._relaxed += 1
         if solve_linear(LinearProgram(model.f.model)) is None:
             return False
         self._solved += 1
@@ -171,19 +182,45 @@ def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return names[:at] + names[at + 1 :]
 
 
+def _within(eligibility: Eligibility, problem: Problem, zones: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Where services may be with machines in those zones only."""
+    return {
+        s.name: tuple(i for i in eligibility.allowed[s.name] if s.dedicated or i in zones) for s in problem.services
+    }
+
+
+class _Relaxed:
+    """The relaxation of the zone-by-zone model for any of those ways: which of them are worth a closer look."""
+
+    def __init__(self, problem: Problem, eligibility: Eligibility, ways: Iterable[Way]) -> None:
+        zones = {site for way in ways for site, _ in way}
+        allowed = _within(eligibility, problem, zones)
+        self._relaxation: Relaxation | None = None
+        if not all(allowed.values()):
+            return
+        f = Formulation(problem, Eligibility(allowed, eligibility.rejections), ordered=False)
+        self._machines = f.n
+        self._relaxation = Relaxation(f.model)
+
+    def bound(self, way: Way, most: float) -> float:
+        """No placement on these machines costs less; infinite where none costs at most `most`."""
+        wanted = {(site, name): n for site, names in way for name, n in Counter(names).items()}
+        if self._relaxation is None or not wanted.keys() <= self._machines.keys():
+            return math.inf
+        values = [float(wanted.get(key, 0)) for key in self._machines]
+        return self._relaxation.objective(list(self._machines.values()), values, most)
+
+
 class _OnMachines:
     """The zone-by-zone formulation with its machines given, and beside it each pod's machine."""
 
     def __init__(self, problem: Problem, eligibility: Eligibility, way: Way, below: float) -> None:
         self.problem, self.way = problem, dict(way)
-        allowed = {
-            s.name: tuple(i for i in eligibility.allowed[s.name] if s.dedicated or i in self.way)
-            for s in problem.services
-        }
+        allowed = _within(eligibility, problem, self.way)
         self.possible = all(allowed.values())
         if not self.possible:
             return
-        self.f = Formulation(problem, Eligibility(allowed, eligibility.rejections), whole_pods=False)
+        self.f = Formulation(problem, Eligibility(allowed, eligibility.rejections), whole_pods=False, ordered=False)
         self.on: dict[tuple[str, int, str], int] = {}  # (site, index of the machine, service) -> column
         wanted = {(site, name): n for site, names in way for name, n in Counter(names).items()}
         self.possible = wanted.keys() <= self.f.n.keys()

@@ -24,9 +24,11 @@ from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.regions import without_dominated
 from scheduler.rough import quick_placement
+from scheduler.rounded import rounded_placement
 from scheduler.traffic import Assignment
 
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
+NODE_ITERATIONS = 100  # of the simplex method; a model that needs more of them a node is counted by these
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, beside the middle one's
@@ -152,10 +154,13 @@ class Search:
         sized = BySize(self._merged())
         sized.split()
         with ThreadPoolExecutor(1, thread_name_prefix="bound") as other:
+            first = sized.parts[0] if sized.parts else None
             bounding = other.submit(_middle, sized)
-            if sized.parts:
-                self._among(sized.parts[0])
+            rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first) if first else None
+            if first is not None:
+                self._among(first)
             nodes, draft = bounding.result()
+            self._keep(rounding.result() if rounding is not None else None)
             start = self._start(sized, draft)
             if start is not None:
                 self._improve(start)
@@ -189,7 +194,7 @@ class Search:
     def _on_other_machines(self) -> None:
         """The optimum on the machines of the best placement, and on machines that differ from these a little."""
         assert self.best is not None
-        ways = Ways(self.problem, self._reduced[1], self.best)
+        ways = Ways(self.problem, self._reduced_or_used(self.best), self.best)
         ways.run()
         self.work += ways.nodes
         self.best, self.best_cost = ways.best, min(self.best_cost, ways.cost)
@@ -246,6 +251,16 @@ class Search:
             self._fewer = without_dominated(self.problem, self.eligibility)
         return self._fewer
 
+    def _reduced_or_used(self, best: Complete) -> Eligibility:
+        """The same, with the regions that the placement is in."""
+        used = _regions_of(self.problem, best.assignment)
+        reduced = self._reduced[1].allowed
+        allowed = {
+            name: tuple(i for i in sites if i in reduced[name] or self.problem.site_by_id[i].region in used)
+            for name, sites in self.eligibility.allowed.items()
+        }
+        return Eligibility(allowed, self.eligibility.rejections)
+
     def _formulation(self, eligibility: Eligibility, whole_pods: bool = True) -> Formulation:
         return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced, whole_pods=whole_pods)
 
@@ -271,8 +286,9 @@ class Search:
         weight = _weight(len(model.cost))
         most = self.work_left // weight if nodes is None else nodes
         answer = solve_model(model, node_limit=max(1, most), relative_gap=gap, submodels=submodels, presolve=presolve)
-        self.work += answer.nodes * weight
-        self.work_left -= answer.nodes * weight
+        spent = max(answer.nodes * weight, answer.iterations // NODE_ITERATIONS)
+        self.work += spent
+        self.work_left -= spent
         return answer
 
     def _rounds(self, eligibility: Eligibility) -> None:
