@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from scheduler.check import NodeLoad, broken_rules, weight_of
-from scheduler.eligibility import eligible_sites
+from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.nodes import assembled, buy
 from scheduler.on_machines import Ways
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
@@ -38,6 +38,17 @@ def test_machines_are_merged_where_that_is_cheaper() -> None:
     ways.run()
     assert ways.cost == pytest.approx(0.2)
     assert [(p.instance_type, p.count) for p in ways.best.pools] == [("m2", 1)]
+    assert not broken_rules(problem, ways.best.assignment, ways.best.pools, ways.best.packing)
+
+
+def test_machines_in_a_place_that_the_model_leaves_out_may_be_given_up() -> None:
+    problem = canonical_problem(one_zone_each())
+    loads = [NodeLoad(site="x/1", instance_type="m2", pods={"a": 1, "b": 1})] * 2
+    start = assembled(problem, {"a": {"x/1": 2}, "b": {"x/1": 2}}, loads, {})
+    every = eligible_sites(problem)
+    ways = Ways(problem, Eligibility(dict.fromkeys("ab", ("x/2",)), every.rejections), start)
+    ways.run()
+    assert ways.cost <= 0.4
     assert not broken_rules(problem, ways.best.assignment, ways.best.pools, ways.best.packing)
 
 
