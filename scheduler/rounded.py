@@ -22,7 +22,7 @@ from scheduler.pruning import site_classes
 
 LEAST_SHARE = 0.05  # machines that the relaxation buys in a region for it to get a whole one
 MOST_REGIONS = 6  # whose shares are rounded up or down: at most 20 ways
-WAYS, ROUNDS = 3, 4  # ways of rounding whose model is solved, and how often more that of the best one
+WAYS, ROUNDS = 2, 2  # ways of rounding whose model is solved, and how often more that of the best one
 NODES, GAP = 1, 0.02
 
 Shares = dict[str, int]  # region -> machines
