@@ -27,7 +27,7 @@ Way = tuple[tuple[str, tuple[str, ...]], ...]  # (site, names of its machines' t
 Terms = list[tuple[int, float]]
 
 MOST_RELAXED = 300  # ways whose relaxation is looked at, zone by zone
-MOST_TRIED, MOST_SOLVED = 10, 4  # ways whose relaxation with single machines and whose model are looked at
+MOST_TRIED, MOST_SOLVED = 30, 6  # ways whose relaxation with single machines and whose model are looked at
 NODES = 1  # branch-and-bound nodes of a way's model: what is not decided at the root mostly ends dearer
 DEARER = 1.1  # a machine is exchanged for one that costs at most so many times as much
 MOST_COLUMNS = 2_500  # of a way's model; a larger one takes too long for how many are looked at
