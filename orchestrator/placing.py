@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from model.errors import Diagnostic, DuoyunError, Infeasible, InvalidInput
+from model.errors import Diagnostic, DuoyunError, InvalidInput
 from model.exit_codes import ExitCode
 from model.facts.book import Book
 from model.facts.catalogue import InstanceTypeFact
@@ -27,13 +27,14 @@ from model.spec.fleet import Fleet, RegionSpec, Site, ZoneSpec
 from model.spec.yaml_source import Document
 from orchestrator.machines import existing_node, offer_name, on_spot_offer, replicas_on_spot, reserved
 from orchestrator.makeable import refuse_what_cannot_be_made
+from orchestrator.no_placement import infeasible_error
 from orchestrator.registry import CLOUDS
 from orchestrator.spec_lines import Lines
 from orchestrator.ties import former_nodes, named
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
 from scheduler.former import kept_nodes
-from scheduler.infeasible import Conflict, Relaxation, advice
+from scheduler.infeasible import Conflict
 from scheduler.problem import (
     INTERNET,
     CurrentPool,
@@ -46,7 +47,7 @@ from scheduler.problem import (
 )
 from scheduler.solve import DEFAULT_WORK_LIMIT, solve
 from scheduler.updates import update_warnings
-from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
+from scheduler.verdicts import Solved, Undecided
 
 NODE_OVERHEAD_CPU_MILLICORES = (
     100  # network agent and proxy on each node: what common managed clusters' daemons request
@@ -106,50 +107,6 @@ def solved_or_error(
         mend = f"search further with `--work-limit {verdict.raise_limit_to}`, or loosen a constraint"
         raise PlacementUndecided(verdict.what, mend=mend)
     raise infeasible_error(verdict, problem.currency, line)
-
-
-def infeasible_error(
-    verdict: InfeasibleVerdict, currency: str, line: Callable[[Conflict], str] = lambda _: ""
-) -> Infeasible:
-    """The verdict as an error whose detail lists the constraints that cannot hold together."""
-    enough = {r.conflict: r.cost_per_hour or 0.0 for r in verdict.relaxations if r.enough}
-    rows = [
-        Diagnostic(
-            line(c.parts[0]), c.words, f"without it: at most {enough[c]:.4f} {currency}/h" if c in enough else ""
-        )
-        for c in verdict.conflicts
-    ]
-    lines = [f"- {row.what}" + (f" ({row.position})" if row.position else "") for row in rows]
-    if not verdict.irreducible:
-        lines.append("(the list may be longer than it need be: the work limit came while shortening it)")
-    for further in verdict.also:
-        lines.append("and these, whatever becomes of those above:")
-        lines += [f"- {c.words}" + (f" ({where})" if (where := line(c.parts[0])) else "") for c in further]
-    ways = [_way_out(r, currency) for r in verdict.relaxations if r.enough]
-    return Infeasible(
-        "no placement exists: these constraints cannot hold together"
-        if len(verdict.conflicts) > 1
-        else "no placement exists: one constraint cannot hold anywhere",
-        conflicts=rows,
-        detail="\n".join(lines),
-        mend="; or ".join(ways[:3]) or _no_way_out(verdict),
-    )
-
-
-def _no_way_out(verdict: InfeasibleVerdict) -> str:
-    if any(r.enough is None for r in verdict.relaxations):
-        return "no single one of them that was tried is enough to give up; change several, or leave services out"
-    return "giving up one of them is not enough; " + (
-        "mend the other sets, too" if verdict.also else "other constraints conflict as well"
-    )
-
-
-def _way_out(way: Relaxation, currency: str) -> str:
-    """What to do so that a placement exists, and what the best one found then costs."""
-    cost = way.cost_per_hour or 0.0
-    if way.conflict.kind == "budget":
-        return f"raise the budget to {cost:.4f} {currency}/h, what the best placement found costs"
-    return f"{advice(way)} (then at most {cost:.4f} {currency}/h)"
 
 
 def build_problem(

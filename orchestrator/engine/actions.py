@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
-from model.errors import Conflict, DependencyInUse, Interrupted, NotFound, PlanStale
+from model.errors import Conflict, DependencyInUse, DuoyunError, Interrupted, LeaseLost, NotFound, PlanStale
 from model.plan import Action, Op
 from model.ports import Clock
 from model.resources import Address, AnyResource, Kind, KubernetesObject, Observed, Ownership, State
@@ -155,13 +155,28 @@ class Work:
     def _bring_back(self, desired: AnyResource) -> None:
         """Pods that a rollout has put elsewhere return to their planned nodes, which keeps the room for the next one.
 
-        Begun again, it begins with the action's own update, which takes a replica too many back.
+        Begun again, it begins with the action's own update, which takes a replica too many back. The release is well
+        without it: what a cluster answers amiss ends the attempt and not the release.
         """
         provider = self.targets(self.action.address)
-        if isinstance(desired, KubernetesObject) and "/Deployment/" in desired.name and isinstance(provider, Returning):
-            back = provider.return_pods(self.action.address, desired, self.call)
+        if not (isinstance(desired, KubernetesObject) and "/Deployment/" in desired.name):
+            return
+        if not isinstance(provider, Returning):
+            return
+        returning = provider
+
+        def bring_back() -> None:
+            try:
+                back = returning.return_pods(self.action.address, desired, self.call)
+            except (LeaseLost, Interrupted):
+                raise
+            except DuoyunError as exc:
+                self.call.progress(f"pods stay where they are: {exc.summary}")
+                return
             if back:
                 self.call.progress(f"{back} pods are back on their planned nodes" if back > 1 else "1 pod is back")
+
+        self._within("bring pods back", bring_back)
 
     def _take_down(self) -> dict[str, Any]:
         """Deletes what is there and waits until it is gone."""

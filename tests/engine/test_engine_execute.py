@@ -14,6 +14,7 @@ from model.errors import (
     PlanStale,
     QuotaExceeded,
     RolloutFailed,
+    Unreachable,
 )
 from model.exit_codes import ExitCode
 from model.plan import Op
@@ -87,6 +88,18 @@ def test_pods_are_brought_back_after_a_deployment_is_ready_and_of_nothing_else(l
     made = [(at(Kind.KUBERNETES_OBJECT, thing.name), thing) for thing in (account, web)]
     assert local_bench.run(plan_of([action(Op.CREATE, address, thing, None) for address, thing in made])).ok
     assert back == [made[1]]
+
+
+def test_a_cluster_that_refuses_while_pods_are_brought_back_fails_no_release(local_bench):
+    class Refusing(FakeProvider):
+        def return_pods(self, address, desired, call):
+            raise Unreachable(f"{address}: no answer")
+
+    local_bench.provider = Refusing(local_bench.cloud)
+    web = deployment("web")
+    assert local_bench.run(plan_of([action(Op.CREATE, at(Kind.KUBERNETES_OBJECT, web.name), web, None)])).ok
+    lines = [e.data["line"] for e in local_bench.events.all if e.kind == "action_progress"]
+    assert any("pods stay where they are" in line and "no answer" in line for line in lines)
 
 
 def test_events_say_what_where_and_how_long(local_bench):
