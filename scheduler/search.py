@@ -26,6 +26,7 @@ from scheduler.regions import without_dominated
 from scheduler.rough import quick_placement
 from scheduler.rounded import rounded_placement
 from scheduler.traffic import Assignment
+from scheduler.zone_names import renamed
 
 LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 NODE_ITERATIONS = 100  # of the simplex method; a model that needs more of them a node is counted by these
@@ -239,7 +240,9 @@ class Search:
             return
         cost = weight_of(self.problem, done.assignment, done.pools)
         if cost < self.best_cost - 1e-12:
-            self.best, self.best_cost = done, cost
+            other = renamed(self.problem, self.eligibility, done)
+            holds = other is done or not broken_rules(self.problem, other.assignment, other.pools, other.packing)
+            self.best, self.best_cost = other if holds else done, cost
 
     def _merged(self) -> Formulation:
         return Formulation(*self._reduced, priced=self.priced, merged=True, whole_pods=False)
