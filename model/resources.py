@@ -50,7 +50,6 @@ from model.stores import (
 )
 
 __all__ = [
-    "ANNOTATION_PLANNED",
     "FIELD_MANAGER",
     "KINDS",
     "LABEL_APP",
@@ -345,5 +344,3 @@ LABEL_CAPACITY: Final = "duoyun.dev/capacity"
 # On the nodes of our own spot pools, on every cloud, so that only what may be there is there.
 SPOT_TAINT: Final = f"{LABEL_CAPACITY}={Capacity.SPOT}:NoSchedule"
 LABEL_POOL: Final = "duoyun.dev/pool"  # of nodes: the name of their node pool
-# Of Deployments: how many of its pods each node pool is to carry, `pool=2,other=1`.
-ANNOTATION_PLANNED: Final = "duoyun.dev/planned-nodes"

@@ -15,7 +15,7 @@ from orchestrator.late import Addresses, bind, is_pending
 from orchestrator.remembering import Remembered
 from orchestrator.vantages import Vantages
 from orchestrator.verify import VerifyPolicy, verify_instance, verify_workload
-from providers.base import Call, Provider, Returning
+from providers.base import Call, Provider
 
 
 class ExecutingTarget:
@@ -45,11 +45,6 @@ class ExecutingTarget:
 
     def update(self, observed: Observed, desired: AnyResource, call: Call) -> Observed:
         return self._inner.update(observed, self._bound(observed.address, desired), call)
-
-    def return_pods(self, address: Address, desired: AnyResource, call: Call) -> int:
-        """See providers.base.Returning; nothing to bring back where the adapter has no pods."""
-        inner = self._inner
-        return inner.return_pods(address, self._bound(address, desired), call) if isinstance(inner, Returning) else 0
 
     def _bound(self, address: Address, desired: AnyResource) -> AnyResource:
         if not is_pending(desired):

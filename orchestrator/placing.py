@@ -46,7 +46,6 @@ from scheduler.problem import (
     SiteOffer,
 )
 from scheduler.solve import DEFAULT_WORK_LIMIT, solve
-from scheduler.updates import update_warnings
 from scheduler.verdicts import Solved, Undecided
 
 NODE_OVERHEAD_CPU_MILLICORES = (
@@ -79,16 +78,21 @@ def place(
     replan, or a work_limit: all is searched, even where keeping what runs is good enough.
     The budget is left to the gate, which judges the whole plan and knows waivers. documents: for a conflict's lines.
     """
-    problem = replace(build_problem(app, fleet, assumptions, current, prices), budget_per_hour=None, warn_per_hour=None)
+    problem = build_problem(app, fleet, assumptions, current, prices)
+    budget = math.inf if problem.budget_per_hour is None else problem.budget_per_hour
+    problem = replace(problem, budget_per_hour=None, warn_per_hour=None)
+    everything = replace(problem, current_gap=None)
     if replan or work_limit is not None:
-        problem = replace(problem, current_gap=None)
-    solved = solved_or_error(problem, work_limit, Lines(app, fleet, documents or {}).of)
+        problem = everything
+    lines = Lines(app, fleet, documents or {}).of
+    solved = solved_or_error(problem, work_limit, lines)
+    if problem.current_gap is not None and solved.placement.cost.total_per_hour > budget:
+        solved = solved_or_error(everything, work_limit, lines)  # what was kept unsearched is too dear
     if current is not None:
         solved = kept_nodes(problem, solved, former_nodes(current, solved.placement.pools))
     on_spot = replicas_on_spot(problem, solved.packing)
     services = tuple(replace(s, on_spot=on_spot.get(s.service, {})) for s in solved.placement.services)
-    warnings = (*solved.warnings, *update_warnings(problem, solved))
-    placement = named(replace(solved.placement, services=services, warnings=warnings))
+    placement = named(replace(solved.placement, services=services, warnings=solved.warnings))
     refuse_what_cannot_be_made(app, solved.packing)
     return placement
 

@@ -148,5 +148,4 @@ class PlannedNodes:
             (LABEL_POOL, pools[key].name(site)) if key in pools else (HOSTNAME, there[key]): weight
             for key, weight in tied.weights.items()
         }
-        labels = {key: pools[key].name(site) if key in pools else there[key] for key in planned}
-        return PodTies(weights, tied.max_skew, tied.most, {labels[key]: n for key, n in planned.items()})
+        return PodTies(weights, tied.max_skew, tied.most)

@@ -206,15 +206,6 @@ class CloudProvider(Provider, Protocol):
 
 
 @runtime_checkable
-class Returning(Protocol):
-    """An adapter that brings pods back to the nodes that they were planned on."""
-
-    def return_pods(self, address: Address, desired: AnyResource, call: Call) -> int:
-        """How many it were. Never fewer pods than wanted; raises as update does."""
-        ...
-
-
-@runtime_checkable
 class ImageSource(Protocol):
     """An adapter whose registries tell what an image's tag means (verb `image` of its registries' capability)."""
 

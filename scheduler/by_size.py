@@ -41,16 +41,21 @@ class Part:
 
 @dataclass(slots=True)
 class BySize:
-    """A formulation and its parts. parts: empty before `split`, and where not even the relaxation has a solution."""
+    """A formulation and its parts. parts: empty before `split`, and where not even the relaxation has a solution.
+
+    smallest_vcpu: of the machine that counts as one; where it is 0, the smallest one's of the formulation.
+    """
 
     formulation: Formulation
     parts: list[Part] = field(default_factory=list)
+    smallest_vcpu: float = 0.0
     _counts: dict[SiteType, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         offers = self.formulation.offers
-        smallest = min((offers[key].vcpu for key in self.formulation.n if offers[key].vcpu > 0), default=1.0)
-        self._counts = {key: max(1, round(offers[key].vcpu / smallest)) for key in self.formulation.n}
+        if not self.smallest_vcpu:
+            self.smallest_vcpu = min((offers[k].vcpu for k in self.formulation.n if offers[k].vcpu > 0), default=1.0)
+        self._counts = {key: max(1, round(offers[key].vcpu / self.smallest_vcpu)) for key in self.formulation.n}
 
     def split(self) -> None:
         """As many machines as the relaxation buys, rounded up; fewer; more."""

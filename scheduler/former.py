@@ -19,9 +19,11 @@ from scheduler.check import NodeLoad, broken_rules, spare_pod
 from scheduler.held import MOST_REPLAYED, Site, depths, sites_of
 from scheduler.problem import Problem
 from scheduler.run_time import Floats
-from scheduler.sizes import ON_DEMAND, node_cap, room, size_of
+from scheduler.sizes import CPU, ON_DEMAND, node_cap, room, size_of
 from scheduler.solve import canonical_problem
 from scheduler.verdicts import Solved
+
+MOST_KEEPERS = 4  # nodes that are tried as the one with the room for updates
 
 # service -> site -> node pool -> replicas, as in ServicePlacement.nodes
 Former = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -36,10 +38,10 @@ def kept_nodes(problem: Problem, solved: Solved, former: Former) -> Solved:
     assignment = {row.service: row.replicas for row in solved.placement.services}
     order = depths(problem)
     for site in sites_of(problem, solved.placement, packing):
-        rest = [load for load in packing if load.site != site.offer.id]
-        most = _pending(site, order)
+        most: int | None = None
         for loads in _ways(problem, site, former, assignment) if site.exact() else ():
-            changed = [*rest, *loads]
+            most = _pending(site, order) if most is None else most
+            changed = [*(load for load in packing if load.site != site.offer.id), *loads]
             if broken_rules(problem, assignment, solved.placement.pools, changed):
                 continue
             if _pending(replace(site, loads=loads), order) <= most:
@@ -92,7 +94,10 @@ def _filled(
             # Which of a service's pods may be on spot machines is judged for all of them, by the check.
             free[node] -= np.where(np.arange(len(size[name])) == ON_DEMAND, 0.0, size[name]) * count
     queue = sorted(loose.elements(), key=lambda n: (-size[n][0], -size[n][1], n))
-    for keeper in np.flatnonzero((free >= spare).all(axis=1)).tolist():
+    fit = np.flatnonzero((free >= spare).all(axis=1))
+    for keeper in fit[np.argsort(free[fit, CPU], kind="stable")][
+        :MOST_KEEPERS
+    ].tolist():  # those with the least cpu left
         left = free.copy()
         left[keeper] -= spare
         tried = [dict(here) for here in pods]

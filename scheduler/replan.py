@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from scheduler.by_size import BySize, Part
-from scheduler.check import broken_rules, weight_of
+from scheduler.check import broken_rules, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation, assignment_of
 from scheduler.highs import Status, solve_model
@@ -50,7 +50,9 @@ def kept(problem: Problem, fresh: Problem, eligibility: Eligibility, unit: float
         return None
     cost = weight_of(problem, best.assignment, best.pools) / unit
     charge = problem.migration_cost_per_replica * MOVERS * sum(s.replicas for s in problem.services) / unit
-    enough = cost / (1 + allowed_gap(problem.current_gap, charge / cost if cost > 0 else 0.0))
+    gap = allowed_gap(problem.current_gap, charge / cost if cost > 0 else 0.0)
+    # Gaps are told of the bill alone: preferences must not let it grow further with each plan.
+    enough = (cost + gap * preference_of(problem, best.assignment) / unit) / (1 + gap)
     sized = BySize(_merged(fresh, eligibility))
     sized.split()
     sized.divide()

@@ -30,18 +30,14 @@ Shares = dict[str, int]  # region -> machines
 
 def rounded_placement(problem: Problem, eligibility: Eligibility, sized: BySize, part: Part) -> Complete | None:
     """The cheapest placement found with the part's machines spread as its relaxation spreads them, rounded; or None."""
-    search = _Rounded(problem, eligibility, part)
-    drafts: list[tuple[float, int]] = []
+    search = _Rounded(problem, eligibility, sized, part)
     ways = _roundings(sized, part)
-    for k, shares in enumerate(ways):
-        drafts.append((search.solve(shares)[0], k))
-    if not drafts:
-        return None
-    value, k = min(drafts)
-    for _ in range(ROUNDS if value < math.inf else 0):
-        value, fits = search.solve(ways[k])
+    drafts = [(*search.solve(shares), k) for k, shares in enumerate(ways)]
+    value, fits, k = min(drafts, default=(math.inf, True, 0))
+    for _ in range(ROUNDS):
         if fits or value >= search.cost:
             break
+        value, fits = search.solve(ways[k])
     return search.best
 
 
@@ -69,8 +65,8 @@ def _fixed(part: Part, shares: Shares) -> Part:
 class _Rounded:
     """The best placement so far, and what did not pack."""
 
-    def __init__(self, problem: Problem, eligibility: Eligibility, part: Part) -> None:
-        self.problem, self.eligibility, self.part = problem, eligibility, part
+    def __init__(self, problem: Problem, eligibility: Eligibility, sized: BySize, part: Part) -> None:
+        self.problem, self.eligibility, self.sized, self.part = problem, eligibility, sized, part
         self.best: Complete | None = None
         self.cost = math.inf
         self._cuts: dict[tuple[str, ...], list[PackingCut]] = {}
@@ -81,7 +77,7 @@ class _Rounded:
         regions = tuple(sorted(region for region, count in shares.items() if count))
         cuts = self._cuts.setdefault(regions, [])
         formulation = Formulation(self.problem, self._near(regions), tuple(cuts), whole_pods=False)
-        model = BySize(formulation).model(_fixed(self.part, shares))
+        model = BySize(formulation, smallest_vcpu=self.sized.smallest_vcpu).model(_fixed(self.part, shares))
         answer = solve_model(model, node_limit=NODES, relative_gap=GAP)
         if answer.values is None:
             return math.inf, False

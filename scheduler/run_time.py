@@ -32,7 +32,6 @@ AFFINITY_WEIGHT = SPREAD_WEIGHT = 2
 STRONGEST_STEP = 100.0  # points of score that one pod more of the service takes from a node, at most
 ALL_STEPS = 150.0  # and so many by all of them: a planned node must stay ahead of one that is not (200 points)
 ONE_PLACE = 1000  # maxSkew where all belong together: then an uneven spread hardly matters
-MANY_NODES = 9  # among fewer, one pod out of place is soon one that finds none
 LEVEL_STEPS = 80.0  # where the hard rule alone sees to it that all of them get as many
 TYPICAL_SPREAD = 3.0  # log(nodes + 2) of some twenty nodes: the scheduler's weight of one pod in the spread's score
 
@@ -53,8 +52,7 @@ def ties(planned: Mapping[str, float], count: int, nodes: int) -> Ties:
 
     The spread takes `step` points for each pod of the service that a node has already, the weights give a node as many
     more points as it is to carry more of them: so they fill side by side. No node gets more than planned for any where
-    that keeps no pod away from the others should one node in eight be lost; among many nodes (MANY_NODES) one more
-    than that, since the first pod of an update may take the place of the next.
+    that keeps no pod away from the others should one node in eight be lost.
     """
     most = max(planned.values(), default=0.0)
     if most <= 0:
@@ -71,7 +69,7 @@ def ties(planned: Mapping[str, float], count: int, nodes: int) -> Ties:
     if len(weights) == 1 and count <= most:
         return Ties(weights, ONE_PLACE)
     skew = FULL * SPREAD_WEIGHT * TYPICAL_SPREAD / step - TYPICAL_SPREAD * math.ceil(most) + 1
-    return Ties(weights, max(1, round(skew)), limit + (nodes >= MANY_NODES) if limited else None)
+    return Ties(weights, max(1, round(skew)), limit if limited else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from model.rng import stream
 from scheduler.held import Site, depths, sites_of
 from scheduler.problem import Problem
 from scheduler.run_time import Nodes, Pods, arrive_all, in_turn, mixed, update
-from scheduler.updates import released, stuck_updates
 from scheduler.verdicts import Solved
 
 MOST_LOST = 20  # nodes per site that are lost, one at a time
@@ -30,8 +29,7 @@ MOST_LOST = 20  # nodes per site that are lost, one at a time
 class Outcome:
     """Pods that stay pending, in all sites together. whole: services of several replicas that are on one node.
 
-    stuck: updates that find no room, of those tried; stuck_left: where pods are not brought back to their planned nodes
-    after each (by a release that is not the engine's). lost: pods of lost nodes, of which so many wait
+    stuck: updates whose first new pod finds no room, of those tried. lost: pods of lost nodes, of which so many wait
     until the node is back, and so many wait then.
     """
 
@@ -42,7 +40,6 @@ class Outcome:
     whole: int = 0
     updates: int = 0
     stuck: int = 0
-    stuck_left: int = 0
     lost: int = 0
     waiting: int = 0
     never: int = 0
@@ -82,10 +79,9 @@ def _site(site: Site, release: list[Pods], seed: int) -> Outcome:
     lost, waiting, never = _losses(site, release, seed)
     rolled = [p for p in release if site.problem.service_by_name[p.name].surge and nodes.carried[p.name].any()]
     rng.shuffle(rolled)
-    left = sum(1 for p in rolled if not update(nodes, p, rng))
-    stuck, updates = stuck_updates(site, released(site, release, rng), release, rng)
+    stuck = sum(1 for p in rolled if not update(nodes, p, rng))
     count = sum(p.count for p in release)
-    return Outcome(count, pending, services, pods, whole, updates, len(stuck), left, lost, waiting, never)
+    return Outcome(count, pending, services, pods, whole, len(rolled), stuck, lost, waiting, never)
 
 
 def _losses(site: Site, release: list[Pods], seed: int) -> tuple[int, int, int]:

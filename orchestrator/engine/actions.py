@@ -3,9 +3,8 @@
 Callers: the driver. Knows no DBOS: what an action's parts are called matters to kill tests only. Raises model.errors
 only.
 
-- create: record `creating`; create; wait until ready, where the answer does not say that it is; record `live`; bring a
-  Deployment's pods back to their planned nodes.
-- update: update what is there; wait as above; record `live`; bring back as above.
+- create: record `creating`; create; wait until ready, where the answer does not say that it is; record `live`.
+- update: update what is there; wait as above; record `live`.
 - adopt: wait until what is there is ready; record `live`.
 - delete: record `deleting`; delete, again while something still uses it; wait until gone; forget the record.
 - replace: delete, then create; a record in state `creating` or `live` under this action's id says that the first half
@@ -20,15 +19,15 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
-from model.errors import Conflict, DependencyInUse, DuoyunError, Interrupted, LeaseLost, NotFound, PlanStale
+from model.errors import Conflict, DependencyInUse, Interrupted, NotFound, PlanStale
 from model.plan import Action, Op
 from model.ports import Clock
-from model.resources import Address, AnyResource, Kind, KubernetesObject, Observed, Ownership, State
+from model.resources import Address, AnyResource, Kind, Observed, Ownership, State
 from orchestrator.engine.options import EngineOptions, is_plain_object
 from orchestrator.store.errors import StoreAway
 from orchestrator.store.store import Store
 from orchestrator.store.values import Record, RecordState, Scope
-from providers.base import Call, Provider, Returning
+from providers.base import Call, Provider
 
 T = TypeVar("T")
 
@@ -78,9 +77,7 @@ class Work:
             return _answer(made[0])
 
         self._cloud("create", create)
-        answer = self._settle(desired, made[0])
-        self._bring_back(desired)
-        return answer
+        return self._settle(desired, made[0])
 
     def _update(self) -> dict[str, Any]:
         desired = self._desired()
@@ -104,9 +101,7 @@ class Work:
             return _answer(made[0])
 
         self._cloud("update", update)
-        answer = self._settle(desired, made[0])
-        self._bring_back(desired)
-        return answer
+        return self._settle(desired, made[0])
 
     def _delete(self) -> dict[str, Any]:
         gone = self._take_down()
@@ -151,32 +146,6 @@ class Work:
         live = Record.live(self.action.address, seen[0], desired, **self._origin())
         self._record("record live", live)
         return answer
-
-    def _bring_back(self, desired: AnyResource) -> None:
-        """Pods that a rollout has put elsewhere return to their planned nodes, which keeps the room for the next one.
-
-        Begun again, it begins with the action's own update, which takes a replica too many back. The release is well
-        without it: what a cluster answers amiss ends the attempt and not the release.
-        """
-        provider = self.targets(self.action.address)
-        if not (isinstance(desired, KubernetesObject) and "/Deployment/" in desired.name):
-            return
-        if not isinstance(provider, Returning):
-            return
-        returning = provider
-
-        def bring_back() -> None:
-            try:
-                back = returning.return_pods(self.action.address, desired, self.call)
-            except (LeaseLost, Interrupted):
-                raise
-            except DuoyunError as exc:
-                self.call.progress(f"pods stay where they are: {exc.summary}")
-                return
-            if back:
-                self.call.progress(f"{back} pods are back on their planned nodes" if back > 1 else "1 pod is back")
-
-        self._within("bring pods back", bring_back)
 
     def _take_down(self) -> dict[str, Any]:
         """Deletes what is there and waits until it is gone."""

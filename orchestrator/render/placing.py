@@ -6,10 +6,10 @@ Callers: pod. Zones, regions and clouds are kept by the number of replicas of ea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from model.resources import ANNOTATION_PLANNED, LABEL_SITE
+from model.resources import LABEL_SITE
 from model.spec.app import Application, Service
 from model.spec.fleet import Site
 from orchestrator.render.names import selector_labels, site_label
@@ -24,18 +24,11 @@ CONFIG_HASH: Final = "duoyun.dev/config-hash"
 @dataclass(frozen=True, slots=True)
 class PodTies:
     """What a Deployment's pods prefer. weights: (node label, value) -> 1 to 100. max_skew: of the soft spread over
-    nodes. most: pods on one node, as a hard rule; None for none. planned: label value -> pods that are meant for it."""
+    nodes. most: pods on one node, as a hard rule; None for none."""
 
     weights: Mapping[tuple[str, str], int]
     max_skew: int = 1
     most: int | None = None
-    planned: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def annotations(self) -> dict[str, str]:
-        """What tells the engine where the pods belong. On the Deployment, not its template: it replaces no pod."""
-        text = ",".join(f"{name}={count}" for name, count in sorted(self.planned.items()) if count)
-        return {ANNOTATION_PLANNED: text} if text else {}
 
 
 UNTIED: Final = PodTies({})

@@ -26,7 +26,7 @@ from orchestrator.render.names import (
 )
 from orchestrator.render.placing import CONFIG_HASH, UNTIED, PodTies
 from orchestrator.render.pod import pod_template, whole_seconds
-from orchestrator.render.spot import deployment_name, is_split, parts_of, site_labels
+from orchestrator.render.spot import deployment_name, parts_of, site_labels
 
 __all__ = ["CONFIG_HASH", "render_namespace", "render_service"]
 
@@ -226,14 +226,10 @@ def _deployment(
     rollout = service.rollout
     of_site = {LABEL_SITE: site_label(site.id)}
     name = deployment_name(service, site, spot=spot)
-    metadata = _metadata(app, service, name, of_site)
-    # Of two Deployments nobody says which of them has a pod on which node.
-    if not is_split(service) and (notes := tied.annotations):
-        metadata["annotations"] = notes
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata,
+        "metadata": _metadata(app, service, name, of_site),
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": HISTORY_LIMIT,

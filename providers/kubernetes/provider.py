@@ -9,8 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,7 +31,6 @@ from providers.kubernetes.discovery import Kinds
 from providers.kubernetes.evidence import list_pods
 from providers.kubernetes.kinds import BUILT_IN, COMMON, RENDERED, ApiKind
 from providers.kubernetes.objects import epoch_s, immutable_changes, manifest_of, observed_of, of_the_cluster
-from providers.kubernetes.returning import Return, planned_of
 from providers.kubernetes.waiting import Patience, Wait
 from providers.kubernetes.wire import APPLY, ClusterClient
 from providers.kubernetes.withheld import restored
@@ -40,7 +38,6 @@ from providers.kubernetes.withheld import restored
 _WORKERS = 8
 _PAGE = "500"
 BODY_MAX: Final = 64 * 1024
-RETURN_S: Final = 5.0  # that a pod may look for a place when it is brought back to its planned node
 _VERBS = frozenset({"list", "get", "create", "update", "delete", "changes"})
 
 
@@ -234,25 +231,6 @@ class KubernetesProvider:
 
     def wait_gone(self, address: Address, call: Call) -> None:
         self._wait(address, call).until_gone()
-
-    def return_pods(self, address: Address, desired: AnyResource, call: Call) -> int:
-        """Brings a Deployment's pods back to the nodes that they were planned on: see returning. How many it were."""
-        wanted, target = manifest_of(desired), self._target(address, call)
-        planned, count = planned_of(wanted.manifest), (wanted.manifest.get("spec") or {}).get("replicas")
-        if target.kind.kind != "Deployment" or not planned or not count or "spec.replicas" in wanted.delegated:
-            return 0
-
-        def scale(replicas: int) -> None:
-            spec = {**wanted.manifest["spec"], "replicas": replicas}
-            scaled = replace(wanted, manifest={**wanted.manifest, "spec": spec})
-            self._update_live(target, self._read(target, call), scaled, call)
-
-        def settle() -> None:
-            patience = Patience(RETURN_S, RETURN_S, RETURN_S)
-            Wait(self._client, target.kind, target.namespace, target.name, address, call, patience).until_ready()
-
-        read = partial(self._read, target, call)
-        return Return(self._client, target.namespace, planned, int(count), read, scale, settle, call).run()
 
     # -- inside ------------------------------------------------------------------------------------------------
 

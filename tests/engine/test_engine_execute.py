@@ -14,7 +14,6 @@ from model.errors import (
     PlanStale,
     QuotaExceeded,
     RolloutFailed,
-    Unreachable,
 )
 from model.exit_codes import ExitCode
 from model.plan import Op
@@ -70,36 +69,6 @@ def test_only_what_may_take_time_is_asked_again_whether_it_is_ready(local_bench)
     waits = [name for name in names if "before" in name and "wait until ready" in name]
     assert waits == ["before create-kubernetes_object-web: wait until ready"] * len(waits) and len(waits) == 1
     assert {str(a) for a, _ in made} == set(local_bench.records())
-
-
-def test_pods_are_brought_back_after_a_deployment_is_ready_and_of_nothing_else(local_bench):
-    class Returning(FakeProvider):
-        def return_pods(self, address, desired, call):
-            assert str(address) in local_bench.records()  # a stop in between leaves a release that is on record
-            back.append((address, desired))
-            return 1
-
-    back: list[object] = []
-    local_bench.provider = Returning(local_bench.cloud)
-    web = deployment("web")
-    account = KubernetesObject(
-        name="main/shop/ServiceAccount/plain", manifest={"kind": "ServiceAccount", "metadata": {"name": "plain"}}
-    )
-    made = [(at(Kind.KUBERNETES_OBJECT, thing.name), thing) for thing in (account, web)]
-    assert local_bench.run(plan_of([action(Op.CREATE, address, thing, None) for address, thing in made])).ok
-    assert back == [made[1]]
-
-
-def test_a_cluster_that_refuses_while_pods_are_brought_back_fails_no_release(local_bench):
-    class Refusing(FakeProvider):
-        def return_pods(self, address, desired, call):
-            raise Unreachable(f"{address}: no answer")
-
-    local_bench.provider = Refusing(local_bench.cloud)
-    web = deployment("web")
-    assert local_bench.run(plan_of([action(Op.CREATE, at(Kind.KUBERNETES_OBJECT, web.name), web, None)])).ok
-    lines = [e.data["line"] for e in local_bench.events.all if e.kind == "action_progress"]
-    assert any("pods stay where they are" in line and "no answer" in line for line in lines)
 
 
 def test_events_say_what_where_and_how_long(local_bench):

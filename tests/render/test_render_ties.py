@@ -6,11 +6,11 @@ from collections import Counter
 from typing import Any
 
 from model.plan import Cost, Placement, PoolChoice, ServicePlacement, Terms
-from model.resources import ANNOTATION_PLANNED, LABEL_POOL
+from model.resources import LABEL_POOL
 from model.spec.app import Application
 from model.spec.fleet import Fleet, Site
 from orchestrator.render import render_service
-from orchestrator.ties import PlannedNodes, former_nodes, made_pools, named
+from orchestrator.ties import PlannedNodes, made_pools, named
 from sandbox.kubernetes.controllers.fit import Slot, choose
 
 HERE = "aws-cn/cn-north-1a"
@@ -68,12 +68,6 @@ def test_reserved_machines_and_bought_ones_of_a_type_are_numbered_through() -> N
     ]
 
 
-def test_what_ran_before_is_told_in_the_schedulers_words_without_pools_that_are_no_more() -> None:
-    before = placement({"c6i.large#0": 1, "c6i.large#1": 2, "c6i.large#2": 3, "ip-1#0": 4, "gone#0": 1})
-    now = (pool("c6i.large", 1, 1), pool("c6i.large (reserved)", 1, 1), pool("node ip-1", 1, 1))
-    assert former_nodes(before, now)["web"][HERE] == {"c6i.large (reserved)#0": 1, "c6i.large#0": 2, "node ip-1#0": 4}
-
-
 def test_a_node_that_is_there_is_preferred_by_its_name(fleet: Fleet) -> None:
     planned = placement({"ip-1#0": 1}, pool("ip-1", 1, 1, Terms.EXISTING))
     assert PlannedNodes(planned).ties("web", site(fleet)).weights == {("kubernetes.io/hostname", "ip-1"): 100}
@@ -88,13 +82,12 @@ def test_nothing_is_preferred_where_the_placement_does_not_say(app: Application,
 def test_pods_go_where_they_are_planned_in_unequal_numbers_too(app: Application, fleet: Fleet) -> None:
     nodes = {"c6i.large#0": 3, "c6i.large#2": 1}
     planned = PlannedNodes(placement(nodes, pool("c6i.large", 4, 4)))
-    pods, template, notes = pods_of(app, fleet, planned, 4)
+    pods, template = pods_of(app, fleet, planned, 4)
     terms = template["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     assert [(t["weight"], t["preference"]["matchExpressions"][0]["values"]) for t in terms] == [
         (100, ["a-c6i-large"]),
         (50, ["a-c6i-large-n3"]),
     ]
-    assert notes == {ANNOTATION_PLANNED: "a-c6i-large=3,a-c6i-large-n3=1"}
     names = ["a-c6i-large", "a-c6i-large-n2", "a-c6i-large-n3", "a-c6i-large-n4"]
     assert Counter(scheduled(pods, slots(*names))) == {"a-c6i-large": 3, "a-c6i-large-n3": 1}
     # where a planned node is gone, they go to the others
@@ -104,7 +97,7 @@ def test_pods_go_where_they_are_planned_in_unequal_numbers_too(app: Application,
 
 def pods_of(
     app: Application, fleet: Fleet, planned: PlannedNodes, count: int
-) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, str]]:
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     here = [s for s in fleet.sites() if s.region.region == "cn-north-1"]
     ties = {HERE: planned.ties("web", site(fleet))}
     objects = render_service(app, app.service("web"), {HERE: count}, here, ties=ties)
@@ -115,7 +108,7 @@ def pods_of(
         {"metadata": {"name": f"p{n}", "namespace": app.namespace, "labels": labels}, "spec": template["spec"]}
         for n in range(count)
     ]
-    return made, template["spec"], deployment["metadata"]["annotations"]
+    return made, template["spec"]
 
 
 def slots(*pools: str) -> list[Slot]:

@@ -15,7 +15,6 @@ from scheduler.held import split_pools
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.run_time import Nodes, Pods, affinity_score, resource_score, spread_score, ties, update
 from scheduler.solve import canonical_problem, solve
-from scheduler.updates import bring_back, update_warnings
 from scheduler.verdicts import Solved
 
 
@@ -80,27 +79,10 @@ def test_the_pods_of_a_lost_node_go_elsewhere_and_nothing_goes_there() -> None:
 def test_ties_weigh_by_count_and_limit_only_where_a_lost_node_leaves_room() -> None:
     level = ties({"p#0": 1, "p#1": 1}, 2, 3)
     assert set(level.weights.values()) == {100} and level.most == 1
-    assert ties({"p#0": 1, "p#1": 1}, 2, 9).most == 2  # an update's first pod may be where the second was to be
     assert ties({"p#0": 1, "p#1": 1}, 2, 2).most is None  # with one node lost, the other must take both
     uneven = ties({"p#0": 3, "p#1": 1}, 4, 9)
     assert uneven.weights == {"p#0": 100, "p#1": 50}  # a step of 150 / 3 points, half of it per unit of weight
     assert ties({}, 0, 3).weights == {}
-
-
-def test_pods_go_back_to_their_planned_nodes_one_more_first() -> None:
-    nodes = two_nodes()
-    web, planned = pods("web", 1, 400, [100, 0]), np.array([1, 0])
-    nodes.arrive(web, 1)
-    assert update(nodes, web) and bring_back(nodes, web, planned) == 0  # there was room at home for both
-    nodes.arrive(pods("fill", 1, 500, [100, 0]), 1)
-    assert update(nodes, web) and nodes.carried["web"].tolist() == [0, 1]
-    assert bring_back(nodes, web, planned) == 1
-    assert nodes.carried["web"].tolist() == [1, 0] and nodes.used[:, 0].tolist() == [900, 0]
-    nodes.end(web, 0)
-    nodes.bind(web, 1)
-    nodes.arrive(pods("more", 1, 400, [100, 0]), 1)
-    assert bring_back(nodes, web, planned) == 0  # its place is taken: it stays, and is one as before
-    assert nodes.carried["web"].tolist() == [0, 1]
 
 
 # -- whole placements --------------------------------------------------------------------------------------------
@@ -178,18 +160,6 @@ def test_of_small_problems_no_pod_stays_pending_or_the_answer_says_so(seed: int)
     if not verdict.warnings:
         assert [o.release for o in outcomes] == [0, 0, 0]
         assert [o.mixed + o.services for o in outcomes] == [0, 0, 0]
-
-
-def test_updates_that_find_no_room_are_told_with_their_services() -> None:
-    """Without the room for an update, a node that is full has none for any; with it, each of them finds some."""
-    two = (replace(SMALL, replicas=4), replace(LARGE, cpu_millicores=800))
-    tight = zone(*two)
-    (told,) = update_warnings(tight, solved(tight))
-    assert told.startswith("a/x1: ") and "2 of 2 updates" in told and "(large, small)" in told
-    roomy = zone(*two, rollout_headroom=True)
-    verdict = solved(roomy)
-    assert not update_warnings(roomy, verdict)
-    assert [replay(roomy, verdict, seed).stuck for seed in range(4)] == [0, 0, 0, 0]
 
 
 def test_a_placement_that_moves_nothing_keeps_each_pods_node() -> None:
