@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,17 @@ def test_all_is_searched_where_asked_or_where_too_much_may_be_saved(
     problem = build_problem(loaded.app, loaded.fleet, loaded.assumptions, placement)
     with pytest.raises(Searched):
         solve(replace(problem, current_gap=0.0))
+
+
+@pytest.mark.usefixtures("no_search")
+def test_what_is_kept_and_over_the_budget_is_searched_anew(loaded: Loaded, placement: Placement) -> None:
+    budget = loaded.fleet.spec.budget
+    assert budget is not None and budget.currency == placement.cost.currency
+    cost = placement.cost.total_per_hour
+    for limit, searched in ((cost * 1.2, False), (cost * 0.99, True)):
+        fleet = fleet_with(loaded, budget=budget.model_copy(update={"max_per_hour": limit}))
+        with pytest.raises(Searched) if searched else nullcontext():
+            place(loaded.app, fleet, loaded.assumptions, placement)
 
 
 def test_a_gap_grows_a_little_and_not_without_end() -> None:
