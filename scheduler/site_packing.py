@@ -20,7 +20,8 @@ from scheduler.whole import Exchange, rounded_mix, types_of, whole_mix
 REPAIRS = 240  # nodes or groups of nodes that are taken apart on trial
 FEW_REPAIRS = 12  # where most of the nodes exist and are well filled, or other machines are tried after it
 MANY_MACHINES = 150  # from which on a machine more of each type is as good as the cheapest whole ones
-SLACKS = (0.002, 0.004, 0.006, 0.014, 0.03)  # room beyond what the pods ask for, one try after the other
+FINE = 0.004
+SLACKS = (0.002, FINE, 0.006, 0.014, 0.03)  # room beyond what the pods ask for, one try after the other
 SURE = 2  # tries of which a fit is hardly ever dearer than nodes that were improved one by one
 SMALL = 20  # nodes up to which these are improved before anything else
 COARSE_STEPS = 2  # the program that buys whole machines knows proportions of cpu and memory in steps of 2^(1/2)
@@ -79,6 +80,8 @@ def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Fl
     many_machines = packer.prices.machines.sum() > MANY_MACHINES
     coarse = coarser(packer.kinds, demand)
     for slack in slacks:
+        if many_machines and slack == FINE:
+            continue  # an exchange of so many pods takes seconds, and the next step fits as often
         if least_price * (1.0 + slack) >= limits[0]:
             return False
         if many_machines:
