@@ -23,6 +23,7 @@ from scheduler.sizes import DIMENSIONS, node_cap
 from scheduler.traffic import hop_between
 
 EPSILON = 1e-9
+MANY = 10_000  # pods of a first zone from which on its region is packed as it is: a few machines are nothing there
 FEW = 1_000  # pods of a first zone up to which it is packed both ways: in small ones luck decides as much
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)  # of a pod's worth against how well it suits the free room; the best of these counts
 
@@ -32,8 +33,8 @@ def packed_zones(
 ) -> tuple[list[Floats], dict[tuple[int, int], list[Load] | None]]:
     """Per place: services x zones as they are in the end; and (place, zone) -> nodes, None where a pod fits nowhere.
 
-    The first zone of each place, which has most, is packed after the others; a small one with and without what could
-    be in these.
+    The first zone of each place, which has most, is packed after the others, unless it is large; a small one with and
+    without what could be in these.
     """
     counts = list(zoned)
 
@@ -42,10 +43,14 @@ def packed_zones(
         return pack_site(grid, grid.places[k], kinds[k], mine[:, z], spare_size(grid, mine[:, z]))
 
     further = [(k, z) for k, mine in enumerate(zoned) for z in range(1, mine.shape[1]) if mine[:, z].any()]
-    found = dict(zip(further, side_by_side(pack, [(k, z, zoned[k]) for k, z in further]), strict=True))
+    large = [(k, 0) for k, mine in enumerate(zoned) if mine[:, 0].sum() > MANY]
+    at_once = large + further
+    found = dict(zip(at_once, side_by_side(pack, [(k, z, zoned[k]) for k, z in at_once]), strict=True))
     able = free_to_move(grid) if further else np.zeros(grid.count, bool)
     tries: list[tuple[int, Floats, list[list[Load]]]] = []
     for k, mine in enumerate(zoned):
+        if (k, 0) in found:
+            continue
         loads = [found.get((k, z)) or [] for z in range(1, mine.shape[1])]
         more = _filled_place(grid, k, kinds[k], mine, loads, able) if any(loads) else None
         if more is not None:
