@@ -114,7 +114,7 @@ class Nodes:
         base = resource_score(self.rooms[able], self.used[able] + pods.size)
         while len(able):
             fixed = base + AFFINITY_WEIGHT * affinity_score(pods.weights[able])
-            raw = skewed(mine[able], pods.max_skew)
+            raw = skewed(mine[able], len(able), pods.max_skew)
             while True:
                 total = fixed + SPREAD_WEIGHT * spread_of(raw)
                 at = int(total.argmax())
@@ -132,7 +132,7 @@ class Nodes:
                 score = resource_score_of(self.rooms[node], self.used[node] + pods.size)
                 fixed[at] += score - base[at]
                 base[at] = score
-                raw[at] = math.floor(int(mine[node]) * math.log(len(able) + 2) + (pods.max_skew - 1) + 0.5)
+                raw[at] = skewed(mine[node], len(able), pods.max_skew)
         return bound
 
     def bind(self, pods: Pods, node: int) -> None:
@@ -180,18 +180,13 @@ def resource_score_of(room: Floats, used: Floats) -> float:
     return float(math.floor(least / 2) + math.floor((1.0 - abs(shares[0] - shares[1]) / 2) * FULL))
 
 
-def spread_score(counts: NDArray[np.int64] | Floats, max_skew: int = 1) -> Floats:
-    """PodTopologySpread over nodes: the fewer pods of the service a node has, the better; 0 to 100."""
-    return spread_of(skewed(counts, max_skew))
-
-
-def skewed(counts: NDArray[np.int64] | Floats, max_skew: int) -> Floats:
-    """What the plugin adds up for each node that a pod may go to, before it is a score."""
-    return np.asarray(np.floor(counts * math.log(len(counts) + 2) + (max_skew - 1) + 0.5))
+def skewed(counts: NDArray[np.int64] | Floats, nodes: int, max_skew: int) -> Floats:
+    """What PodTopologySpread adds up for nodes with so many of the service's pods. nodes: that a pod may go to."""
+    return np.asarray(np.floor(counts * math.log(nodes + 2) + (max_skew - 1) + 0.5))
 
 
 def spread_of(raw: Floats) -> Floats:
-    """That as a score."""
+    """That as a score: the fewer of them a node has, the better; 0 to 100."""
     most, least = float(raw.max()), float(raw.min())
     if most == 0:
         return np.full(len(raw), float(FULL))

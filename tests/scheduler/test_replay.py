@@ -13,7 +13,7 @@ from scheduler.check import broken_rules
 from scheduler.former import kept_nodes
 from scheduler.held import split_pools
 from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
-from scheduler.run_time import Nodes, Pods, affinity_score, resource_score, spread_score, ties, update
+from scheduler.run_time import Nodes, Pods, affinity_score, resource_score, skewed, spread_of, ties, update
 from scheduler.solve import canonical_problem, solve
 from scheduler.verdicts import Solved
 
@@ -27,10 +27,10 @@ def test_emptier_and_more_balanced_nodes_score_higher() -> None:
 
 def test_nodes_with_fewer_pods_of_the_service_score_higher_and_less_so_the_larger_maxskew_is() -> None:
     # counts 0, 1, 2 of three nodes: 0, round(log 5) = 2, round(2 log 5) = 3; then 100 * (3 + 0 - raw) / 3
-    assert spread_score(np.array([0.0, 1.0, 2.0])).tolist() == [100, 33, 0]
-    assert spread_score(np.zeros(4)).tolist() == [100, 100, 100, 100]
+    assert spread_of(skewed(np.array([0.0, 1.0, 2.0]), 3, 1)).tolist() == [100, 33, 0]
+    assert spread_of(skewed(np.zeros(4), 4, 1)).tolist() == [100, 100, 100, 100]
     # maxSkew 8 adds 7 to each: 7, 9, 10; then 100 * (10 + 7 - raw) / 10
-    assert spread_score(np.array([0.0, 1.0, 2.0]), 8).tolist() == [100, 80, 70]
+    assert spread_of(skewed(np.array([0.0, 1.0, 2.0]), 3, 8)).tolist() == [100, 80, 70]
 
 
 def test_preferences_count_in_shares_of_the_largest() -> None:
