@@ -12,8 +12,7 @@ from typing import Final
 
 from model.plan import PoolChoice, Terms
 from model.spec.fleet import ExistingNodeSpec
-from scheduler.check import NodeLoad
-from scheduler.problem import InstanceOffer, Problem
+from scheduler.problem import InstanceOffer, NodeLoad, Problem
 
 _RESERVED: Final = " (reserved)"
 _EXISTING: Final = "node "

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from model.errors import Diagnostic, InvalidInput
 from model.spec.app import Application
 from orchestrator.machines import is_existing
-from scheduler.check import NodeLoad
+from scheduler.problem import NodeLoad
 
 
 def refuse_what_cannot_be_made(app: Application, packing: Sequence[NodeLoad]) -> None:

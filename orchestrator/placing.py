@@ -30,7 +30,7 @@ from orchestrator.makeable import refuse_what_cannot_be_made
 from orchestrator.no_placement import infeasible_error
 from orchestrator.registry import CLOUDS
 from orchestrator.spec_lines import Lines
-from orchestrator.ties import former_nodes, named
+from orchestrator.ties import current_nodes, former_nodes, named
 from orchestrator.wishes import populations, sites_like, team_quotas, wishes_of
 from scheduler.document import check_problem
 from scheduler.former import kept_nodes
@@ -40,6 +40,7 @@ from scheduler.problem import (
     CurrentPool,
     External,
     InstanceOffer,
+    NodeLoad,
     Problem,
     Route,
     ServiceDemand,
@@ -153,6 +154,7 @@ def build_problem(
         populations=populations(fleet),
         team_quotas=team_quotas(fleet, {s.team for s in app.spec.services}),
         current_pools=_current_pools(current, {s.id for s in sites}),
+        current_nodes=_current_nodes(current, {s.id for s in sites}),
         current_gap=current.gap if current is not None and math.isfinite(current.gap) else None,
         node_pools=dict(builder.node_pools()),
         room_at_run_time=capacity.room_at_run_time,
@@ -366,6 +368,10 @@ def _migration_cost(current: Placement | None) -> float:
         return 0.0
     replicas = sum(sum(s.replicas.values()) for s in current.services)
     return MIGRATION_SHARE * current.cost.total_per_hour / replicas if replicas else 0.0
+
+
+def _current_nodes(current: Placement | None, known: set[str]) -> tuple[NodeLoad, ...]:
+    return tuple(node for node in current_nodes(current) if node.site in known) if current is not None else ()
 
 
 def _current_pools(current: Placement | None, known: set[str]) -> tuple[CurrentPool, ...]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from model.plan import Placement, PoolChoice, ServicePlacement, Terms
 from model.resources import LABEL_POOL
 from model.spec.fleet import Site
-from orchestrator.machines import machine_name, machine_of
+from orchestrator.machines import machine_name, machine_of, offer_name
 from orchestrator.render.names import zone_suffix
 from orchestrator.render.placing import HOSTNAME, PodTies
 from scheduler.held import pool_key
+from scheduler.problem import NodeLoad
 from scheduler.run_time import ties
 
 
@@ -57,6 +58,28 @@ def named(placement: Placement) -> Placement:
     return replace(
         placement, pools=tuple(map(machine_of, placement.pools)), services=tuple(map(row, placement.services))
     )
+
+
+def current_nodes(current: Placement) -> tuple[NodeLoad, ...]:
+    """What each node of the placement that is deployed carries, machines as the scheduler calls them; of sites where
+    each node has a pool of its own, since of others nobody knows which node carries what."""
+    pools = [replace(p, instance_type=offer_name(p)) for p in current.pools if not p.dedicated_to and p.count > 0]
+    unknown = {p.site for p in pools if p.count != p.node_pools}
+    first = _numbered(pools)
+    types = {
+        (pool.site, pool_key(name, start + index)): pool.instance_type
+        for pool in pools
+        for name, start in [first[pool.site, pool.instance_type]]
+        for index in range(pool.node_pools)
+        if pool.site not in unknown
+    }
+    pods: dict[tuple[str, str], dict[str, int]] = {key: {} for key in types}
+    for row in current.services:
+        for site, counts in row.nodes.items():
+            for key, count in counts.items():
+                if (site, key) in types and count > 0:
+                    pods[site, key][row.service] = count
+    return tuple(NodeLoad(site=site, instance_type=types[site, key], pods=pods[site, key]) for site, key in types)
 
 
 def former_nodes(current: Placement, pools: Sequence[PoolChoice]) -> dict[str, dict[str, dict[str, int]]]:

@@ -1,8 +1,8 @@
 """Verdicts for problems that are too large for one integer program. Callers: solve. Pure and deterministic.
 
 A problem that runs already keeps what it has: replicas stay in their zones and nodes stay, only what changed is
-placed; where that costs too much more than the bound, the whole is placed anew and the cheaper of both is taken,
-moves counted.
+placed; where that costs too much more than the bound, or all is to be searched (no `current_gap`), the whole is
+placed anew and the cheaper of both is taken, moves counted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scheduler.verdicts import Solved, Undecided
 LARGE = 1_500  # services times sites from which on the methods for large problems are used
 MANY_REPLICAS = 600
 WORTH_MOVING = 0.05  # what all anew must save beyond the charges for moving; two searches differ by some percent
+WORTH_REPLANNING = 0.005  # the same where all is to be searched
 NEAR = 0.02  # gap up to which the bound is not tightened further: in so large problems that gains little
 OPTIMALITY_GAP = 1e-6
 PRICED_SERVICES = 200  # up to so many, the price of every other site is told with the answer
@@ -49,8 +50,9 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
         kept = place_beside(problem, eligibility, large)
         if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
             candidates.append(_Candidate.of(problem, kept))
-    # Where not even the bound would save enough, nothing else is looked for.
-    if not candidates or large.bound < candidates[0].moving * (1 - WORTH_MOVING):
+    # Where not even the bound would save enough, nothing else is looked for, unless all is to be searched.
+    worth = WORTH_REPLANNING if problem.current_gap is None else WORTH_MOVING
+    if not candidates or large.bound < candidates[0].moving * (1 - worth):
         answer: LargeAnswer = large.place()
         done = answer.placement
         if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
@@ -62,7 +64,7 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     most = math.inf if problem.max_moves is None else problem.max_moves
     candidates = [c for c in candidates if arrivals(problem, c.done) <= most] or candidates
     best = candidates[0]
-    if len(candidates) > 1 and candidates[1].moving < best.moving * (1 - WORTH_MOVING):
+    if len(candidates) > 1 and candidates[1].moving < best.moving * (1 - worth):
         best = candidates[1]
     near = best.weight <= large.bound * (1 + NEAR)
     bound = large.bound if near else large.tightened()
@@ -107,7 +109,8 @@ def unaware(problem: Problem) -> Problem:
     """The problem without what runs now."""
     if not problem.current_pools and not any(s.current for s in problem.services):
         return problem
-    return replace(problem, services=tuple(replace(s, current={}) for s in problem.services), current_pools=())
+    services = tuple(replace(s, current={}) for s in problem.services)
+    return replace(problem, services=services, current_pools=(), current_nodes=())
 
 
 def _solved(problem: Problem, eligibility: Eligibility, best: _Candidate, bound: float) -> Solved:

@@ -52,6 +52,8 @@ class Pods:
 
 def node_strangers(grid: Grid) -> dict[int, frozenset[int]]:
     """Service -> those that may not share a node with it, whichever says so, as keys of Load.pods."""
+    if not any(s.apart for s in grid.problem.services):
+        return {}
     index = {s.name: i for i, s in enumerate(grid.problem.services)}
     found: dict[int, set[int]] = {}
     for i, service in enumerate(grid.problem.services):

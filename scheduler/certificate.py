@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.plan import PoolChoice
-from scheduler.problem import LEVELS, Problem
+from scheduler.problem import LEVELS, NodeLoad, Problem
 from scheduler.sizes import AMD64, ARM64, DIMENSIONS, DISK, GPU, ON_DEMAND, loose_count, node_cap, room, size_of
 from scheduler.traffic import Assignment
-
-if TYPE_CHECKING:
-    from scheduler.check import NodeLoad
 
 Array = NDArray[Any]
 

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from model.plan import Cost, PoolChoice
 from scheduler.certificate import wrong_nodes
 from scheduler.eligibility import forbidden, reject
-from scheduler.problem import LEVELS, Problem, ServiceDemand
+from scheduler.problem import LEVELS, NodeLoad, Problem, ServiceDemand
 from scheduler.sizes import NOTHING, PODS, Vector, domain_cap, domain_of, holds, least_size, room, size_of
 from scheduler.traffic import Assignment, edge_costs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeLoad:
-    """What the certificate puts on one node of a site's pool: service -> replicas."""
-
-    site: str
-    instance_type: str
-    pods: Mapping[str, int]
 
 
 def cost_of(problem: Problem, assignment: Assignment, pools: Sequence[PoolChoice]) -> Cost:

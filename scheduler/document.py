@@ -98,6 +98,10 @@ def check_problem(problem: Problem) -> list[Diagnostic]:
     found += [
         Diagnostic(f"current_pools[{p.site}]", "no such site") for p in problem.current_pools if p.site not in site_ids
     ]
+    found += [
+        Diagnostic(f"current_nodes[{site}]", "no such site")
+        for site in sorted({node.site for node in problem.current_nodes} - site_ids)
+    ]
     return found
 
 

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from model.plan import Rejection, ServicePlacement
-from scheduler.check import NodeLoad, apart_broken, shares_broken, spare_pod, team_requests
+from scheduler.check import apart_broken, shares_broken, spare_pod, team_requests
 from scheduler.eligibility import Eligibility, usable_types
 from scheduler.nodes import Complete
-from scheduler.problem import Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.sizes import ON_DEMAND, room, size_of
 from scheduler.traffic import Assignment, edge_costs, hops_to_service
 

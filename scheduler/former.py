@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from scheduler.check import NodeLoad, broken_rules, spare_pod
+from scheduler.check import broken_rules, spare_pod
 from scheduler.held import MOST_REPLAYED, Site, depths, sites_of
-from scheduler.problem import Problem
+from scheduler.problem import NodeLoad, Problem
 from scheduler.run_time import Floats
 from scheduler.sizes import CPU, ON_DEMAND, node_cap, room, size_of
 from scheduler.solve import canonical_problem

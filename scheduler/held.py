@@ -24,9 +24,9 @@ import numpy as np
 
 from model.plan import Placement, PoolChoice
 from model.rng import stream
-from scheduler.check import NodeLoad, broken_rules, cost_of, spare_pod
+from scheduler.check import broken_rules, cost_of, spare_pod
 from scheduler.level import levelled
-from scheduler.problem import NODE, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NODE, InstanceOffer, NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.run_time import Floats, Nodes, Pods, in_turn, mixed, ties
 from scheduler.sizes import ON_DEMAND, room, size_of
 from scheduler.verdicts import Solved
@@ -218,8 +218,8 @@ def _in_site(
 ) -> _State:
     """The best of: pods exchanged in several ways; then machines bought, as long as each leaves fewer pending."""
     best: _State | None = None
-    for attempt in range(ATTEMPTS if site.exact() else 1):
-        loads = _levelled(problem, site, placement, attempt) if site.exact() else site.loads
+    for attempt in _attempts(problem, site):
+        loads = _levelled(problem, site, placement, attempt) if attempt is not None else site.loads
         rest = [load for load in packing if load.site != site.offer.id]
         enough = math.inf if best is None else best.rank[0]  # an attempt that leaves as many is no better
         state = _State(placement, [*rest, *loads], replace(site, loads=loads).pending(order, enough))
@@ -240,6 +240,15 @@ def _in_site(
         if not best.pending:
             break
     return best
+
+
+def _attempts(problem: Problem, site: Site) -> list[int | None]:
+    """Ways to exchange pods; None: none is. What runs keeps its nodes where that leaves nothing pending."""
+    if not site.exact():
+        return [None]
+    now = [(n.instance_type, n.pods) for n in problem.current_nodes if n.site == site.offer.id]
+    same = sum((load.instance_type, load.pods) in now for load in site.loads)
+    return [*([None] if now and same >= len(site.loads) / 2 else []), *range(ATTEMPTS)]
 
 
 def _levelled(problem: Problem, site: Site, placement: Placement, attempt: int) -> list[NodeLoad]:

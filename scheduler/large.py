@@ -18,7 +18,6 @@ import numpy as np
 from scheduler.aside import side_by_side
 from scheduler.bulk import SPARE, Load, loose_key
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
-from scheduler.check import NodeLoad
 from scheduler.choose import choose_places, mend_reach, reaches
 from scheduler.columns import Columns, combined
 from scheduler.consolidate import consolidate, estimate, opening, split_zones, spread_kept
@@ -36,7 +35,7 @@ from scheduler.prices import (
     replica_prices,
     start_prices,
 )
-from scheduler.problem import Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types
 from scheduler.rebalance import rebalanced
 from scheduler.shares import Shares
@@ -328,15 +327,20 @@ def _over(grid: Grid, machines: dict[str, float], vcpu: dict[str, float]) -> lis
     ]
 
 
-def node_loads(grid: Grid, k: int, site_id: str, packed: Sequence[Load]) -> list[NodeLoad]:
+def node_loads(grid: Grid, k: int, site_id: str, packed: Sequence[Load], *, ordered: bool = False) -> list[NodeLoad]:
+    """By type and what they carry; ordered: nodes of one type as they come."""
     services, types = grid.problem.services, grid.places[k].types
+
+    def place(load: Load) -> tuple[str, list[tuple[int, int]]]:
+        return types[load.kind].name, [] if ordered else sorted(load.pods.items())
+
     return [
         NodeLoad(
             site=site_id,
             instance_type=types[load.kind].name,
             pods=_by_name(services, load.pods),
         )
-        for load in sorted(packed, key=lambda n: (types[n.kind].name, sorted(n.pods.items())))
+        for load in sorted(packed, key=place)
     ]
 
 

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.rng import stream
-from scheduler.check import NodeLoad
 from scheduler.grid import Floats, Ints
-from scheduler.problem import Problem, SiteOffer
+from scheduler.problem import NodeLoad, Problem, SiteOffer
 from scheduler.sizes import DIMENSIONS, node_cap, room, size_of
 
 MOST_ROUNDS = 3

@@ -8,17 +8,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from model.plan import PoolChoice
-from scheduler.check import NodeLoad, spare_pod
+from scheduler.check import spare_pod
 from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.mixes import BestMix, cheapest_mix
 from scheduler.packing import Group, Node, Outcome, Packing, pack
 from scheduler.patterns import filled_nodes
-from scheduler.problem import NODE, InstanceOffer, Problem, SiteOffer
+from scheduler.problem import NODE, InstanceOffer, NodeLoad, Problem, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types
-from scheduler.sizes import Vector, loose_count, loose_size, node_cap, room, size_of
+from scheduler.sizes import ON_DEMAND, Vector, loose_count, loose_size, node_cap, room, size_of
 from scheduler.traffic import Assignment
 
 SPARE = ""  # name of the pod that stands for a rolling update's extra replica
@@ -94,8 +94,7 @@ def buy(problem: Problem, assignment: dict[str, dict[str, int]]) -> Complete | N
 
 def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
     """That assignment on the current pools; None where they do not hold it."""
-    sells = {site.id: {t.name for t in site.types} for site in problem.sites}
-    if any(p.instance_type not in sells.get(p.site, ()) for p in problem.current_pools):
+    if any(p.instance_type not in _sold(problem, p.site) for p in problem.current_pools):
         return None
     dedicated = {(p.dedicated_to, p.site, p.instance_type): p.count for p in problem.current_pools if p.dedicated_to}
     loads: list[NodeLoad] = []
@@ -113,6 +112,41 @@ def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
             return None
         loads += _loads(site.id, nodes, packed)
     return assembled(problem, {k: dict(v) for k, v in assignment.items()}, loads, dedicated)
+
+
+def from_nodes(problem: Problem, assignment: Assignment) -> Complete | None:
+    """That assignment on the current nodes, each with the pods that it carries now; None where that is not known of
+    every pod. Whether it keeps every rule is the check's to say."""
+    if any(p.instance_type not in _sold(problem, p.site) for p in problem.current_nodes):
+        return None
+    known = {s.name for s in problem.services if not s.dedicated}
+    loads = [replace(load, pods={k: n for k, n in load.pods.items() if k in known}) for load in problem.current_nodes]
+    held = Counter[tuple[str, str]]()
+    for load in loads:
+        held.update({(name, load.site): n for name, n in load.pods.items()})
+    if held != Counter({(k, site): n for k, row in assignment.items() if k in known for site, n in row.items()}):
+        return None
+    used = [load for load in loads if load.pods]
+    for site_id in sorted({load.site for load in used}):
+        spare = spare_pod(problem, site_id, assignment)
+        idle = [load for load in loads if load.site == site_id and not load.pods and _holds(problem, load, spare)]
+        if idle and not any(load.site == site_id and _holds(problem, load, spare) for load in used):
+            used.append(idle[0])
+    dedicated = {(p.dedicated_to, p.site, p.instance_type): p.count for p in problem.current_pools if p.dedicated_to}
+    return assembled(problem, {k: dict(v) for k, v in assignment.items()}, used, dedicated)
+
+
+def _sold(problem: Problem, site_id: str) -> set[str]:
+    site = problem.site_by_id.get(site_id)
+    return {t.name for t in site.types} if site is not None else set()
+
+
+def _holds(problem: Problem, load: NodeLoad, spare: Vector) -> bool:
+    """Whether the node has room for the spare pod beside what it carries."""
+    offer = next(t for t in problem.site_by_id[load.site].types if t.name == load.instance_type)
+    sizes = [(size_of(problem.service_by_name[name]), n) for name, n in load.pods.items()]
+    taken = [0 if axis == ON_DEMAND else sum(size[axis] * n for size, n in sizes) for axis in range(len(spare))]
+    return all(have - used >= need for have, used, need in zip(room(problem, offer), taken, spare, strict=True))
 
 
 def groups_at(problem: Problem, site_id: str, assignment: Assignment) -> list[Group]:

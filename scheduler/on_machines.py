@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from scheduler.check import NodeLoad, broken_rules, weight_of
+from scheduler.check import broken_rules, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation
 from scheduler.highs import LinearProgram, Relaxation, solve_linear, solve_model
 from scheduler.nodes import Complete, assembled
-from scheduler.problem import NODE, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NODE, InstanceOffer, NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import pool_types, site_classes
 from scheduler.sizes import AMD64, CPU, DIMENSIONS, MEMORY, ON_DEMAND, PODS, holds, node_cap, room, size_of
 

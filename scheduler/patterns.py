@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.check import NodeLoad, spare_of
+from scheduler.check import spare_of
 from scheduler.eligibility import Eligibility
-from scheduler.problem import NODE, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NODE, InstanceOffer, NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import pool_types, sites_to_consider
 from scheduler.sizes import (
     AMD64,

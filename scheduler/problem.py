@@ -240,6 +240,15 @@ class CurrentPool:
     dedicated_to: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLoad:
+    """What one node of a site's pools carries: service -> replicas."""
+
+    site: str
+    instance_type: str
+    pods: Mapping[str, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Everything that decides a placement.
@@ -250,6 +259,9 @@ class Problem:
     survive_node_loss: no single Kubernetes node carries all replicas of a service that has several.
     migration_cost_per_replica: what moving one replica, or starting one machine, must save per hour to be worth it;
     counts only where a current placement is given, and is never part of the cost shown.
+    current_nodes: what each node of the current pools carries, of services that are gone, too, as the certificate of
+    the placement that runs said it, and in its order: pods keep their nodes, and nodes of one type in a site their node
+    pools. Sites of which it is not known are packed anew.
     current_gap: the gap of the placement that runs, as its answer said. Where keeping what need not move leaves a gap
     that is not much larger, it is kept and nothing is searched (scheduler.replan); None: always search.
     max_moves: at most so many replicas arrive where none of their service was; None for no limit.
@@ -274,6 +286,7 @@ class Problem:
     survive_node_loss: bool = True
     migration_cost_per_replica: float = 0.002
     current_pools: tuple[CurrentPool, ...] = ()
+    current_nodes: tuple[NodeLoad, ...] = ()
     current_gap: float | None = None
     populations: tuple[Population, ...] = ()
     team_quotas: tuple[TeamQuota, ...] = ()

@@ -16,7 +16,7 @@ from scheduler.check import broken_rules, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation, assignment_of
 from scheduler.highs import Status, solve_model
-from scheduler.nodes import Complete, complete, from_pools
+from scheduler.nodes import Complete, complete, from_nodes, from_pools
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem
 from scheduler.regions import without_dominated
@@ -153,9 +153,13 @@ def _rest_anew(problem: Problem, eligibility: Eligibility) -> list[Complete]:
 
 
 def _as_it_is(problem: Problem) -> list[Complete]:
-    """The current placement on its current machines, where both are whole and still hold every rule."""
+    """The current placement on its current machines, where both are whole and still hold every rule; each pod on its
+    node, where that is known."""
     current = assignment_of(problem)
-    done = from_pools(problem, current) if current is not None else None
-    if done is None or broken_rules(problem, done.assignment, done.pools, done.packing):
+    if current is None:
         return []
-    return [done]
+    for way in (from_nodes, from_pools):
+        done = way(problem, current)
+        if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
+            return [done]
+    return []

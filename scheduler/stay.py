@@ -5,22 +5,25 @@ Callers: solve and at_scale. Pure.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 
 import numpy as np
 
 from scheduler.aside import side_by_side
 from scheduler.bulk import Load
-from scheduler.check import NodeLoad, weight_of
+from scheduler.check import weight_of
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
-from scheduler.grid import Floats
+from scheduler.grid import Floats, Place
 from scheduler.large import Large, complete_from, node_loads, own_machines, with_spares
 from scheduler.nodes import Complete
-from scheduler.problem import Problem, ServiceDemand
+from scheduler.problem import NodeLoad, Problem, ServiceDemand
 from scheduler.refill import refill
+from scheduler.resident import on_their_nodes
 from scheduler.site_packing import pack_site
 
+EPSILON = 1e-9
 MOSTLY = 0.5  # share of the services that must run already for staying to be tried
 
 
@@ -88,30 +91,47 @@ def _adjusted(service: ServiceDemand, allowed: tuple[str, ...]) -> dict[str, int
     return sites
 
 
+def _price(place: Place, loads: list[Load]) -> float:
+    return math.fsum(float(place.prices[load.kind]) for load in loads)
+
+
 def _packed(problem: Problem, large: Large, zoned: list[Floats]) -> Complete | None:
     grid = large.model.grid
     running: dict[str, Counter[str]] = defaultdict(Counter)
     for pool in problem.current_pools:
         if not pool.dedicated_to:
             running[pool.site][pool.instance_type] += pool.count
+    nodes: dict[str, list[NodeLoad]] = defaultdict(list)
+    for node in problem.current_nodes:
+        nodes[node.site].append(node)
     spares = int(problem.spare_node_per_pool)
 
-    def pack(zone: tuple[int, int]) -> list[Load] | None:
+    def pack(zone: tuple[int, int]) -> tuple[list[Load] | None, bool]:
+        """The nodes, and whether they are those that are there, in their order."""
         k, z = zone
         place, mine = grid.places[k], zoned[k][:, z]
         number = {t.name: i for i, t in enumerate(place.types)}
         now = sorted(running[place.sites[z].id].items())
         existing = [number[n] for n, count in now if n in number for _ in range(count - spares)]
-        rows = (grid, place, large.model.kinds[k], mine, spare_size(grid, mine), existing)
-        return refill(*rows) or pack_site(*rows)
+        spare, kinds = spare_size(grid, mine), large.model.kinds[k]
+        stayed = on_their_nodes(
+            grid, place, kinds, large.prices[k], mine, large.each[:, k], spare, nodes[place.sites[z].id]
+        )
+        rows = (grid, place, kinds, mine, spare, existing)
+        if stayed is not None and not stayed[1]:
+            return stayed[0], True
+        anew = refill(*rows) or pack_site(*rows)
+        if stayed is None or (anew is not None and _price(place, anew) < _price(place, stayed[0]) - EPSILON):
+            return anew, False
+        return stayed[0], True
 
     loads: list[NodeLoad] = []
     own: dict[tuple[str, str, str], int] = {}
     zones = [(k, z) for k, place in enumerate(grid.places) for z in range(len(place.sites)) if zoned[k][:, z].any()]
-    for (k, z), packed in zip(zones, side_by_side(pack, zones), strict=True):
+    for (k, z), (packed, stayed) in zip(zones, side_by_side(pack, zones), strict=True):
         if packed is None:
             return None
         site = grid.places[k].sites[z]
-        loads += node_loads(grid, k, site.id, with_spares(grid, packed))
+        loads += node_loads(grid, k, site.id, with_spares(grid, packed), ordered=stayed)
         own.update(own_machines(grid, zoned[k][:, z], site))
     return complete_from(grid, zoned, loads, own)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.plan import Placement
-from scheduler.check import NodeLoad
 from scheduler.infeasible import Conflict, Relaxation
+from scheduler.problem import NodeLoad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

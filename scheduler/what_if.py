@@ -48,6 +48,7 @@ def without_sites(problem: Problem, patterns: Iterable[str]) -> Problem:
             for s in problem.services
         ),
         current_pools=tuple(p for p in problem.current_pools if p.site not in gone),
+        current_nodes=tuple(n for n in problem.current_nodes if n.site not in gone),
         populations=tuple(
             replace(p, rtt_ms={r: ms for r, ms in p.rtt_ms.items() if r in regions}) for p in problem.populations
         ),

@@ -131,12 +131,15 @@ def _service(rng: Random, name: str, replicas: int, edges: tuple[Edge, ...]) -> 
     )
 
 
-def changed(problem: Problem, verdict: Solved, share: float, seed: int) -> Problem:
-    """The placed problem a day later: a share of its services has other sizes or more or fewer replicas."""
+def changed(problem: Problem, verdict: Solved, share: float, seed: int, *, at_least: int = 1) -> Problem:
+    """The placed problem a day later: a share of its services has other sizes or more or fewer replicas.
+
+    at_least: so many of them, however small the share.
+    """
     rng = stream(seed, "changed problem")
     now = {row.service: dict(row.replicas) for row in verdict.placement.services}
     names = sorted(now)
-    chosen = set(rng.sample(names, max(1, round(share * len(names)))))
+    chosen = set(rng.sample(names, max(at_least, round(share * len(names)))))
     services = []
     for service in problem.services:
         kept = replace(service, current=now[service.name])
@@ -154,4 +157,11 @@ def changed(problem: Problem, verdict: Solved, share: float, seed: int) -> Probl
         for p in verdict.placement.pools
     )
     fee = 0.02 * verdict.placement.cost.total_per_hour / sum(s.replicas for s in problem.services)
-    return replace(problem, services=tuple(services), current_pools=pools, migration_cost_per_replica=fee)
+    return replace(
+        problem,
+        services=tuple(services),
+        current_pools=pools,
+        current_nodes=verdict.packing,
+        current_gap=verdict.placement.gap,
+        migration_cost_per_replica=fee,
+    )

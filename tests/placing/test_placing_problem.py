@@ -161,6 +161,7 @@ def test_placing_again_changes_nothing_and_searches_nothing(loaded: Loaded, plac
     again = place(loaded.app, loaded.fleet, loaded.assumptions, placement)
     assert [(s.service, s.replicas) for s in again.services] == [(s.service, s.replicas) for s in placement.services]
     assert again.pools == placement.pools
+    assert [s.nodes for s in again.services] == [s.nodes for s in placement.services]
     assert again.lower_bound_per_hour <= again.cost.total_per_hour
     assert again.gap <= allowed_gap(placement.gap, 0.01)
 

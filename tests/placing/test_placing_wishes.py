@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,22 @@ def test_an_existing_node_is_no_machine_for_a_vm(changed: Callable[..., Spec], b
 def test_placing_again_keeps_paid_and_existing_nodes(page: Spec, placement: Placement) -> None:
     again = place(page.app, page.fleet, page.assumptions, placement)
     assert again.pools == placement.pools
+    assert [row.nodes for row in again.services] == [row.nodes for row in placement.services]
+
+
+def test_what_each_node_carries_is_told_of_the_placement_that_runs(page: Spec, placement: Placement) -> None:
+    problem = build_problem(page.app, page.fleet, page.assumptions, placement)
+    machines = Counter((node.site, node.instance_type) for node in problem.current_nodes)
+    assert machines == {(p.site, p.instance_type): p.count for p in problem.current_pools if not p.dedicated_to}
+    pods = Counter[tuple[str, str]]()
+    for node in problem.current_nodes:
+        pods.update({(service, node.site): n for service, n in node.pods.items()})
+    assert pods == Counter({(s.name, site): n for s in problem.services for site, n in s.current.items()})
+    # Which of a pool's nodes carries what is Kubernetes' to decide.
+    first, *rest = placement.pools
+    shared = replace(placement, pools=(replace(first, count=first.count + 1), *rest))
+    told = build_problem(page.app, page.fleet, page.assumptions, shared).current_nodes
+    assert {node.site for node in told} == {node.site for node in problem.current_nodes} - {first.site}
 
 
 @pytest.mark.parametrize(

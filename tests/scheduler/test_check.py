@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from model.plan import PoolChoice
-from scheduler.check import NodeLoad, broken_rules
+from scheduler.check import broken_rules
 from scheduler.eligibility import eligible_sites, reject
-from scheduler.problem import Apart, Edge, External, InstanceOffer, Problem, Route, ServiceDemand, SiteOffer
+from scheduler.problem import Apart, Edge, External, InstanceOffer, NodeLoad, Problem, Route, ServiceDemand, SiteOffer
 
 SMALL = InstanceOffer(name="small", vcpu=2, cpu_millicores=2000, memory_mib=4000, price_per_hour=0.1)
 SPOT = replace(SMALL, name="small-spot", spot=True, price_per_hour=0.04)

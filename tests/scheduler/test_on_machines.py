@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduler.check import NodeLoad, broken_rules, weight_of
+from scheduler.check import broken_rules, weight_of
 from scheduler.eligibility import Eligibility, eligible_sites
 from scheduler.nodes import assembled, buy
 from scheduler.on_machines import Ways
-from scheduler.problem import InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import InstanceOffer, NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.solve import canonical_problem, solve
 from scheduler.verdicts import Solved
 from tests.scheduler.midsize import midsize_problem
