@@ -243,11 +243,15 @@ def _in_site(
 
 
 def _attempts(problem: Problem, site: Site) -> list[int | None]:
-    """Ways to exchange pods; None: none is. What runs keeps its nodes where that leaves nothing pending."""
+    """Ways to exchange pods; None: none is. What runs keeps its nodes where that leaves nothing pending, and
+    where it is all the same anyway, since then it runs.
+    """
     if not site.exact():
         return [None]
     now = [(n.instance_type, n.pods) for n in problem.current_nodes if n.site == site.offer.id]
     same = sum((load.instance_type, load.pods) in now for load in site.loads)
+    if same == len(site.loads) == len(now):
+        return [None]
     return [*([None] if now and same >= len(site.loads) / 2 else []), *range(ATTEMPTS)]
 
 

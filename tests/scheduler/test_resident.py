@@ -135,7 +135,7 @@ def first(seed: int) -> tuple[Problem, Solved]:
     return problem, solved
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 4])
 def test_a_new_plan_with_nothing_changed_is_the_same(seed: int) -> None:
     """Packed anew, it came out up to 5 % dearer: nobody knew which pod was on which node."""
     problem, solved = first(seed)
