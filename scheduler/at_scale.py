@@ -14,7 +14,7 @@ from model.plan import Cost, Placement
 from scheduler.check import broken_rules, cost_of, preference_of
 from scheduler.eligibility import Eligibility
 from scheduler.explain import service_placements
-from scheduler.large import Large, LargeAnswer
+from scheduler.large import Large
 from scheduler.money import in_money, in_units, unit_of
 from scheduler.nodes import Complete
 from scheduler.problem import Problem
@@ -24,6 +24,7 @@ from scheduler.verdicts import Solved, Undecided
 LARGE = 1_500  # services times sites from which on the methods for large problems are used
 MANY_REPLICAS = 600
 WORTH_MOVING = 0.05  # what all anew must save beyond the charges for moving; two searches differ by some percent
+TRY = 400  # of the work limit: one choice of places
 WORTH_REPLANNING = 0.005  # the same where all is to be searched
 NEAR = 0.02  # gap up to which the bound is not tightened further: in so large problems that gains little
 OPTIMALITY_GAP = 1e-6
@@ -35,7 +36,9 @@ def is_large(problem: Problem, eligibility: Eligibility) -> bool:
     return many or sum(len(sites) for sites in eligibility.allowed.values()) > LARGE
 
 
-def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved | Undecided, Problem | None]:
+def solve_at_scale(
+    problem: Problem, eligibility: Eligibility, work_limit: int = TRY
+) -> tuple[Solved | Undecided, Problem | None]:
     """The verdict; and where a part of the problem cannot hold by itself, that part, in units of money."""
     unit, original = unit_of(problem), problem
     problem = in_units(problem, unit)
@@ -46,6 +49,7 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     if large.impossible:
         return _stuck(unaware(problem), large.impossible_part())
     candidates: list[_Candidate] = []
+    work = 0
     if runs_mostly(problem):
         kept = place_beside(problem, eligibility, large)
         if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
@@ -53,13 +57,12 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     # Where not even the bound would save enough, nothing else is looked for, unless all is to be searched.
     worth = WORTH_REPLANNING if problem.current_gap is None else WORTH_MOVING
     if not candidates or large.bound < candidates[0].moving * (1 - worth):
-        answer: LargeAnswer = large.place()
-        done = answer.placement
-        if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
-            candidates.append(_Candidate.of(problem, done))
+        anew, work = _anew(problem, large, work_limit)
+        candidates += [anew] if anew is not None else []
     if not candidates:
         what = "no placement was found that keeps every limit and quota, and none was excluded"
-        return Undecided(what=what, raise_limit_to=0, lower_bound_per_hour=large.tightened() * unit), None
+        bound = large.tightened() * unit
+        return Undecided(what=what, lower_bound_per_hour=bound, work=work), None
     # Of two that are about equally good the one that moves less: it comes first and must be beaten clearly.
     most = math.inf if problem.max_moves is None else problem.max_moves
     candidates = [c for c in candidates if arrivals(problem, c.done) <= most] or candidates
@@ -70,7 +73,22 @@ def solve_at_scale(problem: Problem, eligibility: Eligibility) -> tuple[Solved |
     bound = large.bound if near else large.tightened()
     if unit != 1.0:
         best = _Candidate.of(original, in_money(original, best.done))
-    return _solved(original, eligibility, best, bound * unit), None
+    return _solved(original, eligibility, best, bound * unit, work), None
+
+
+def _anew(problem: Problem, large: Large, work_limit: int) -> tuple[_Candidate | None, int]:
+    """The cheapest of as many tries as the work limit allows, and the work done. Each starts from the prices that the
+    one before has learnt, and so chooses other places.
+    """
+    best: _Candidate | None = None
+    work = 0
+    while work < max(work_limit, 1) and (best is None or best.weight > large.bound * (1 + OPTIMALITY_GAP)):
+        work += TRY
+        done = large.place().placement
+        if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
+            found = _Candidate.of(problem, done)
+            best = found if best is None or found.moving < best.moving else best
+    return best, work
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +120,7 @@ def _stuck(problem: Problem, names: set[str]) -> tuple[Undecided, Problem]:
         if s.name in names
     )
     what = f"{len(names)} services cannot be placed, with or without the others"
-    return Undecided(what=what, raise_limit_to=0), replace(problem, services=part)
+    return Undecided(what=what), replace(problem, services=part)
 
 
 def unaware(problem: Problem) -> Problem:
@@ -113,7 +131,7 @@ def unaware(problem: Problem) -> Problem:
     return replace(problem, services=services, current_pools=(), current_nodes=())
 
 
-def _solved(problem: Problem, eligibility: Eligibility, best: _Candidate, bound: float) -> Solved:
+def _solved(problem: Problem, eligibility: Eligibility, best: _Candidate, bound: float, work: int) -> Solved:
     done, cost = best.done, best.cost
     total, wishes = cost.total_per_hour, preference_of(problem, done.assignment)
     return Solved(
@@ -125,6 +143,6 @@ def _solved(problem: Problem, eligibility: Eligibility, best: _Candidate, bound:
             proven_optimal=total + wishes <= bound * (1 + OPTIMALITY_GAP) + 1e-12,
         ),
         packing=done.packing,
-        work=0,
+        work=work,
         moved_replicas=arrivals(problem, done) if any(s.current for s in problem.services) else 0,
     )

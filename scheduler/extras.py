@@ -54,9 +54,7 @@ def _over_budget(problem: Problem, solved: Solved) -> Verdict | None:
         f"the cheapest placement found costs {cost:.4f} {problem.currency}/h, above the budget of {budget:g}; "
         f"none below {placement.lower_bound_per_hour:.4f} exists, and between the two nothing was decided"
     )
-    return Undecided(
-        what=what, raise_limit_to=max(1, solved.work) * 4, lower_bound_per_hour=placement.lower_bound_per_hour
-    )
+    return Undecided(what=what, lower_bound_per_hour=placement.lower_bound_per_hour, work=solved.work)
 
 
 def _too_many_moves(problem: Problem, solved: Solved) -> Verdict | None:
@@ -70,7 +68,7 @@ def _too_many_moves(problem: Problem, solved: Solved) -> Verdict | None:
         cost = solved.placement.cost.total_per_hour
         return InfeasibleVerdict(conflicts=(conflict,), relaxations=(Relaxation(conflict, True, cost),))
     what = f"the best placement found moves {solved.moved_replicas} replicas, and at most {most} may move"
-    return Undecided(what=what, raise_limit_to=max(1, solved.work) * 4)
+    return Undecided(what=what, work=solved.work)
 
 
 def _told(problem: Problem, solved: Solved) -> Solved:

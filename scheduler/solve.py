@@ -35,14 +35,16 @@ DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 
 
 def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
-    """Place every service. work_limit: branch-and-bound nodes of a small model (see LARGE_NODE).
+    """Place every service. work_limit: branch-and-bound nodes of a small model (see LARGE_NODE); of a large problem
+    each 400 are one more choice of places.
 
     The Problem must be sound (scheduler.document.check_problem); for a sound one nothing is raised.
     """
     with _uncollected():
         problem = canonical_problem(problem)
         verdict = _solved_or_not(problem, work_limit)
-        return judged(problem, held(problem, verdict) if isinstance(verdict, Solved) else verdict)
+        verdict = judged(problem, held(problem, verdict) if isinstance(verdict, Solved) else verdict)
+    return replace(verdict, raise_limit_to=4 * work_limit) if isinstance(verdict, Undecided) else verdict
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
     if search.best is None:
         what = f"no placement was found within {work_limit} search nodes, and none was excluded"
         bound = search.bound * unit
-        return Undecided(what=what, raise_limit_to=work_limit * 4, lower_bound_per_hour=bound, work=search.work)
+        return Undecided(what=what, lower_bound_per_hour=bound, work=search.work)
     found = search.best if unit == 1.0 else in_money(problem, search.best)
     best = settle(problem, eligibility, found)
     return _finish(problem, eligibility, best, search.bound * unit, search.work, sound=search.sound)
@@ -96,7 +98,7 @@ def _in_money(verdict: InfeasibleVerdict, unit: float) -> InfeasibleVerdict:
 
 def _solve_large(problem: Problem, eligibility: Eligibility, work_limit: int) -> Verdict:
     """What the small model cannot hold; where nothing can hold, the part of the problem that shows it is explained."""
-    verdict, part = solve_at_scale(problem, eligibility)
+    verdict, part = solve_at_scale(problem, eligibility, work_limit)
     if part is None:
         return verdict
     explained = explain_infeasible(_unaware(part), work_limit, verdict.work, known=False)

@@ -49,7 +49,7 @@ class Undecided:
     """The work limit came before an answer. what: one sentence; raise_limit_to: what to try next."""
 
     what: str
-    raise_limit_to: int
+    raise_limit_to: int = 0
     lower_bound_per_hour: float = 0.0
     work: int = 0
 

@@ -11,12 +11,12 @@ from benchmarks.scheduling.baselines import baselines
 from benchmarks.scheduling.generate import changed, synthetic
 from model.codec import canonical
 from model.rng import stream
-from scheduler.at_scale import is_large, solve_at_scale, unaware
+from scheduler.at_scale import TRY, is_large, solve_at_scale, unaware
 from scheduler.check import broken_rules, cost_of
 from scheduler.eligibility import eligible_sites
 from scheduler.problem import Problem, Spread
-from scheduler.solve import canonical_problem, solve
-from scheduler.verdicts import InfeasibleVerdict, Solved
+from scheduler.solve import DEFAULT_WORK_LIMIT, canonical_problem, solve
+from scheduler.verdicts import InfeasibleVerdict, Solved, Undecided
 
 SERVICES, REPLICAS = 200, 1000
 
@@ -85,8 +85,24 @@ def test_where_nothing_has_changed_the_same_machines_stay() -> None:
     assert judge(canonical_problem(problem), verdict) == []
     had = {(p.site, p.instance_type, p.dedicated_to): p.count for p in answer(1).placement.pools}
     has = {(p.site, p.instance_type, p.dedicated_to): p.count for p in verdict.placement.pools}
-    started = sum(max(0, n - had.get(key, 0)) for key, n in has.items())
-    assert started <= max(1, 0.02 * sum(had.values()))  # of 47: how they were filled is not kept
+    assert has == had
+    assert verdict.packing == answer(1).packing
+
+
+def test_a_higher_work_limit_tries_more_choices_of_places_and_costs_no_more() -> None:
+    more = solve(made(1), work_limit=3 * TRY)
+    assert isinstance(more, Solved)
+    assert judge(canonical_problem(made(1)), more) == []
+    assert more.work == 3 * answer(1).work == 3 * TRY
+    assert more.placement.cost.total_per_hour <= answer(1).placement.cost.total_per_hour
+
+
+def test_what_is_not_decided_says_a_higher_limit_than_it_had() -> None:
+    least = answer(1).placement.lower_bound_per_hour
+    budget = (least + answer(1).placement.cost.total_per_hour) / 2
+    verdict = solve(replace(made(1), budget_per_hour=budget))
+    assert isinstance(verdict, Undecided)
+    assert verdict.raise_limit_to > DEFAULT_WORK_LIMIT
 
 
 def _pairs(problem: Problem) -> list[tuple]:  # type: ignore[type-arg]
