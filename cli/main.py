@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import traceback
+from functools import cache
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from cli import context
 from cli.output import Format, Output
@@ -108,6 +110,12 @@ def _register(only: str = "") -> None:
         module.register(app)
 
 
+@cache
+def _tree() -> Any:
+    """The parser of what is registered. Built once a process: that takes longer than most commands do."""
+    return get_command(app)
+
+
 def run(args: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     own_process = args is None
@@ -116,7 +124,7 @@ def run(args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         _register(_command(args) if own_process else "")
-        code = app(args, prog_name="duoyun", standalone_mode=False)
+        code = _tree()(args, prog_name="duoyun", standalone_mode=False)
         return int(code or 0)
     except typer.Exit as exc:
         return int(exc.exit_code)

@@ -2,8 +2,8 @@
 
 Run as a program by conftest.py; most of what a command costs is its imports, and the specification has many commands.
 Requests come as JSON lines on stdin (args, env, cwd, and files for stdout and stderr); answers go to stdout: the pid at
-once, the exit code when it has ended. A request `warm` is carried out in this process, so that its forks find done what
-it did. Ends when stdin does.
+once, the exit code when it has ended. A request `warm` (a plan, which it saves as `saved`) is carried out in this
+process, so that its forks find done what it did. Ends when stdin does.
 """
 
 from __future__ import annotations
@@ -72,6 +72,9 @@ def warm(request: dict[str, Any]) -> None:
         raise RuntimeError(f"{request['args']} ended with {code}")
     for name in ("orchestrator.run", "providers.kubernetes"):
         importlib.import_module(name)
+    # The code that reads a recorded plan is generated with the first one.
+    saved_plans = importlib.import_module("cli.saved_plans")
+    saved_plans.load_plan(Path(request["saved"]))
     os.environ.clear()
     os.environ.update(before)
     # A fork starts Rego processes of its own (policies/workers.py).

@@ -140,8 +140,10 @@ class Commands:
         self._number = 0
         self._codes: dict[int, int] = {}
 
-    def warm(self, args: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
-        self._ask(warm=True, args=list(args), env=dict(env), cwd=str(cwd))
+    def warm(self, files: Path, env: Mapping[str, str], cwd: Path) -> None:
+        saved = str(cwd / "plan.json")
+        args = ["plan", str(files), "-o", "json", "--save", saved]
+        self._ask(warm=True, args=args, env=dict(env), cwd=str(cwd), saved=saved)
         assert self._next() == {"warm": True}
 
     def start(self, args: Sequence[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path) -> int:
@@ -334,7 +336,7 @@ def _commands(_sandbox_process: Sandbox, tmp_path_factory: pytest.TempPathFactor
     home = tmp_path_factory.mktemp("warm")
     environment = environment_of(home, _sandbox_process)
     commands = Commands(environment)
-    commands.warm(("plan", str(SMALL), "-o", "json"), environment, home)
+    commands.warm(SMALL, environment, home)
     yield commands
     commands.close()
 
