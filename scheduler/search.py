@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, weight_of
+from scheduler.cp_sat import solve_whole_numbers
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
@@ -25,6 +26,7 @@ from scheduler.pruning import site_classes
 from scheduler.regions import without_dominated
 from scheduler.rough import quick_placement
 from scheduler.rounded import rounded_placement
+from scheduler.slots import rounded_slots
 from scheduler.traffic import Assignment
 from scheduler.zone_names import renamed
 
@@ -35,6 +37,7 @@ WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for
 ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, beside the middle one's
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 NEAR = 0.02  # relative to the bound; from there on local search finds next to nothing
+SLOTS_WORK, BOUND_WORK = 5.0, 5.0  # deterministic time of CP-SAT for a placement, and for the middle part's bound
 FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -59,6 +62,7 @@ class Search:
     exhausted: bool = False
     refined_cost: float = math.inf  # of the best placement when its machines were last gone through
     regions: set[str] = field(default_factory=set)  # those that the relaxation uses, where it was asked
+    _slotted: Complete | None = None  # the placement that single machines in the model gave, where it was the best
     _fewer: tuple[Problem, Eligibility] | None = None
 
     def run(self) -> None:
@@ -157,18 +161,21 @@ class Search:
         with ThreadPoolExecutor(1, thread_name_prefix="bound") as other:
             first = sized.parts[0] if sized.parts else None
             bounding = other.submit(_middle, sized)
-            rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first) if first else None
             if first is not None:
-                self._among(first)
+                self._on_slots(sized, first)
             nodes, draft = bounding.result()
-            self._keep(rounding.result() if rounding is not None else None)
+            if first is not None and not self._near_bound(sized):
+                rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first)
+                self._among(first)
+                self._keep(rounding.result())
             start = self._start(sized, draft)
             if start is not None:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
             looking = other.submit(lambda: [_look(sized, part, cutoff) for part in _below(sized.parts, cutoff)])
-            if self.best is not None:
+            if self.best is not None and (self.best is not self._slotted or not self._near_bound(sized)):
                 self._on_other_machines()
+            self._deeper(sized, cutoff)
             nodes += sum(looking.result())
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
@@ -185,11 +192,31 @@ class Search:
             self._one_part(sized, lowest, nodes)
         self.infeasible = math.isinf(self.bound)
 
+    def _on_slots(self, sized: BySize, part: Part) -> None:
+        """The best placement with all pods of a region in its first zone and as many machines there as the relaxation
+        buys, rounded down or up, as far as the work lasts."""
+        found = rounded_slots(self.problem, self.eligibility, sized, part, SLOTS_WORK)
+        before = self.best
+        self._keep(found)
+        self._slotted = self.best if self.best is not before else None
+
+    def _near_bound(self, sized: BySize) -> bool:
+        """Whether hardly anything is left to the bound of the parts looked at."""
+        bound = max((part.bound for part in sized.parts if part.seen), default=0.0)
+        return self.best_cost <= bound * (1 + NEAR)
+
+    def _deeper(self, sized: BySize, cutoff: float) -> None:
+        """A better bound of the middle part by a search of its own, where its root's leaves little."""
+        part = next((p for p in sized.parts if _presolved(p) and p.seen and p.bound < cutoff), None)
+        if part is None or not self._near_bound(sized):
+            return
+        answer = solve_whole_numbers(sized.model(part, cutoff), work=BOUND_WORK, search_by_relaxation=True)
+        part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
+
     def _start(self, sized: BySize, draft: Draft | None) -> Assignment | None:
         """Where local search begins; None where it need not: hardly anything is left to gain, or nothing is known."""
         if self.best is not None:
-            bound = max((part.bound for part in sized.parts if part.seen), default=0.0)
-            return self.best.assignment if self.best_cost > bound * (1 + NEAR) else None
+            return None if self._near_bound(sized) else self.best.assignment
         return split_over_zones(self.problem, self._zones(), draft.assignment) if draft is not None else None
 
     def _on_other_machines(self) -> None:
