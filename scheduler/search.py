@@ -38,6 +38,7 @@ ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, 
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 NEAR = 0.02  # relative to the bound; from there on local search finds next to nothing
 SLOTS_WORK, BOUND_WORK = 5.0, 5.0  # deterministic time of CP-SAT for a placement, and for the middle part's bound
+DEEPER_COLUMNS = 2_500  # of the middle part's model; a larger one is not searched in that time
 FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -163,19 +164,21 @@ class Search:
             bounding = other.submit(_middle, sized)
             if first is not None:
                 self._on_slots(sized, first)
-            nodes, draft = bounding.result()
-            if first is not None and not self._near_bound(sized):
+            nodes, draft, middle = bounding.result()
+            near = middle.bound * (1 + NEAR) if middle is not None else 0.0  # the other thread changes bounds later
+            if first is not None and self.best_cost > near:
                 rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first)
                 self._among(first)
                 self._keep(rounding.result())
-            start = self._start(sized, draft)
+            start = self._start(near, draft)
             if start is not None:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
             looking = other.submit(lambda: [_look(sized, part, cutoff) for part in _below(sized.parts, cutoff)])
-            if self.best is not None and (self.best is not self._slotted or not self._near_bound(sized)):
+            if self.best is not None and (self.best is not self._slotted or self.best_cost > near):
                 self._on_other_machines()
-            self._deeper(sized, cutoff)
+            if middle is not None and middle.bound < cutoff:
+                self._deeper(sized, middle)
             nodes += sum(looking.result())
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
@@ -195,28 +198,24 @@ class Search:
     def _on_slots(self, sized: BySize, part: Part) -> None:
         """The best placement with all pods of a region in its first zone and as many machines there as the relaxation
         buys, rounded down or up, as far as the work lasts."""
-        found = rounded_slots(self.problem, self.eligibility, sized, part, SLOTS_WORK)
         before = self.best
-        self._keep(found)
+        self._keep(rounded_slots(self.problem, self.eligibility, sized, part, SLOTS_WORK))
         self._slotted = self.best if self.best is not before else None
 
-    def _near_bound(self, sized: BySize) -> bool:
-        """Whether hardly anything is left to the bound of the parts looked at."""
-        bound = max((part.bound for part in sized.parts if part.seen), default=0.0)
-        return self.best_cost <= bound * (1 + NEAR)
-
-    def _deeper(self, sized: BySize, cutoff: float) -> None:
-        """A better bound of the middle part by a search of its own, where its root's leaves little."""
-        part = next((p for p in sized.parts if _presolved(p) and p.seen and p.bound < cutoff), None)
-        if part is None or not self._near_bound(sized):
+    def _deeper(self, sized: BySize, part: Part) -> None:
+        """A better bound of the part by a search of its own: its root's leaves most of the gap."""
+        cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+        model = sized.model(part, cutoff)
+        if len(model.cost) > DEEPER_COLUMNS:
             return
-        answer = solve_whole_numbers(sized.model(part, cutoff), work=BOUND_WORK, search_by_relaxation=True)
+        answer = solve_whole_numbers(model, work=BOUND_WORK, search_by_relaxation=True)
         part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
+        part.solved = answer.status is not Status.LIMIT
 
-    def _start(self, sized: BySize, draft: Draft | None) -> Assignment | None:
+    def _start(self, near: float, draft: Draft | None) -> Assignment | None:
         """Where local search begins; None where it need not: hardly anything is left to gain, or nothing is known."""
         if self.best is not None:
-            return None if self._near_bound(sized) else self.best.assignment
+            return self.best.assignment if self.best_cost > near else None
         return split_over_zones(self.problem, self._zones(), draft.assignment) if draft is not None else None
 
     def _on_other_machines(self) -> None:
@@ -366,17 +365,17 @@ class Search:
         return False
 
 
-def _middle(sized: BySize) -> tuple[int, Draft | None]:
-    """Divides the parts and looks at the root of the one with as many machines as the relaxation buys: nodes, and any
-    solution."""
+def _middle(sized: BySize) -> tuple[int, Draft | None, Part | None]:
+    """Divides the parts and looks at the root of the one with as many machines as the relaxation buys: nodes, any
+    solution, that part."""
     sized.divide()
     part = next((p for p in sized.parts if _presolved(p)), None)
     if part is None:
-        return 0, None
+        return 0, None, None
     answer = solve_model(sized.model(part), node_limit=1, submodels=False)
     part.seen, part.solved = True, answer.status is not Status.LIMIT
     part.bound = max(part.bound, answer.bound)
-    return answer.nodes, sized.formulation.read(answer.values) if answer.values is not None else None
+    return answer.nodes, sized.formulation.read(answer.values) if answer.values is not None else None, part
 
 
 def _below(parts: list[Part], cutoff: float) -> list[Part]:

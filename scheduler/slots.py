@@ -28,7 +28,7 @@ from scheduler.pruning import site_classes
 from scheduler.sizes import CPU, DIMENSIONS, MEMORY, ON_DEMAND, PODS, node_cap, room, size_of
 
 MOST_SLOTS = 40  # of all regions together; beyond that the model gets too large to be of use
-MOST_COLUMNS = 6_000
+MOST_COLUMNS = 3_000
 LEAST_SHARE = 0.05  # machines that the relaxation buys in a region for it to get a whole one
 PRICE_STEPS = 10_000  # of one unit of money: finer ones only keep CP-SAT busy
 MOST_SPLITS = 200  # ways to have some machines of a region in its second zone that are tried

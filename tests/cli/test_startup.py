@@ -20,6 +20,8 @@ HEAVY = (
     "aliyunsdkcore",
     "kubernetes",
     "highspy",
+    "ortools",
+    "pandas",
     "numpy",
     "dbos",
     "sqlalchemy",
