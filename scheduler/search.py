@@ -175,7 +175,9 @@ class Search:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
             looking = other.submit(lambda: [_look(sized, part, cutoff) for part in _below(sized.parts, cutoff)])
-            if self.best is not None and (self.best is not self._slotted or self.best_cost > near):
+            if self.best is not None and self.best is self._slotted and self.best_cost <= near:
+                self.refined_cost = self.best_cost  # its machines were chosen with their pods
+            elif self.best is not None:
                 self._on_other_machines()
             if middle is not None and middle.bound < cutoff:
                 self._deeper(sized, middle)
