@@ -9,12 +9,17 @@ limit in the solver's deterministic time, which counts its steps: equal models g
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from scheduler.highs import Answer, MixedIntegerModel, Status
 
 PRICE_STEPS = 10**8  # of one unit of money; what rounding takes from a bound is far below search.OPTIMALITY_GAP
+MUCH = 10**9  # more than any column takes: replicas, machines and their sums
 ROW_STEPS = 10**6  # of one, where a row has coefficients that are not whole
+LARGEST = 2**60  # sums beyond it are left to the other solver
+
+Terms = list[tuple[int, int]]  # column, coefficient
 
 
 def solve_whole_numbers(
@@ -24,27 +29,29 @@ def solve_whole_numbers(
     them solutions are found sooner and the bound is lower. search_by_relaxation: branch on what the
     linear relaxation's values say, which shows sooner that there is nothing and finds solutions later.
 
-    The values are those of the model's columns; nodes: conflicts of the search.
+    The values are those of the model's columns; nodes: conflicts of the search. Where numbers are too large to be
+    counted exactly, it says nothing (status LIMIT, no values, no bound).
     """
     from ortools.sat.python import cp_model
 
-    program = cp_model.CpModel()
-    columns = [
-        program.new_int_var(math.ceil(lower - 1e-9), math.floor(upper + 1e-9), "")
-        for lower, upper in zip(model.lower, model.upper, strict=True)
-    ]
-    ends = [*model.starts[1:], len(model.columns)]
-    for row, (start, end) in enumerate(zip(model.starts, ends, strict=True)):
-        cols = model.columns[start:end]
-        numbers, low, high = _whole_row(model, row, model.coefficients[start:end], cols)
-        terms = cp_model.LinearExpr.weighted_sum([columns[c] for c in cols], numbers)
-        program.add_linear_constraint(
-            terms,
-            cp_model.INT_MIN if low is None else low,
-            cp_model.INT_MAX if high is None else high,
-        )
+    rows = list(_whole_rows(model))
     paid = [(col, math.floor(cost * price_steps)) for col, cost in enumerate(model.cost) if cost]
-    program.minimize(cp_model.LinearExpr.weighted_sum([columns[c] for c, _ in paid], [price for _, price in paid]))
+    lower = [math.ceil(max(low, -MUCH) - 1e-9) for low in model.lower]
+    upper = [math.floor(min(high, MUCH) + 1e-9) for high in model.upper]
+    ends = [abs(end) for _, low, high in rows for end in (low, high) if end is not None]
+    countable = all(_fits(terms, lower, upper) for terms in (paid, *(terms for terms, _, _ in rows)))
+    if not countable or max(ends, default=0) >= LARGEST:
+        return Answer(Status.LIMIT, None, math.inf, -math.inf, 0)
+    program = cp_model.CpModel()
+    columns = [program.new_int_var(low, high, "") for low, high in zip(lower, upper, strict=True)]
+
+    def total(terms: Terms) -> Any:
+        return cp_model.LinearExpr.weighted_sum([columns[col] for col, _ in terms], [number for _, number in terms])
+
+    for terms, low, high in rows:
+        least, most = cp_model.INT_MIN if low is None else low, cp_model.INT_MAX if high is None else high
+        program.add_linear_constraint(total(terms), least, most)
+    program.minimize(total(paid))
     solver = cp_model.CpSolver()
     limits = solver.parameters
     limits.num_workers, limits.random_seed, limits.max_deterministic_time = 1, 0, work
@@ -55,23 +62,28 @@ def solve_whole_numbers(
     return _answer(model, columns, solver, status, price_steps)
 
 
-def _whole_row(
-    model: MixedIntegerModel, row: int, coefficients: list[float], cols: list[int]
-) -> tuple[list[int], int | None, int | None]:
-    """Its coefficients and limits as whole numbers; it excludes nothing that the row allows."""
-    whole = all(abs(c - round(c)) < 1e-9 for c in coefficients)
-    steps = 1 if whole else ROW_STEPS
-    numbers = [round(c * steps) for c in coefficients]
-    lost = 0.0
-    if not whole:
-        for number, exact, col in zip(numbers, coefficients, cols, strict=True):
-            lost += abs(number - exact * steps) * max(abs(model.lower[col]), abs(model.upper[col]))
-    low, high = model.row_lower[row], model.row_upper[row]
-    return (
-        numbers,
-        None if math.isinf(low) else math.ceil(low * steps - lost - 1e-6),
-        None if math.isinf(high) else math.floor(high * steps + lost + 1e-6),
-    )
+def _whole_rows(model: MixedIntegerModel) -> Iterator[tuple[Terms, int | None, int | None]]:
+    """Each row with its coefficients and limits as whole numbers; none excludes anything that the row allows."""
+    ends = [*model.starts[1:], len(model.columns)]
+    for start, end, low, high in zip(model.starts, ends, model.row_lower, model.row_upper, strict=True):
+        cols, coefficients = model.columns[start:end], model.coefficients[start:end]
+        whole = all(abs(c - round(c)) < 1e-9 for c in coefficients)
+        steps = 1 if whole else ROW_STEPS
+        numbers = [round(c * steps) for c in coefficients]
+        lost = 0.0
+        if not whole:
+            for number, exact, col in zip(numbers, coefficients, cols, strict=True):
+                lost += abs(number - exact * steps) * min(MUCH, max(abs(model.lower[col]), abs(model.upper[col])))
+        yield (
+            list(zip(cols, numbers, strict=True)),
+            None if math.isinf(low) else math.ceil(low * steps - lost - 1e-6),
+            None if math.isinf(high) else math.floor(high * steps + lost + 1e-6),
+        )
+
+
+def _fits(terms: Terms, lower: list[int], upper: list[int]) -> bool:
+    """Whether the sum can be counted in 64 bits, whatever the columns are."""
+    return sum(abs(number) * max(abs(lower[col]), abs(upper[col])) for col, number in terms) < LARGEST
 
 
 def _answer(model: MixedIntegerModel, columns: list[Any], solver: Any, status: Any, price_steps: int) -> Answer:

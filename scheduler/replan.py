@@ -15,8 +15,9 @@ from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, preference_of, weight_of
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation, assignment_of
-from scheduler.highs import Status, solve_model
+from scheduler.highs import solve_model
 from scheduler.nodes import Complete, complete, from_nodes, from_pools
+from scheduler.parts import is_middle, look_below
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem
 from scheduler.regions import without_dominated
@@ -58,12 +59,12 @@ def kept(problem: Problem, fresh: Problem, eligibility: Eligibility, unit: float
     sized.divide()
     work, least = 0, enough
     for part in sorted(sized.parts, key=_middle_first):
-        middle = part.size[0] == part.size[1]
+        middle = is_middle(part)
         if part.bound * (1 + LIFT) < enough and middle:
             return None
         if part.bound < least:
             work += 1
-            _look_below(sized, part, least)
+            look_below(sized, part, least)
         if part.bound < enough:
             return None
         if middle:
@@ -92,14 +93,7 @@ def _merged(fresh: Problem, eligibility: Eligibility) -> Formulation:
 
 def _middle_first(part: Part) -> tuple[bool, float]:
     """The part with as many machines as the relaxation buys decides most often."""
-    return part.size[0] != part.size[1], part.bound
-
-
-def _look_below(sized: BySize, part: Part, least: float) -> None:
-    """At the root of its search, asked for what costs less; its bound rises to what that shows."""
-    middle = part.size[0] == part.size[1]
-    answer = solve_model(sized.model(part, least), node_limit=1, submodels=False, presolve=middle)
-    part.bound = max(part.bound, least if answer.status is Status.INFEASIBLE else min(answer.bound, least))
+    return not is_middle(part), part.bound
 
 
 def settle(problem: Problem, eligibility: Eligibility, found: Complete) -> Complete:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from scheduler.by_size import BySize, Part
 from scheduler.check import broken_rules, weight_of
-from scheduler.cp_sat import solve_whole_numbers
 from scheduler.eligibility import Eligibility
 from scheduler.formulation import Draft, Formulation, PackingCut
 from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.nodes import Complete, buy, complete
 from scheduler.on_machines import Ways
+from scheduler.parts import is_middle, look_below, middle_part, search_deeper, unseen_below
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
@@ -34,11 +34,9 @@ LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, ti
 NODE_ITERATIONS = 100  # of the simplex method; a model that needs more of them a node is counted by these
 EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
-ROOTS = 4  # parts of a model whose root is looked at, whatever the work limit, beside the middle one's
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 NEAR = 0.02  # relative to the bound; from there on local search finds next to nothing
-SLOTS_WORK, BOUND_WORK = 5.0, 5.0  # deterministic time of CP-SAT for a placement, and for the middle part's bound
-DEEPER_COLUMNS = 2_500  # of the middle part's model; a larger one is not searched in that time
+SLOTS_WORK = 5.0  # deterministic time of CP-SAT for a placement
 FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -161,7 +159,7 @@ class Search:
         sized.split()
         with ThreadPoolExecutor(1, thread_name_prefix="bound") as other:
             first = sized.parts[0] if sized.parts else None
-            bounding = other.submit(_middle, sized)
+            bounding = other.submit(middle_part, sized)
             if first is not None:
                 self._on_slots(sized, first)
             nodes, draft, middle = bounding.result()
@@ -174,13 +172,13 @@ class Search:
             if start is not None:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
-            looking = other.submit(lambda: [_look(sized, part, cutoff) for part in _below(sized.parts, cutoff)])
+            looking = other.submit(lambda: [look_below(sized, part, cutoff) for part in unseen_below(sized, cutoff)])
             if self.best is not None and self.best is self._slotted and self.best_cost <= near:
                 self.refined_cost = self.best_cost  # its machines were chosen with their pods
             elif self.best is not None:
                 self._on_other_machines()
             if middle is not None and middle.bound < cutoff:
-                self._deeper(sized, middle)
+                search_deeper(sized, middle, cutoff)
             nodes += sum(looking.result())
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
@@ -203,16 +201,6 @@ class Search:
         before = self.best
         self._keep(rounded_slots(self.problem, self.eligibility, sized, part, SLOTS_WORK))
         self._slotted = self.best if self.best is not before else None
-
-    def _deeper(self, sized: BySize, part: Part) -> None:
-        """A better bound of the part by a search of its own: its root's leaves most of the gap."""
-        cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
-        model = sized.model(part, cutoff)
-        if len(model.cost) > DEEPER_COLUMNS:
-            return
-        answer = solve_whole_numbers(model, work=BOUND_WORK, search_by_relaxation=True)
-        part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
-        part.solved = answer.status is not Status.LIMIT
 
     def _start(self, near: float, draft: Draft | None) -> Assignment | None:
         """Where local search begins; None where it need not: hardly anything is left to gain, or nothing is known."""
@@ -243,7 +231,7 @@ class Search:
         """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
         cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
         part.seen = True
-        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False, presolve=_presolved(part))
+        answer = self._solve(sized.model(part, cutoff), nodes, submodels=False, presolve=is_middle(part))
         part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
         part.solved = answer.status is not Status.LIMIT
         if answer.values is not None and self.best is None:
@@ -365,37 +353,6 @@ class Search:
         self.cuts += [cut for cut, _ in done.cuts]
         self.sound = self.sound and all(proven for _, proven in done.cuts)
         return False
-
-
-def _middle(sized: BySize) -> tuple[int, Draft | None, Part | None]:
-    """Divides the parts and looks at the root of the one with as many machines as the relaxation buys: nodes, any
-    solution, that part."""
-    sized.divide()
-    part = next((p for p in sized.parts if _presolved(p)), None)
-    if part is None:
-        return 0, None, None
-    answer = solve_model(sized.model(part), node_limit=1, submodels=False)
-    part.seen, part.solved = True, answer.status is not Status.LIMIT
-    part.bound = max(part.bound, answer.bound)
-    return answer.nodes, sized.formulation.read(answer.values) if answer.values is not None else None, part
-
-
-def _below(parts: list[Part], cutoff: float) -> list[Part]:
-    """Those that nobody has looked at and that may hold what is cheaper, lowest bound first."""
-    return sorted((p for p in parts if not p.seen and p.bound < cutoff), key=lambda p: p.bound)[:ROOTS]
-
-
-def _look(sized: BySize, part: Part, cutoff: float) -> int:
-    """At the root of that part's search, for what is cheaper: how many nodes that took."""
-    answer = solve_model(sized.model(part, cutoff), node_limit=1, submodels=False, presolve=_presolved(part))
-    part.seen, part.solved = True, answer.status is not Status.LIMIT
-    part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE and cutoff < math.inf else answer.bound)
-    return answer.nodes
-
-
-def _presolved(part: Part) -> bool:
-    """Presolve helps in the part with the middle size; others mostly end at once, and faster without it."""
-    return part.size[0] == part.size[1]
 
 
 def _regions_of(problem: Problem, assignment: Assignment) -> set[str]:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from scheduler.by_size import WHOLE, BySize, Part
-from scheduler.check import NodeLoad, broken_rules
+from scheduler.check import broken_rules
 from scheduler.cp_sat import solve_whole_numbers
 from scheduler.eligibility import Eligibility
 from scheduler.highs import Answer, MixedIntegerModel
 from scheduler.improve import split_over_zones
 from scheduler.nodes import Complete, assembled
-from scheduler.problem import NODE, InstanceOffer, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import NODE, InstanceOffer, NodeLoad, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.sizes import CPU, DIMENSIONS, MEMORY, ON_DEMAND, PODS, node_cap, room, size_of
 

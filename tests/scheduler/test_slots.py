@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +43,15 @@ def test_rounded_rows_exclude_nothing() -> None:
     assert answer.values == [3.0, 1.0]
     model.row([(y, 0.1)], lower=0.11)
     assert solve_whole_numbers(model, work=1.0).status is Status.INFEASIBLE
+
+
+@pytest.mark.parametrize(("price", "size"), [(1e12, 1.0), (1.0, 1e12 / 3)])
+def test_what_cannot_be_counted_exactly_is_not_answered(price: float, size: float) -> None:
+    model = MixedIntegerModel()
+    x = model.column(price, 1e6)
+    model.row([(x, size)], lower=size)
+    answer = solve_whole_numbers(model, work=1.0)
+    assert (answer.status, answer.values, answer.bound) == (Status.LIMIT, None, -math.inf)
 
 
 def test_what_single_machines_say_holds(make_tiny: Callable[[int], Problem]) -> None:
