@@ -17,7 +17,7 @@ from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation, assignment_of
 from scheduler.highs import solve_model
 from scheduler.nodes import Complete, complete, from_nodes, from_pools
-from scheduler.parts import is_middle, look_below
+from scheduler.parts import is_middle, look_below, search_deeper
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem
 from scheduler.regions import without_dominated
@@ -65,6 +65,8 @@ def kept(problem: Problem, fresh: Problem, eligibility: Eligibility, unit: float
         if part.bound < least:
             work += 1
             look_below(sized, part, least)
+            if part.bound < enough and middle:
+                search_deeper(sized, part, least)
         if part.bound < enough:
             return None
         if middle:
