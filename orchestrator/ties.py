@@ -62,9 +62,16 @@ def named(placement: Placement) -> Placement:
 
 def current_nodes(current: Placement) -> tuple[NodeLoad, ...]:
     """What each node of the placement that is deployed carries, machines as the scheduler calls them; of sites where
-    each node has a pool of its own, since of others nobody knows which node carries what."""
+    each node has a pool of its own and it is told of each pod, since else nobody knows which node carries what."""
     pools = [replace(p, instance_type=offer_name(p)) for p in current.pools if not p.dedicated_to and p.count > 0]
     unknown = {p.site for p in pools if p.count != p.node_pools}
+    vms = {p.dedicated_to for p in current.pools if p.dedicated_to}
+    unknown |= {
+        site
+        for row in current.services
+        for site, count in row.replicas.items()
+        if row.service not in vms and sum(row.nodes.get(site, {}).values()) != count
+    }
     first = _numbered(pools)
     types = {
         (pool.site, pool_key(name, start + index)): pool.instance_type

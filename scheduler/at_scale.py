@@ -52,7 +52,7 @@ def solve_at_scale(
     work = 0
     if runs_mostly(problem):
         kept = place_beside(problem, eligibility, large)
-        if kept is not None and not broken_rules(problem, kept.assignment, kept.pools, kept.packing):
+        if kept is not None:
             candidates.append(_Candidate.of(problem, kept))
     # Where not even the bound would save enough, nothing else is looked for, unless all is to be searched.
     worth = WORTH_REPLANNING if problem.current_gap is None else WORTH_MOVING

@@ -328,11 +328,11 @@ def _over(grid: Grid, machines: dict[str, float], vcpu: dict[str, float]) -> lis
 
 
 def node_loads(grid: Grid, k: int, site_id: str, packed: Sequence[Load], *, ordered: bool = False) -> list[NodeLoad]:
-    """By type and what they carry; ordered: nodes of one type as they come."""
+    """By type and what they carry, empty ones last; ordered: nodes of one type as they come."""
     services, types = grid.problem.services, grid.places[k].types
 
-    def place(load: Load) -> tuple[str, list[tuple[int, int]]]:
-        return types[load.kind].name, [] if ordered else sorted(load.pods.items())
+    def place(load: Load) -> tuple[str, bool, list[tuple[int, int]]]:
+        return types[load.kind].name, not ordered and not load.pods, [] if ordered else sorted(load.pods.items())
 
     return [
         NodeLoad(

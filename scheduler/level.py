@@ -62,8 +62,8 @@ class _Site:
         sizes = np.array([size_of(s) for s in services], float).reshape(len(services), DIMENSIONS)
         free = np.array([room(problem, offers[load.instance_type]) for load in loads], float) - self.on @ sizes
         keeps = np.flatnonzero((free >= np.array(spare)).all(axis=1))
-        if len(keeps):
-            free[keeps[0]] -= np.array(spare, float)
+        if len(keeps):  # an empty one may be the pool's spare node, where no room for updates counts
+            free[keeps[np.argmax(self.on[keeps].any(axis=1))]] -= np.array(spare, float)
         asked = sizes.any(axis=0)
         self.size, self.free = sizes[:, asked], free[:, asked]
         self.sums = _Sums(self.on)

@@ -96,7 +96,7 @@ def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
     """That assignment on the current pools; None where they do not hold it."""
     if any(p.instance_type not in _sold(problem, p.site) for p in problem.current_pools):
         return None
-    dedicated = {(p.dedicated_to, p.site, p.instance_type): p.count for p in problem.current_pools if p.dedicated_to}
+    dedicated = _own(problem)
     loads: list[NodeLoad] = []
     for site in problem.sites:
         groups = groups_at(problem, site.id, assignment)
@@ -117,7 +117,9 @@ def from_pools(problem: Problem, assignment: Assignment) -> Complete | None:
 def from_nodes(problem: Problem, assignment: Assignment) -> Complete | None:
     """That assignment on the current nodes, each with the pods that it carries now; None where that is not known of
     every pod. Whether it keeps every rule is the check's to say."""
-    if any(p.instance_type not in _sold(problem, p.site) for p in problem.current_nodes):
+    dedicated = _own(problem)
+    machines = {(p.site, p.instance_type) for p in problem.current_nodes} | {key[1:] for key in dedicated}
+    if any(name not in _sold(problem, site_id) for site_id, name in machines):
         return None
     known = {s.name for s in problem.services if not s.dedicated}
     loads = [replace(load, pods={k: n for k, n in load.pods.items() if k in known}) for load in problem.current_nodes]
@@ -132,8 +134,13 @@ def from_nodes(problem: Problem, assignment: Assignment) -> Complete | None:
         idle = [load for load in loads if load.site == site_id and not load.pods and _holds(problem, load, spare)]
         if idle and not any(load.site == site_id and _holds(problem, load, spare) for load in used):
             used.append(idle[0])
-    dedicated = {(p.dedicated_to, p.site, p.instance_type): p.count for p in problem.current_pools if p.dedicated_to}
     return assembled(problem, {k: dict(v) for k, v in assignment.items()}, used, dedicated)
+
+
+def _own(problem: Problem) -> dict[tuple[str, str, str], int]:
+    """(VM service, site, type) -> the machines that it has now; not of services that are gone."""
+    vms = {s.name for s in problem.services if s.dedicated}
+    return {(p.dedicated_to, p.site, p.instance_type): p.count for p in problem.current_pools if p.dedicated_to in vms}
 
 
 def _sold(problem: Problem, site_id: str) -> set[str]:

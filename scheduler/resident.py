@@ -75,6 +75,7 @@ class _Zone:
         column = {services[i].name: k for k, i in enumerate(here.tolist())}
         rows = [(n, column[k], count) for n, node in enumerate(nodes) for k, count in node.pods.items() if k in column]
         node, service, pods = np.array(rows, np.int64).reshape(-1, 3).T
+        pods = np.minimum(pods, self.total[service])
         self.on = np.zeros((len(nodes), len(here)), np.int32)
         self.on[node, service] = pods
         self.free = self.rooms.copy()
@@ -107,7 +108,12 @@ class _Zone:
         keys, pods = self.here[columns].tolist(), self.on[rows, columns].tolist()
         for node, key, count in zip(rows.tolist(), keys, pods, strict=True):
             found[node].pods[key] = count
-        return [load for node, load in enumerate(found) if load.pods or node == self.keeper] + self.new
+        left: dict[int, list[Load | None]] = {}
+        for node, load in enumerate(found):
+            left.setdefault(load.kind, []).append(load if load.pods or node == self.keeper else None)
+        for load in self.new:
+            left.setdefault(load.kind, []).append(load)
+        return [load for kind in sorted(left) for load in _without_gaps(left[kind])]
 
     def _trim(self) -> bool:
         """Without what is too many: of a service, of it on one node, and for the node's room. Whether there was any."""
@@ -127,10 +133,10 @@ class _Zone:
         for node in np.flatnonzero((free < 0).any(axis=1)).tolist():
             while (free[node] < 0).any() and on[node].any():
                 # The pod that mends most of it, and of these the smallest.
-                mends = np.minimum(self.firm, np.maximum(-free[node], 0.0)) / np.maximum(self.rooms[node], 1.0)
-                rank = mends.sum(axis=1) - 1e-3 * self.firm[:, CPU] / self.packer.scale[CPU]
-                rank[on[node] == 0] = -np.inf
-                leave(node, int(rank.argmax()), 1)
+                mine = np.flatnonzero(on[node])
+                mends = np.minimum(self.firm[mine], np.maximum(-free[node], 0.0)) / np.maximum(self.rooms[node], 1.0)
+                rank = mends.sum(axis=1) - 1e-3 * self.firm[mine, CPU] / self.packer.scale[CPU]
+                leave(node, int(mine[rank.argmax()]), 1)
         return trimmed
 
     def _keeper(self) -> int:
@@ -235,3 +241,10 @@ class _Zone:
         prices = [float(self.packer.place.prices[load.kind]) for load in self.loads()]
         least = float(self.worth @ self.total)
         return math.fsum(prices) - max(prices, default=0.0) > least * (1.0 + DEAR)
+
+
+def _without_gaps(nodes: Sequence[Load | None]) -> list[Load]:
+    """Those that are there, each in its place, as the places are called by number; the last ones fill the gaps."""
+    count = sum(node is not None for node in nodes)
+    rest = [node for node in nodes[count:] if node is not None]
+    return [node if node is not None else rest.pop() for node in nodes[:count]]

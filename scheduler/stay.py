@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
 from scheduler.aside import side_by_side
 from scheduler.bulk import Load
-from scheduler.check import weight_of
+from scheduler.check import broken_rules, weight_of
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
 from scheduler.grid import Floats, Place
@@ -55,7 +56,11 @@ def moving_charge(problem: Problem, done: Complete) -> float:
 
 
 def place_beside(problem: Problem, eligibility: Eligibility, large: Large) -> Complete | None:
-    """Everything that runs stays; replicas that are too many go, new ones join the others of their service."""
+    """Everything that runs stays; replicas that are too many go, new ones join the others of their service. None where
+    a rule is broken so.
+
+    Where pods cannot keep their nodes (new rules for these, or limits of machines), they keep their zones.
+    """
     grid = large.model.grid
     where = {s.id: (k, z) for k, p in enumerate(grid.places) for z, s in enumerate(p.sites)}
     zoned = [np.zeros((grid.count, len(p.sites))) for p in grid.places]
@@ -74,7 +79,11 @@ def place_beside(problem: Problem, eligibility: Eligibility, large: Large) -> Co
         for i in fresh:
             for k in np.flatnonzero(counts[i]).tolist():
                 zoned[k][i, 0] = counts[i, k]
-    return _packed(problem, large, zoned)
+    for nodes in (problem.current_nodes, ()) if problem.current_nodes else ((),):
+        done = _packed(problem, large, zoned, nodes)
+        if done is not None and not broken_rules(problem, done.assignment, done.pools, done.packing):
+            return done
+    return None
 
 
 def _adjusted(service: ServiceDemand, allowed: tuple[str, ...]) -> dict[str, int]:
@@ -95,14 +104,14 @@ def _price(place: Place, loads: list[Load]) -> float:
     return math.fsum(float(place.prices[load.kind]) for load in loads)
 
 
-def _packed(problem: Problem, large: Large, zoned: list[Floats]) -> Complete | None:
+def _packed(problem: Problem, large: Large, zoned: list[Floats], known: Sequence[NodeLoad]) -> Complete | None:
     grid = large.model.grid
     running: dict[str, Counter[str]] = defaultdict(Counter)
     for pool in problem.current_pools:
         if not pool.dedicated_to:
             running[pool.site][pool.instance_type] += pool.count
     nodes: dict[str, list[NodeLoad]] = defaultdict(list)
-    for node in problem.current_nodes:
+    for node in known:
         nodes[node.site].append(node)
     spares = int(problem.spare_node_per_pool)
 

@@ -163,6 +163,9 @@ def test_what_each_node_carries_is_told_of_the_placement_that_runs(page: Spec, p
     shared = replace(placement, pools=(replace(first, count=first.count + 1), *rest))
     told = build_problem(page.app, page.fleet, page.assumptions, shared).current_nodes
     assert {node.site for node in told} == {node.site for node in problem.current_nodes} - {first.site}
+    # A placement of before says nothing of nodes.
+    silent = replace(placement, services=tuple(replace(row, nodes={}) for row in placement.services))
+    assert not build_problem(page.app, page.fleet, page.assumptions, silent).current_nodes
 
 
 @pytest.mark.parametrize(

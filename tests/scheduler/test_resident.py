@@ -13,15 +13,26 @@ import pytest
 from benchmarks.scheduling.generate import changed, synthetic
 from model.rng import stream
 from scheduler.bulk import SPARE, Load
+from scheduler.check import broken_rules, spare_pod
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import eligible_sites
 from scheduler.grid import Floats, Grid
 from scheduler.large import Large, node_loads
-from scheduler.problem import NodeLoad, Problem
+from scheduler.level import levelled
+from scheduler.problem import (
+    Apart,
+    CurrentPool,
+    InstanceOffer,
+    NodeLoad,
+    Problem,
+    ServiceDemand,
+    SiteOffer,
+)
 from scheduler.resident import on_their_nodes
 from scheduler.site_packing import pack_site
 from scheduler.sizes import node_cap
 from scheduler.solve import canonical_problem, solve
+from scheduler.stay import place_beside
 from scheduler.verdicts import Solved
 
 
@@ -154,3 +165,94 @@ def test_after_a_change_most_node_pools_carry_what_they_did() -> None:
     before = Counter((node.site, node.instance_type, str(dict(node.pods))) for node in solved.packing)
     now = Counter((node.site, node.instance_type, str(dict(node.pods))) for node in again.packing)
     assert (before & now).total() >= 0.8 * len(solved.packing)
+
+
+def test_counts_beyond_all_measure_are_no_more_than_the_replicas() -> None:
+    large, _, counts, nodes = running()
+    absurd = [replace(node, pods=dict.fromkeys(node.pods, 2**31 + 5)) for node in nodes]
+    found = settle(large.model.grid, counts, absurd)
+    assert found is not None
+    judge(large.model.grid, counts, found[0])
+
+
+def test_a_node_that_is_given_up_leaves_the_others_their_numbers() -> None:
+    large, k, counts, nodes = running()
+    kind = Counter(node.instance_type for node in nodes).most_common(1)[0][0]
+    numbered = [node for node in nodes if node.instance_type == kind]
+    gone, now = numbered[0], counts.copy()
+    index = {s.name: i for i, s in enumerate(large.model.grid.problem.services)}
+    for name, count in gone.pods.items():
+        now[index[name]] -= count
+    emptied = [replace(node, pods={}) if node is gone else node for node in nodes]
+    found = settle(large.model.grid, now, emptied)
+    assert found is not None
+    rows = node_loads(large.model.grid, k, gone.site, found[0], ordered=True)
+    after = [dict(row.pods) for row in rows if row.instance_type == kind]
+    before = [dict(node.pods) for node in numbered]
+    assert after == [before[-1], *before[1:-1]]
+
+
+def test_where_a_new_rule_parts_pods_of_a_node_they_keep_their_zones() -> None:
+    """Not: everything is placed anew."""
+    problem, solved = first(1)
+    now = changed(problem, solved, 0.0, 1, at_least=0)
+    one, other = next(sorted(node.pods)[:2] for node in solved.packing if len(node.pods) > 1)
+    parted = tuple(replace(s, apart=(Apart(service=other, over="node"),)) if s.name == one else s for s in now.services)
+    now = canonical_problem(replace(now, services=parted))
+    eligibility = eligible_sites(now)
+    done = place_beside(now, eligibility, Large.of(now, eligibility))
+    assert done is not None
+    assert not broken_rules(now, done.assignment, done.pools, done.packing)
+    assert all(done.assignment[s.name] == dict(s.current) for s in now.services)
+
+
+def machine(name: str, cpu: int, price: float) -> InstanceOffer:
+    return InstanceOffer(name=name, vcpu=cpu / 1000, cpu_millicores=cpu, memory_mib=2 * cpu, price_per_hour=price)
+
+
+def small(*types: InstanceOffer, services: Sequence[ServiceDemand]) -> Problem:
+    site = SiteOffer(id="a/r/z", region="a/r", cloud="a", partition="a", country="CN", types=types)
+    return Problem(services=tuple(services), sites=(site,))
+
+
+WEB = ServiceDemand(name="web", replicas=2, cpu_millicores=300, memory_mib=300, current={"a/r/z": 2})
+VM = ServiceDemand(
+    name="vm", replicas=1, cpu_millicores=3500, memory_mib=700, dedicated=True, current={"a/r/z": 1}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("types", "services"), [(("big", "two"), (WEB, VM)), (("four", "two"), (WEB,))])
+def test_machines_of_vm_services_that_are_no_more_are_left(
+    types: tuple[str, ...], services: tuple[ServiceDemand, ...]
+) -> None:
+    """The type is no longer sold, or the service is gone."""
+    sold = {"two": machine("two", 2000, 0.1), "four": machine("four", 4000, 0.2), "big": machine("big", 8000, 0.4)}
+    node = NodeLoad(site="a/r/z", instance_type="two", pods={"web": 1})
+    problem = replace(
+        small(*(sold[name] for name in types), services=services),
+        current_pools=(
+            CurrentPool(site="a/r/z", instance_type="two", count=2),
+            CurrentPool(site="a/r/z", instance_type="four", count=1, dedicated_to="vm"),
+        ),
+        current_nodes=(node, node),
+    )
+    answer = solve(problem)
+    assert isinstance(answer, Solved)
+    assert {p.dedicated_to: p.instance_type for p in answer.placement.pools} == (
+        {"": "two", "vm": "big"} if VM in services else {"": "two"}
+    )
+
+
+def test_the_room_for_updates_stays_on_a_node_beside_the_spare_one() -> None:
+    """Exchanges kept it free on the empty node, and took it from the other."""
+    cores = {"s0": 600, "s1": 500, "s2": 300}
+    carried: list[dict[str, int]] = [{}, {"s0": 1, "s1": 1, "s2": 3}, {"s0": 3, "s2": 2}, {"s0": 1, "s1": 3, "s2": 1}]
+    total = {name: sum(pods.get(name, 0) for pods in carried) for name in cores}
+    services = [ServiceDemand(name=n, replicas=total[n], cpu_millicores=c, memory_mib=c) for n, c in cores.items()]
+    problem = replace(small(machine("two", 2700, 0.1), services=services), spare_node_per_pool=True)
+    loads = [NodeLoad(site="a/r/z", instance_type="two", pods=pods) for pods in carried]
+    spare = spare_pod(problem, "a/r/z", {name: {"a/r/z": n} for name, n in total.items()})
+    for attempt in range(3):
+        after = levelled(problem, problem.sites[0], loads, spare, attempt)
+        free = [2700 - sum(cores[name] * n for name, n in load.pods.items()) for load in after if load.pods]
+        assert max(free) >= 600
