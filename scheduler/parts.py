@@ -6,6 +6,7 @@ Callers: search, replan. Pure; a thread may work on one part while others are wo
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from scheduler.by_size import BySize, Part
 from scheduler.cp_sat import solve_whole_numbers
@@ -17,17 +18,27 @@ DEEPER_WORK = 5.0  # deterministic time of CP-SAT for the middle part's bound
 DEEPER_COLUMNS = 2_500  # of the middle part's model; a larger one is not searched in that time
 
 
-def middle_part(sized: BySize) -> tuple[int, Draft | None, Part | None]:
-    """Divides the parts and looks at the root of the one with as many machines as the relaxation buys: nodes, any
-    solution, that part."""
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """The part with as many machines as the relaxation buys, and what its root says: a bound, nodes, any solution."""
+
+    part: Part | None
+    bound: float = 0.0
+    nodes: int = 0
+    draft: Draft | None = None
+
+
+def middle_part(sized: BySize) -> Middle:
+    """Divides the parts and looks at the root of the middle one."""
     sized.divide()
     part = next((p for p in sized.parts if is_middle(p)), None)
     if part is None:
-        return 0, None, None
+        return Middle(None)
     answer = solve_model(sized.model(part), node_limit=1, submodels=False)
     part.seen, part.solved = True, answer.status is not Status.LIMIT
     part.bound = max(part.bound, answer.bound)
-    return answer.nodes, sized.formulation.read(answer.values) if answer.values is not None else None, part
+    draft = sized.formulation.read(answer.values) if answer.values is not None else None
+    return Middle(part, part.bound, answer.nodes, draft)
 
 
 def is_middle(part: Part) -> bool:
@@ -49,8 +60,10 @@ def look_below(sized: BySize, part: Part, cutoff: float) -> int:
     return answer.nodes
 
 
-def search_deeper(sized: BySize, part: Part, cutoff: float) -> None:
+def search_deeper(sized: BySize, part: Part | None, cutoff: float) -> None:
     """For what is cheaper, to the end of that part or of the work: its root's bound leaves most of the gap."""
+    if part is None or part.solved or part.bound >= cutoff:
+        return
     model = sized.model(part, cutoff)
     if len(model.cost) > DEEPER_COLUMNS:
         return

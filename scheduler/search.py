@@ -157,13 +157,15 @@ class Search:
         """
         sized = BySize(self._merged())
         sized.split()
-        with ThreadPoolExecutor(1, thread_name_prefix="bound") as other:
+        with ThreadPoolExecutor(2, thread_name_prefix="bound") as other:
             first = sized.parts[0] if sized.parts else None
             bounding = other.submit(middle_part, sized)
+            known = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+            deeper = other.submit(lambda: search_deeper(sized, bounding.result().part, known))
             if first is not None:
                 self._on_slots(sized, first)
-            nodes, draft, middle = bounding.result()
-            near = middle.bound * (1 + NEAR) if middle is not None else 0.0  # the other thread changes bounds later
+            nodes, draft = bounding.result().nodes, bounding.result().draft
+            near = bounding.result().bound * (1 + NEAR)
             if first is not None and self.best_cost > near:
                 rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first)
                 self._among(first)
@@ -177,8 +179,7 @@ class Search:
                 self.refined_cost = self.best_cost  # its machines were chosen with their pods
             elif self.best is not None:
                 self._on_other_machines()
-            if middle is not None and middle.bound < cutoff:
-                search_deeper(sized, middle, cutoff)
+            deeper.result()
             nodes += sum(looking.result())
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
