@@ -151,9 +151,9 @@ class Search:
         """The model with equal zones merged, in parts by the number of machines, gives the bound; the regions that
         its relaxation uses, zone by zone, give a placement.
 
-        Both at once, in two threads: neither needs the other, and HiGHS lets others run meanwhile. Then, while the
-        placement's machines are gone through, the other parts are asked for what is cheaper than it: most hold nothing,
-        which is soon shown. At last always the one with the lowest bound is looked into, as far as the work lasts.
+        Both at once, in two threads: neither needs the other, and the solvers let others run meanwhile. Then, while the
+        placement's machines are gone through, the parts are asked for what is cheaper than it: most hold nothing, which
+        is soon shown. At last always the one with the lowest bound is looked into, as far as the work lasts.
         """
         sized = BySize(self._merged())
         sized.split()
@@ -174,6 +174,8 @@ class Search:
             if start is not None:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
+            deeper.result()
+            deeper = other.submit(search_deeper, sized, bounding.result().part, cutoff)  # where it had no end yet
             looking = other.submit(lambda: [look_below(sized, part, cutoff) for part in unseen_below(sized, cutoff)])
             if self.best is not None and self.best is self._slotted and self.best_cost <= near:
                 self.refined_cost = self.best_cost  # its machines were chosen with their pods
