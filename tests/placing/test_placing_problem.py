@@ -168,11 +168,11 @@ def test_placing_again_changes_nothing_and_searches_nothing(loaded: Loaded, plac
 
 @pytest.mark.usefixtures("no_search")
 def test_a_replica_more_moves_nothing_else(loaded: Loaded, placement: Placement) -> None:
-    app = with_replicas(loaded.app, "notification-sender", 1)
+    app = with_replicas(loaded.app, "account-ledger", 1)
     again = place(app, loaded.fleet, loaded.assumptions, placement)
     before = {s.service: s.replicas for s in placement.services}
-    assert [s.service for s in again.services if s.replicas != before[s.service]] == ["notification-sender"]
-    assert sum(next(s for s in again.services if s.service == "notification-sender").replicas.values()) == 3
+    assert [s.service for s in again.services if s.replicas != before[s.service]] == ["account-ledger"]
+    assert sum(next(s for s in again.services if s.service == "account-ledger").replicas.values()) == 3
     assert 0 < again.gap <= MOST_SLIP + 1e-6
     assert place(app, loaded.fleet, loaded.assumptions, placement) == again
 
