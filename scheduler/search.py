@@ -174,14 +174,18 @@ class Search:
             if start is not None:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
-            deeper.result()
-            deeper = other.submit(search_deeper, sized, bounding.result().part, cutoff)  # where it had no end yet
             looking = other.submit(lambda: [look_below(sized, part, cutoff) for part in unseen_below(sized, cutoff)])
+
+            def once_more() -> None:
+                deeper.result()
+                search_deeper(sized, bounding.result().part, cutoff)  # where it had no end
+
+            again = other.submit(once_more)
             if self.best is not None and self.best is self._slotted and self.best_cost <= near:
                 self.refined_cost = self.best_cost  # its machines were chosen with their pods
             elif self.best is not None:
                 self._on_other_machines()
-            deeper.result()
+            again.result()
             nodes += sum(looking.result())
         weight = _weight(len(sized.formulation.model.cost))
         self.work += nodes * weight
