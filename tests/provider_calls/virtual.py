@@ -40,7 +40,8 @@ class VirtualTime:
         """All jobs, in this many threads; what they raised."""
         left, taking, raised = iter(list(jobs)), threading.Lock(), list[Exception]()
 
-        def work() -> None:
+        def work(number: int) -> None:
+            self.sleep(1e-3 * (number + 1))  # from then on one runs at a time, in an order that is always the same
             while True:
                 with taking:
                     job = next(left, None)
@@ -53,7 +54,7 @@ class VirtualTime:
             with self._lock:
                 self._rest()
 
-        workers = [threading.Thread(target=work) for _ in range(threads)]
+        workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
         self._awake = threads
         for worker in workers:
             worker.start()
