@@ -63,6 +63,7 @@ class TokenBucket:
     _at: float = field(init=False)
     _seen: dict[int, _Seen] = field(init=False, default_factory=dict)
     _in_a_row: dict[str, int] = field(init=False, default_factory=dict)
+    _served: dict[str, int] = field(init=False, default_factory=dict)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -108,6 +109,7 @@ class TokenBucket:
 
     def succeeded(self, operation: str = "") -> None:
         with self._lock:
+            self._served[operation] = self._served.get(operation, 0) + 1
             if self._in_a_row:
                 self._in_a_row.pop(operation, None)
             if not self._seen:
@@ -117,6 +119,11 @@ class TokenBucket:
             limit_per_s = self._limit_per_s()
             if self.rate_per_s < limit_per_s:
                 self.rate_per_s = min(limit_per_s, self.rate_per_s + GROWTH * self.full_rate_per_s)
+
+    def served(self, operation: str = "") -> int:
+        """Requests of this operation that ever succeeded, anybody's."""
+        with self._lock:
+            return self._served.get(operation, 0)
 
     @property
     def limit_per_s(self) -> float:

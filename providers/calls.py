@@ -59,6 +59,7 @@ class Calls:
         """fn() with retries. write: asks call.guard() right before each attempt. Raises model.errors only."""
         bucket = self._bucket(api or operation)
         attempts, last = 0, None
+        alone, served = 0, bucket.served(operation)  # of this call: refusals since anybody's was served
         while True:
             try:
                 return self._attempt(bucket, operation, fn, call, write)
@@ -66,7 +67,12 @@ class Calls:
                 if isinstance(error, OutOfTime) and last is not None:
                     raise last from error  # it says why the time went by
                 attempts, last = attempts + 1, error
-                tries = self._tries(error, attempts, bucket, operation)
+                tries = attempts
+                if isinstance(error, Throttled):
+                    bucket.throttled(operation)
+                    now = bucket.served(operation)
+                    tries = alone = 1 + (alone if now == served else 0)
+                    served = now
                 delay_s = self._delay_s(error, tries)
                 if tries >= self._max_attempts or delay_s >= call.remaining_s():
                     raise
@@ -90,10 +96,6 @@ class Calls:
             raise error from exc
         bucket.succeeded(operation)
         return result
-
-    def _tries(self, error: CloudError, attempts: int, bucket: TokenBucket, operation: str) -> int:
-        """Attempts that count: of a throttled call, those since its operation was last served to anybody."""
-        return min(attempts, bucket.throttled(operation)) if isinstance(error, Throttled) else attempts
 
     def _delay_s(self, error: CloudError, tries: int) -> float:
         """Full jitter; at least what the cloud asks for."""

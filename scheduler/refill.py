@@ -69,12 +69,12 @@ def refill(
     beyond = float(place.prices[nodes].sum() - place.prices[nodes].max()) - prices.cost * (1.0 + SURPLUS)
     if beyond > 0 and 0 < len(fewer) < len(nodes):
         other = _on(Packer(grid, place, kinds, prices), here, counts, spare, fewer)
-        if other is not None and (loads is None or _price(place, other) < _price(place, loads) - EPSILON):
+        if other is not None and (loads is None or price_of(place, other) < price_of(place, loads) - EPSILON):
             loads = other
     return loads
 
 
-def _price(place: Place, loads: list[Load]) -> float:
+def price_of(place: Place, loads: list[Load]) -> float:
     return math.fsum(float(place.prices[load.kind]) for load in loads)
 
 

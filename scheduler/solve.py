@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from model.plan import Placement
-from scheduler.at_scale import is_large, solve_at_scale
+from scheduler.at_scale import is_large, solve_at_scale, unaware
 from scheduler.check import broken_rules, cost_of, preference_of
 from scheduler.conflicts import explain_infeasible, impossible
 from scheduler.eligibility import Eligibility, eligible_sites
@@ -67,7 +67,7 @@ def _solved_or_not(problem: Problem, work_limit: int) -> Verdict:
     if is_large(problem, eligibility):
         return _solve_large(problem, eligibility, work_limit)
     unit = unit_of(problem)
-    fresh = in_units(_unaware(problem), unit)
+    fresh = in_units(unaware(problem), unit)
     if impossible(fresh):
         return _in_money(explain_infeasible(fresh, work_limit, 0), unit)
     same = kept(problem, fresh, eligibility, unit)
@@ -101,7 +101,7 @@ def _solve_large(problem: Problem, eligibility: Eligibility, work_limit: int) ->
     verdict, part = solve_at_scale(problem, eligibility, work_limit)
     if part is None:
         return verdict
-    explained = explain_infeasible(_unaware(part), work_limit, verdict.work, known=False)
+    explained = explain_infeasible(unaware(part), work_limit, verdict.work, known=False)
     return _in_money(explained, unit_of(problem)) if explained.conflicts else verdict
 
 
@@ -153,9 +153,3 @@ def _finish(
         work=work,
         moved_replicas=moved,
     )
-
-
-def _unaware(problem: Problem) -> Problem:
-    """The problem without what runs now."""
-    services = tuple(replace(s, current={}) for s in problem.services)
-    return replace(problem, services=services, current_pools=(), current_nodes=())

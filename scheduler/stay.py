@@ -5,7 +5,6 @@ Callers: solve and at_scale. Pure.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -16,15 +15,14 @@ from scheduler.bulk import Load
 from scheduler.check import broken_rules, weight_of
 from scheduler.consolidate import spare_size
 from scheduler.eligibility import Eligibility
-from scheduler.grid import Floats, Place
+from scheduler.grid import Floats
 from scheduler.large import Large, complete_from, node_loads, own_machines, with_spares
 from scheduler.nodes import Complete
 from scheduler.problem import NodeLoad, Problem, ServiceDemand
-from scheduler.refill import refill
+from scheduler.refill import EPSILON, price_of, refill
 from scheduler.resident import on_their_nodes
 from scheduler.site_packing import pack_site
 
-EPSILON = 1e-9
 MOSTLY = 0.5  # share of the services that must run already for staying to be tried
 
 
@@ -100,10 +98,6 @@ def _adjusted(service: ServiceDemand, allowed: tuple[str, ...]) -> dict[str, int
     return sites
 
 
-def _price(place: Place, loads: list[Load]) -> float:
-    return math.fsum(float(place.prices[load.kind]) for load in loads)
-
-
 def _packed(problem: Problem, large: Large, zoned: list[Floats], known: Sequence[NodeLoad]) -> Complete | None:
     grid = large.model.grid
     running: dict[str, Counter[str]] = defaultdict(Counter)
@@ -130,7 +124,7 @@ def _packed(problem: Problem, large: Large, zoned: list[Floats], known: Sequence
         if stayed is not None and not stayed[1]:
             return stayed[0], True
         anew = refill(*rows) or pack_site(*rows)
-        if stayed is None or (anew is not None and _price(place, anew) < _price(place, stayed[0]) - EPSILON):
+        if stayed is None or (anew is not None and price_of(place, anew) < price_of(place, stayed[0]) - EPSILON):
             return anew, False
         return stayed[0], True
 

@@ -96,9 +96,7 @@ def test_a_limit_of_the_cloud_costs_little_more_than_the_limit_itself() -> None:
     time = VirtualTime()
     cloud = Cloud(time, 0, limit_per_s=8.0)
     _, raised, took_s = create_all(time, cloud)
-    # Where all three calls share the limit, one is now and then refused twelve times in a row, and given up.
-    assert {type(error) for error in raised} <= {Throttled}
-    assert len(raised) <= 3
+    assert raised == []
     needed = CREATES * len(STEPS)
     assert took_s <= 1.15 * needed / 8.0
     assert cloud.asked <= 3.2 * needed
