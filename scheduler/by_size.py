@@ -36,6 +36,7 @@ class Part:
     bound: float = -math.inf
     shares: dict[str, float] = field(default_factory=dict)
     seen: bool = False  # its root was searched
+    in_pieces: bool = False  # it was searched in pieces
     solved: bool = False  # to its end
 
 
@@ -76,7 +77,7 @@ class BySize:
             relaxed = solve_linear(LinearProgram(self.model(part)))
             if relaxed is not None:
                 part.bound = max(least, relaxed.objective)
-                part.shares = self._by_region(relaxed.values)
+                part.shares = self.by_region(relaxed.values)
                 found.append(part)
         return found
 
@@ -98,7 +99,13 @@ class BySize:
             divided += self._bounded([Part(part.size, kept), *pieces], part.bound)
         self.parts = divided
 
-    def _by_region(self, values: list[float]) -> dict[str, float]:
+    @property
+    def regions(self) -> list[str]:
+        """Those with machines for pods, in the order in which `model` adds their columns."""
+        return sorted({self._region(site) for site, _ in self.formulation.n})
+
+    def by_region(self, values: list[float]) -> dict[str, float]:
+        """How many machines a solution of the model has in each region."""
         found: dict[str, float] = defaultdict(float)
         for (site, name), col in self.formulation.n.items():
             found[self._region(site)] += values[col] * self._counts[site, name]
@@ -108,7 +115,8 @@ class BySize:
         return self.formulation.problem.site_by_id[site].region
 
     def model(self, part: Part, cutoff: float = math.inf) -> MixedIntegerModel:
-        """The formulation's model for one part, and only what costs at most the cutoff."""
+        """The formulation's model for one part, and only what costs at most the cutoff. Added columns: the machines of
+        each region."""
         base = self.formulation.model
         model = replace(
             base,

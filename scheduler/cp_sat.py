@@ -2,8 +2,9 @@
 
 Every column takes whole numbers only, so that the columns that are not integers must be ones that take whole numbers
 anyway where the others do: so are all of scheduler.formulation. Prices are rounded down and rows widened by what
-rounding their coefficients may take away, so that a bound stays a bound. Callers: search, slots. Pure; one worker and a
-limit in the solver's deterministic time, which counts its steps: equal models give equal answers for one version of it.
+rounding their coefficients may take away, so that a bound stays a bound. Callers: parts, pieces, slots. Pure; one
+worker and a limit in the solver's deterministic time, which counts its steps: equal models give equal answers for one
+version of it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,17 @@ Terms = list[tuple[int, int]]  # column, coefficient
 
 
 def solve_whole_numbers(
-    model: MixedIntegerModel, *, work: float, search_by_relaxation: bool = False, price_steps: int = PRICE_STEPS
+    model: MixedIntegerModel,
+    *,
+    work: float,
+    search_by_relaxation: bool = False,
+    price_steps: int = PRICE_STEPS,
+    cutoff: float = math.inf,
 ) -> Answer:
     """Solve it. work: deterministic time, about a second of a fast core. price_steps: of one unit of money; with few of
     them solutions are found sooner and the bound is lower. search_by_relaxation: branch on what the
-    linear relaxation's values say, which shows sooner that there is nothing and finds solutions later.
+    linear relaxation's values say, which shows sooner that there is nothing and finds solutions later. cutoff: only
+    what costs at most so much is sought; closer than a row of the model says it, whose coefficients are rounded.
 
     The values are those of the model's columns; nodes: conflicts of the search. Where numbers are too large to be
     counted exactly, it says nothing (status LIMIT, no values, no bound).
@@ -51,6 +58,8 @@ def solve_whole_numbers(
     for terms, low, high in rows:
         least, most = cp_model.INT_MIN if low is None else low, cp_model.INT_MAX if high is None else high
         program.add_linear_constraint(total(terms), least, most)
+    if cutoff < math.inf:
+        program.add(total(paid) <= math.floor(cutoff * price_steps))
     program.minimize(total(paid))
     solver = cp_model.CpSolver()
     limits = solver.parameters
@@ -89,12 +98,13 @@ def _fits(terms: Terms, lower: list[int], upper: list[int]) -> bool:
 def _answer(model: MixedIntegerModel, columns: list[Any], solver: Any, status: Any, price_steps: int) -> Answer:
     from ortools.sat.python import cp_model
 
-    steps = int(solver.num_conflicts)
+    steps, effort = int(solver.num_conflicts), float(solver.response_proto.deterministic_time)
     if status == cp_model.INFEASIBLE:
-        return Answer(Status.INFEASIBLE, None, math.inf, math.inf, steps)
+        return Answer(Status.INFEASIBLE, None, math.inf, math.inf, steps, effort=effort)
     bound = solver.best_objective_bound / price_steps
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return Answer(Status.LIMIT, None, math.inf, bound, steps)
+        return Answer(Status.LIMIT, None, math.inf, bound, steps, effort=effort)
     values = [float(solver.value(col)) for col in columns]
     objective = math.fsum(cost * value for cost, value in zip(model.cost, values, strict=True) if cost)
-    return Answer(Status.OPTIMAL if status == cp_model.OPTIMAL else Status.LIMIT, values, objective, bound, steps)
+    proven = Status.OPTIMAL if status == cp_model.OPTIMAL else Status.LIMIT
+    return Answer(proven, values, objective, bound, steps, effort=effort)

@@ -145,12 +145,14 @@ class Formulation:
         chosen: Terms = []
         for offer in types:
             self.offers[site.id, offer.name] = offer
-            col = self.model.column(self.price(offer.price_per_hour), service.replicas)
+            limit = service.replicas if offer.max_count is None else offer.max_count * self.zones[site.id]
+            most = min(service.replicas, limit)
+            col = self.model.column(self.price(offer.price_per_hour), most)
             self.d[service.name, site.id, offer.name] = col
             machines.append((col, 1))
             if len(types) > 1:
                 choice = self.model.column()
-                self.model.row([(col, 1), (choice, -service.replicas)], upper=0)
+                self.model.row([(col, 1), (choice, -most)], upper=0)
                 chosen.append((choice, 1))
         self.model.row(machines, lower=0, upper=0)
         if chosen:

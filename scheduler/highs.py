@@ -28,7 +28,7 @@ class Status(Enum):
 @dataclass(slots=True)
 class Answer:
     """values: per column, None where no solution is known. bound: no solution costs less. nodes: work done, and
-    iterations of the simplex method."""
+    iterations of the simplex method. effort: CP-SAT's deterministic time."""
 
     status: Status
     values: list[float] | None
@@ -36,6 +36,7 @@ class Answer:
     bound: float
     nodes: int
     iterations: int = 0
+    effort: float = 0.0
 
 
 @dataclass(slots=True)
@@ -240,17 +241,25 @@ class Relaxation:
     def objective(self, columns: Sequence[int], values: Sequence[float], most: float) -> float:
         """The optimum with those columns fixed; infinite where there is none or it is more than `most`; minus infinite
         where the solver gave up."""
+        fixed = np.array(values, float)
+        self._solver.changeColsBounds(len(fixed), np.array(columns, np.int32), fixed, fixed)
+        return self.solve(most)[0]
+
+    def limit(self, column: int, lower: float, upper: float) -> None:
+        """From now on that column is within those."""
+        self._solver.changeColBounds(column, lower, upper)
+
+    def solve(self, most: float) -> tuple[float, NDArray[np.float64] | None]:
+        """The optimum, as `objective` says, and where it is known and no more than `most` the columns' values."""
         import highspy
 
         self._solver.setOptionValue("objective_bound", most)
-        fixed = np.array(values, float)
-        self._solver.changeColsBounds(len(fixed), np.array(columns, np.int32), fixed, fixed)
         self._solver.run()
         status, kinds = self._solver.getModelStatus(), highspy.HighsModelStatus
         if status == kinds.kOptimal:
             found = float(self._solver.getInfo().objective_function_value)
-            return found if found <= most else INFINITY
-        return INFINITY if status in (kinds.kInfeasible, kinds.kObjectiveBound) else -INFINITY
+            return (found, np.array(self._solver.getSolution().col_value)) if found <= most else (INFINITY, None)
+        return (INFINITY if status in (kinds.kInfeasible, kinds.kObjectiveBound) else -INFINITY), None
 
 
 def is_empty(program: LinearProgram) -> bool:

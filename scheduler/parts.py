@@ -13,6 +13,8 @@ from scheduler.cp_sat import solve_whole_numbers
 from scheduler.formulation import Draft
 from scheduler.highs import Status, solve_model
 
+EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
+LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 ROOTS = 4  # parts whose root is looked at, whatever the work limit, beside the middle one's
 DEEPER_WORK = 5.0  # deterministic time of CP-SAT for the middle part's bound
 DEEPER_COLUMNS = 2_500  # of the middle part's model; a larger one is not searched in that time
@@ -70,3 +72,8 @@ def search_deeper(sized: BySize, part: Part | None, cutoff: float) -> None:
     answer = solve_whole_numbers(model, work=DEEPER_WORK, search_by_relaxation=True)
     part.bound = max(part.bound, cutoff if answer.status is Status.INFEASIBLE else answer.bound)
     part.solved = answer.status is not Status.LIMIT
+
+
+def weight(columns: int) -> int:
+    """For how many nodes of a small model one of a model with so many columns counts."""
+    return 1 if columns <= EXACT_COLUMNS else round(LARGE_NODE * (columns / EXACT_COLUMNS) ** 2)

@@ -17,11 +17,10 @@ from scheduler.eligibility import Eligibility
 from scheduler.formulation import Formulation, assignment_of
 from scheduler.highs import solve_model
 from scheduler.nodes import Complete, complete, from_nodes, from_pools
-from scheduler.parts import is_middle, look_below, search_deeper
+from scheduler.parts import EXACT_COLUMNS, is_middle, look_below, search_deeper
 from scheduler.patterns import all_patterns
 from scheduler.problem import Problem
 from scheduler.regions import without_dominated
-from scheduler.search import EXACT_COLUMNS
 from scheduler.stay import arrivals, moving_cost, runs_mostly
 
 SETTLE_WORK = 10  # for placing what changed beside what stays

@@ -8,6 +8,7 @@ on. Callers: solve. Pure and deterministic: the work limit counts branch-and-bou
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,8 +20,9 @@ from scheduler.highs import Answer, MixedIntegerModel, Status, solve_model
 from scheduler.improve import LocalSearch, split_over_zones
 from scheduler.nodes import Complete, buy, complete
 from scheduler.on_machines import Ways
-from scheduler.parts import is_middle, look_below, middle_part, search_deeper, unseen_below
+from scheduler.parts import EXACT_COLUMNS, is_middle, look_below, middle_part, search_deeper, unseen_below, weight
 from scheduler.patterns import all_patterns
+from scheduler.pieces import Pieces
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
 from scheduler.regions import without_dominated
@@ -30,13 +32,14 @@ from scheduler.slots import rounded_slots
 from scheduler.traffic import Assignment
 from scheduler.zone_names import renamed
 
-LARGE_NODE = 40  # a node of a model beyond EXACT_COLUMNS counts for so many, times the square of its relative size
 NODE_ITERATIONS = 100  # of the simplex method; a model that needs more of them a node is counted by these
-EXACT_COLUMNS = 900  # up to here the model is solved as it is, zone by zone
 WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for it to count as used
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 NEAR = 0.02  # relative to the bound; from there on local search finds next to nothing
 SLOTS_WORK = 5.0  # deterministic time of CP-SAT for a placement
+EFFORT = 20  # of the work limit for a unit of CP-SAT's deterministic time for parts in pieces
+THOROUGH = 1600  # work limit from which parts are searched in pieces however small the gap is
+WORTH_PIECES = 0.01  # gap from which they always are
 FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
 MAX_ROUNDS = 40
 OPTIMALITY_GAP = 1e-6  # relative; below it a placement counts as proven optimal
@@ -63,6 +66,12 @@ class Search:
     regions: set[str] = field(default_factory=set)  # those that the relaxation uses, where it was asked
     _slotted: Complete | None = None  # the placement that single machines in the model gave, where it was the best
     _fewer: tuple[Problem, Eligibility] | None = None
+    _worth: float = WORTH_PIECES
+    _effort_left: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._effort_left = self.work_left / EFFORT
+        self._worth = 0.0 if self.work_left >= THOROUGH else WORTH_PIECES
 
     def run(self) -> None:
         """Until optimal, infeasible, or out of work.
@@ -157,6 +166,16 @@ class Search:
         """
         sized = BySize(self._merged())
         sized.split()
+        nodes = self._place_and_bound(sized)
+        each = weight(len(sized.formulation.model.cost))
+        self.work += nodes * each
+        self.work_left -= nodes * each
+        self.infeasible = not sized.parts
+        if not self.infeasible:
+            self._look_into_lowest(sized, each)
+
+    def _place_and_bound(self, sized: BySize) -> int:
+        """How many nodes that took."""
         with ThreadPoolExecutor(2, thread_name_prefix="bound") as other:
             first = sized.parts[0] if sized.parts else None
             bounding = other.submit(middle_part, sized)
@@ -164,13 +183,15 @@ class Search:
             deeper = other.submit(lambda: search_deeper(sized, bounding.result().part, known))
             if first is not None:
                 self._on_slots(sized, first)
-            nodes, draft = bounding.result().nodes, bounding.result().draft
-            near = bounding.result().bound * (1 + NEAR)
+            middle = bounding.result()
+            if middle.part is not None and self.best_cost > middle.bound * (1 + NEAR):
+                self._in_pieces(sized, middle.part, deeper.result)
+            near = (middle.bound if middle.part is None else max(middle.bound, middle.part.bound)) * (1 + NEAR)
             if first is not None and self.best_cost > near:
                 rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first)
                 self._among(first)
                 self._keep(rounding.result())
-            start = self._start(near, draft)
+            start = self._start(near, middle.draft)
             if start is not None:
                 self._improve(start)
             cutoff = self.best_cost * (1 - OPTIMALITY_GAP / 2)
@@ -178,7 +199,7 @@ class Search:
 
             def once_more() -> None:
                 deeper.result()
-                search_deeper(sized, bounding.result().part, cutoff)  # where it had no end
+                search_deeper(sized, middle.part, cutoff)  # where it had no end
 
             again = other.submit(once_more)
             if self.best is not None and self.best is self._slotted and self.best_cost <= near:
@@ -186,18 +207,19 @@ class Search:
             elif self.best is not None:
                 self._on_other_machines()
             again.result()
-            nodes += sum(looking.result())
-        weight = _weight(len(sized.formulation.model.cost))
-        self.work += nodes * weight
-        self.work_left -= nodes * weight
-        self.infeasible = not sized.parts
-        if self.infeasible:
-            return
+            return middle.nodes + sum(looking.result())
+
+    def _look_into_lowest(self, sized: BySize, each: int) -> None:
+        """Into the part with the lowest bound, again and again, as far as the work lasts."""
         while True:
             lowest = min(sized.parts, key=lambda p: p.bound)
             self.bound = max(self.bound, min(lowest.bound, self.best_cost))
-            nodes = self.work_left // weight
-            if self._close_enough() or lowest.solved or nodes < 1:
+            nodes = self.work_left // each
+            if self._close_enough():
+                break
+            if self.best_cost > self.bound * (1 + self._worth) and self._in_pieces(sized, lowest):
+                continue
+            if lowest.solved or nodes < 1:
                 break
             self._one_part(sized, lowest, nodes)
         self.infeasible = math.isinf(self.bound)
@@ -233,6 +255,25 @@ class Search:
         answer = self._solve(BySize(formulation).model(part), AMONG_NODES, gap=AMONG_GAP)
         if answer.values is not None:
             self._consider(formulation, formulation.read(answer.values))
+
+    def _in_pieces(self, sized: BySize, part: Part, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Searches that part to its end, or as far as the effort lasts. False where that was done, or cannot be.
+        meanwhile: waits for who else works on that part."""
+        if part.in_pieces or self.best is None or self._effort_left <= 0:
+            return False
+        pieces = Pieces(self.problem, self.eligibility, sized, part, self.best_cost * (1 - OPTIMALITY_GAP / 2))
+        pieces.search(self._effort_left)
+        meanwhile()
+        part.in_pieces = True
+        part.bound = max(part.bound, min(pieces.bound, pieces.cutoff))
+        self._effort_left -= pieces.effort
+        self.work += math.ceil(pieces.effort * EFFORT)
+        before = self.best
+        for found in pieces.found:
+            self._keep(found)
+        if self.best is not before:
+            self._slotted = self.best
+        return True
 
     def _one_part(self, sized: BySize, part: Part, nodes: int) -> None:
         """Looks in one part for what is cheaper than the best placement: its bound rises, and so may our luck."""
@@ -309,10 +350,10 @@ class Search:
         submodels: bool = True,
         presolve: bool = True,
     ) -> Answer:
-        weight = _weight(len(model.cost))
-        most = self.work_left // weight if nodes is None else nodes
+        each = weight(len(model.cost))
+        most = self.work_left // each if nodes is None else nodes
         answer = solve_model(model, node_limit=max(1, most), relative_gap=gap, submodels=submodels, presolve=presolve)
-        spent = max(answer.nodes * weight, answer.iterations // NODE_ITERATIONS)
+        spent = max(answer.nodes * each, answer.iterations // NODE_ITERATIONS)
         self.work += spent
         self.work_left -= spent
         return answer
@@ -364,8 +405,3 @@ class Search:
 
 def _regions_of(problem: Problem, assignment: Assignment) -> set[str]:
     return {problem.site_by_id[s].region for sites in assignment.values() for s in sites}
-
-
-def _weight(columns: int) -> int:
-    """For how many nodes of a small model one of a model with so many columns counts."""
-    return 1 if columns <= EXACT_COLUMNS else round(LARGE_NODE * (columns / EXACT_COLUMNS) ** 2)

@@ -12,7 +12,7 @@ and spreads over zones are spreads over regions. What it says is checked by all 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -20,7 +20,7 @@ from scheduler.by_size import WHOLE, BySize, Part
 from scheduler.check import broken_rules
 from scheduler.cp_sat import solve_whole_numbers
 from scheduler.eligibility import Eligibility
-from scheduler.highs import Answer, MixedIntegerModel
+from scheduler.highs import MixedIntegerModel
 from scheduler.improve import split_over_zones
 from scheduler.nodes import Complete, assembled
 from scheduler.problem import NODE, InstanceOffer, NodeLoad, Problem, ServiceDemand, SiteOffer
@@ -39,19 +39,20 @@ Terms = list[tuple[int, float]]
 
 @dataclass(slots=True)
 class Slots:
-    """The model of one part of the placements. possible: it is small enough."""
+    """The model of one part of the placements. model: of that part, extended here. possible: it is small enough."""
 
     problem: Problem
     eligibility: Eligibility
     sized: BySize
     part: Part
+    model: MixedIntegerModel
     possible: bool = True
-    model: MixedIntegerModel = field(default_factory=MixedIntegerModel)
+    most_columns: int = MOST_COLUMNS
     _on: dict[tuple[str, int, str], int] = field(default_factory=dict)  # (site, slot, service) -> column
     _type: dict[tuple[str, int, str], int] = field(default_factory=dict)  # (site, slot, machine type) -> column
+    _later: dict[tuple[str, int], int] = field(default_factory=dict)  # (site, slot) -> column: not in the first zone
 
     def __post_init__(self) -> None:
-        self.model = self.sized.model(self.part)
         f = self.sized.formulation
         counts = {site.id: self._count(site) for site in f.sites}
         self.possible = sum(counts.values()) <= MOST_SLOTS
@@ -59,11 +60,8 @@ class Slots:
             if counts[site.id]:
                 self._site(site, counts[site.id])
         if self.possible:
-            self._one_zone_each()
-        self.possible = self.possible and len(self.model.cost) <= MOST_COLUMNS
-
-    def solve(self, work: float) -> Answer:
-        return solve_whole_numbers(self.model, work=work, price_steps=PRICE_STEPS)
+            self._over_zones()
+        self.possible = self.possible and len(self.model.cost) <= self.most_columns
 
     def _count(self, site: SiteOffer) -> int:
         """How many machines there can be at most."""
@@ -73,7 +71,7 @@ class Slots:
 
     def _site(self, site: SiteOffer, count: int) -> None:
         f, model = self.sized.formulation, self.model
-        tenants = [s for s in self.problem.services if (s.name, site.id) in f.here]
+        tenants = self.tenants(site)
         types = [f.offers[key] for key, col in f.n.items() if key[0] == site.id and model.upper[col] > 0]
         kept = self._rooms(site, tenants)
         keeps = [model.column() for _ in range(count)] if kept else []
@@ -91,9 +89,17 @@ class Slots:
             slots = [(self._type[site.id, k, t.name], -1.0) for k in range(count)]
             model.row([(f.n[site.id, t.name], 1.0), *slots], lower=0, upper=0)
 
+    def tenants(self, site: SiteOffer) -> list[ServiceDemand]:
+        """Services whose pods may be there."""
+        return [s for s in self.problem.services if (s.name, site.id) in self.sized.formulation.here]
+
+    def updated(self, tenants: Iterable[ServiceDemand]) -> list[ServiceDemand]:
+        """Those for whose updates a zone keeps room."""
+        return [s for s in tenants if s.surge] if self.problem.rollout_headroom else []
+
     def _rooms(self, site: SiteOffer, tenants: list[ServiceDemand]) -> dict[int, int]:
         """Columns of the room for an update on one machine, per resource."""
-        updated = [s for s in tenants if s.surge] if self.problem.rollout_headroom else []
+        updated = self.updated(tenants)
         found: dict[int, int] = {}
         for axis in ROOMS:
             most = max((size_of(s)[axis] for s in updated), default=0)
@@ -104,7 +110,7 @@ class Slots:
                     self.model.row([(found[axis], 1.0), (present, -float(size_of(s)[axis]))], lower=0)
         return found
 
-    def _one_zone_each(self) -> None:
+    def _over_zones(self) -> None:
         """Spreads over zones are spreads over regions, or what is in first zones would not keep them."""
         f = self.sized.formulation
         for s in self.problem.services:
@@ -152,7 +158,7 @@ class Slots:
                 model.row([*load, *have, (kept[axis], 1.0), (keeps[k], most)], upper=most)
 
     def read(self, values: list[float]) -> Complete | None:
-        """With all machines of a region in its first zone, or some of one region's in another of its zones."""
+        """The first way to say in which zone each machine is that holds by all rules."""
         draft = self.sized.formulation.read(values)
         groups = site_classes(self.problem, self.eligibility)
         split = split_over_zones(self.problem, groups, draft.assignment)
@@ -165,10 +171,12 @@ class Slots:
             for zone, count in zones.items()
         }
         loads = []
-        for site, k, name in sorted(key for key, col in self._type.items() if round(values[col])):
+        bought_slots = sorted(key for key, col in self._type.items() if round(values[col]))
+        for site, k, name in bought_slots:
             pods = {s: round(values[col]) for (i, j, s), col in self._on.items() if (i, j) == (site, k)}
             loads.append(NodeLoad(site=site, instance_type=name, pods={s: n for s, n in sorted(pods.items()) if n}))
-        for some in _over_zones(loads, {group[0].id: [zone.id for zone in group] for group in groups}):
+        second = [(site, k) in self._later and values[self._later[site, k]] > 0.5 for site, k, _ in bought_slots]
+        for some in _arranged(loads, second, {group[0].id: [zone.id for zone in group] for group in groups}):
             assignment: dict[str, dict[str, int]] = {s.name: dict(alone.get(s.name, {})) for s in self.problem.services}
             for load in some:
                 for service, count in load.pods.items():
@@ -188,14 +196,21 @@ def rounded_slots(
         return None
     sites = {site.region for site in sized.formulation.sites}
     most = {r: math.ceil(share - WHOLE) if (share := part.shares.get(r, 0.0)) >= LEAST_SHARE else 0 for r in sites}
-    slots = Slots(problem, eligibility, sized, Part(part.size, {r: (0, n) for r, n in sorted(most.items())}))
-    answer = slots.solve(work) if slots.possible else None
+    fewer = Part(part.size, {r: (0, n) for r, n in sorted(most.items())})
+    slots = Slots(problem, eligibility, sized, fewer, sized.model(fewer))
+    answer = solve_whole_numbers(slots.model, work=work, price_steps=PRICE_STEPS) if slots.possible else None
     return slots.read(answer.values) if answer is not None and answer.values is not None else None
 
 
-def _over_zones(loads: list[NodeLoad], zones: Mapping[str, Sequence[str]]) -> Iterator[list[NodeLoad]]:
-    """Those machines; then with some of one region in its second zone, the fewest first."""
-    yield loads
+def _arranged(
+    loads: list[NodeLoad], second: Sequence[bool], zones: Mapping[str, Sequence[str]]
+) -> Iterator[list[NodeLoad]]:
+    """The machines in their region's first or second zone as is said; then with some of one region in its second zone,
+    the fewest first."""
+    yield [
+        replace(load, site=zones[load.site][1]) if there and len(zones[load.site]) > 1 else load
+        for load, there in zip(loads, second, strict=True)
+    ]
     tried = 0
     for site in sorted({load.site for load in loads}):
         mine = [k for k, load in enumerate(loads) if load.site == site]
