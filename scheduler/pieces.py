@@ -16,15 +16,19 @@ from heapq import heappop, heappush
 
 from scheduler.aside import side_by_side
 from scheduler.by_size import WHOLE, BySize, Part, Range
+from scheduler.check import weight_of
 from scheduler.cp_sat import solve_whole_numbers
 from scheduler.eligibility import Eligibility
 from scheduler.highs import LinearProgram, MixedIntegerModel, Status, solve_linear
-from scheduler.narrowing import narrow
+from scheduler.narrowing import Narrowing
 from scheduler.nodes import Complete
 from scheduler.problem import Problem
 from scheduler.zoned import ZonedSlots
 
 FIRST_PIECES = 12
+AT_ONCE = 4  # pieces before what was found counts for the others
+MARGIN = 5e-7  # relative: what costs less by so little is not sought
+SOLVE_EFFORT = 0.003  # what one relaxation counts for
 PIECE_EFFORT = 4.0  # deterministic time of CP-SAT for a piece; twice as much for one that cannot be divided, and so on
 MOST_COLUMNS = 4_000  # of a piece's model
 
@@ -64,25 +68,32 @@ class Pieces:
     bound: float = -math.inf
     found: list[Complete] = field(default_factory=list)
     effort: float = 0.0
+    _best: float = math.inf  # what the best of them costs
 
-    def search(self, effort: float) -> None:
-        """To the end of the part or of the effort."""
+    def search(self, effort: float, enough: float = 0.0) -> None:
+        """To the end of the part or of the effort, or up to a gap (of what is found to the bound) that is enough."""
         self._limit_size()
         waiting, closed = self._first(), math.inf
         while waiting and self.effort < effort:
-            wave, waiting = sorted(waiting, key=lambda p: p.bound), []
-            done = 0
+            waiting.sort(key=lambda p: p.bound)
+            wave, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
             for outcome in side_by_side(self._look, wave):
-                done += 1
                 self.effort += outcome.effort
                 closed = min(closed, outcome.bound)
                 waiting += outcome.rest
                 if outcome.found is not None:
                     self.found.append(outcome.found)
-                if self.effort >= effort:
-                    break
-            waiting += wave[done:]
+                    self._best = min(self._best, weight_of(self.problem, outcome.found.assignment, outcome.found.pools))
+            self.bound = min([closed, *(piece.bound for piece in waiting)])
+            self.cutoff = min(self.cutoff, self._best * (1 - MARGIN))
+            if self._best <= self.bound * (1 + enough):
+                break
         self.bound = min([closed, *(piece.bound for piece in waiting)])
+
+    def tell(self, part: Part) -> None:
+        """The part what was found out about it."""
+        part.in_pieces = True
+        part.bound = max(part.bound, min(self.bound, self.cutoff))
 
     def _limit_size(self) -> None:
         """A part without a limit has at most as many machines as what costs no more than the cutoff can have."""
@@ -98,7 +109,7 @@ class Pieces:
 
     def _first(self) -> list[Piece]:
         """The part in a few pieces, those with the lowest bounds divided first."""
-        whole = self._narrowed(Piece(self.part), deep=False)
+        whole, self.effort = self._narrowed(Piece(self.part), deep=False)
         heap = [(whole.bound, 0, whole)] if whole is not None else []
         made = 0
         undivided: list[Piece] = []
@@ -115,9 +126,9 @@ class Pieces:
 
     def _look(self, piece: Piece) -> Outcome:
         """For what is cheaper in it."""
-        narrower = self._narrowed(piece, deep=True)
+        narrower, effort = self._narrowed(piece, deep=True)
         if narrower is None:
-            return Outcome()
+            return Outcome(effort=effort)
         model = self._model(narrower)
         slots = ZonedSlots(
             self.problem,
@@ -129,41 +140,43 @@ class Pieces:
         )
         if not slots.possible:
             halves = self._halves(narrower)
-            return Outcome(narrower.bound) if halves is None else Outcome(rest=tuple(halves))
+            return (
+                Outcome(narrower.bound, effort=effort) if halves is None else Outcome(rest=tuple(halves), effort=effort)
+            )
         # The relaxation's values lead to an end sooner, if to one; what had none is searched the other way.
         by_relaxation = piece.effort == PIECE_EFFORT
         answer = solve_whole_numbers(
             slots.model, work=piece.effort, search_by_relaxation=by_relaxation, cutoff=self.cutoff
         )
+        effort += answer.effort
         if answer.status is Status.INFEASIBLE:
-            return Outcome(effort=answer.effort)
+            return Outcome(effort=effort)
         found = slots.read(answer.values) if answer.values is not None else None
         bound = max(narrower.bound, answer.bound)
         if answer.status is Status.OPTIMAL or not answer.effort:
-            return Outcome(bound, found=found, effort=answer.effort)
+            return Outcome(bound, found=found, effort=effort)
         halves = self._halves(replace(narrower, bound=bound))
         if halves is None:
             halves = [replace(narrower, bound=bound, effort=2 * piece.effort)]
-        return Outcome(rest=tuple(halves), found=found, effort=answer.effort)
+        return Outcome(rest=tuple(halves), found=found, effort=effort)
 
-    def _narrowed(self, piece: Piece, deep: bool) -> Piece | None:
-        """Without what its relaxation excludes. deep: of the services' presence, too. None: that is everything."""
+    def _narrowed(self, piece: Piece, deep: bool) -> tuple[Piece | None, float]:
+        """Without what its relaxation excludes, None if that is everything; and the effort. deep: of the services'
+        presence, too."""
         f, model = self.sized.formulation, self._model(piece)
         totals = range(len(f.model.cost), len(model.cost))
         columns = [*f.n.values(), *(f.here.values() if deep else ())]
-        bound = narrow(model, [*totals, *columns], self.cutoff)
-        if bound == math.inf:
-            return None
+        narrowing = Narrowing(model, self.cutoff)
+        narrowing.narrow([*totals, *columns])
+        effort = narrowing.solves * SOLVE_EFFORT
+        if narrowing.cost == math.inf:
+            return None, effort
         regions: dict[str, Range] = {}
         for region, col in zip(self.sized.regions, totals, strict=True):
             regions[region] = (round(model.lower[col]), round(model.upper[col]))
-        limits = {col: (model.lower[col], model.upper[col]) for col in columns}
-        return replace(
-            piece,
-            part=Part(piece.part.size, regions),
-            limits={**piece.limits, **limits},
-            bound=max(bound, piece.bound),
-        )
+        limits = {**piece.limits, **{col: (model.lower[col], model.upper[col]) for col in columns}}
+        bound = max(narrowing.cost, piece.bound)
+        return replace(piece, part=Part(piece.part.size, regions), limits=limits, bound=bound), effort
 
     def _halves(self, piece: Piece) -> list[Piece] | None:
         """The piece in two, without what costs more than the cutoff. None: it cannot be divided further."""

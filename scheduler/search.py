@@ -37,7 +37,7 @@ WORTH_OPENING = 0.25  # smallest machines that a relaxation buys in a region for
 AMONG_NODES, AMONG_GAP = 1, 0.08  # for a first placement in the regions that the relaxation uses
 NEAR = 0.02  # relative to the bound; from there on local search finds next to nothing
 SLOTS_WORK = 5.0  # deterministic time of CP-SAT for a placement
-EFFORT = 20  # of the work limit for a unit of CP-SAT's deterministic time for parts in pieces
+EFFORT = 40  # of the work limit for a unit of CP-SAT's deterministic time for parts in pieces
 THOROUGH = 1600  # work limit from which parts are searched in pieces however small the gap is
 WORTH_PIECES = 0.01  # gap from which they always are
 FAR = 0.06  # relative to the bound; a placement that is dearer by more is sought once more, zone by zone
@@ -262,17 +262,15 @@ class Search:
         if part.in_pieces or self.best is None or self._effort_left <= 0:
             return False
         pieces = Pieces(self.problem, self.eligibility, sized, part, self.best_cost * (1 - OPTIMALITY_GAP / 2))
-        pieces.search(self._effort_left)
+        pieces.search(self._effort_left, self._worth)
         meanwhile()
-        part.in_pieces = True
-        part.bound = max(part.bound, min(pieces.bound, pieces.cutoff))
+        pieces.tell(part)
         self._effort_left -= pieces.effort
         self.work += math.ceil(pieces.effort * EFFORT)
         before = self.best
         for found in pieces.found:
             self._keep(found)
-        if self.best is not before:
-            self._slotted = self.best
+        self._slotted = self._slotted if self.best is before else self.best
         return True
 
     def _one_part(self, sized: BySize, part: Part, nodes: int) -> None:

@@ -35,8 +35,8 @@ DEFAULT_WORK_LIMIT = 400  # branch-and-bound nodes over all rounds
 
 
 def solve(problem: Problem, *, work_limit: int = DEFAULT_WORK_LIMIT) -> Verdict:
-    """Place every service. work_limit: branch-and-bound nodes of a small model (see parts.LARGE_NODE); of a large problem
-    each 400 are one more choice of places.
+    """Place every service. work_limit: branch-and-bound nodes of a small model (see parts.LARGE_NODE); of a large
+    problem each 400 are one more choice of places.
 
     The Problem must be sound (scheduler.document.check_problem); for a sound one nothing is raised.
     """

@@ -103,6 +103,13 @@ def test_what_is_paid_already_is_used_first_and_no_more_of_it_than_there_is() ->
     assert solved(p).placement.cost.total_per_hour == pytest.approx(0.1)
 
 
+def test_instances_that_are_paid_are_no_more_for_a_vm_service_either() -> None:
+    paid = replace(SMALL, name="paid", price_per_hour=0.0, max_count=1)
+    s = service(replicas=3, dedicated=True)
+    assert bought(problem(s, sites=(site("a/x1", SMALL, paid),))) == {"small": 3}  # a group is of one type
+    assert bought(problem(replace(s, replicas=1), sites=(site("a/x1", SMALL, paid),))) == {"paid": 1}
+
+
 def test_an_existing_nodes_free_room_is_all_its_own() -> None:
     node = replace(SMALL, name="node-7", cpu_millicores=500, memory_mib=500, price_per_hour=0.0, max_count=1, bare=True)
     p = problem(service(), sites=(site("a/x1", SMALL, node),), node_overhead_cpu_millicores=400)
