@@ -21,7 +21,7 @@ from benchmarks.scheduling.trace import openb_problem
 from model.codec import canonical
 from scheduler.check import broken_rules
 from scheduler.problem import Problem
-from scheduler.solve import canonical_problem, solve
+from scheduler.solve import DEFAULT_WORK_LIMIT, canonical_problem, solve
 from scheduler.verdicts import Solved, Verdict
 
 PROBLEMS = ("miniprogram", "1k", "10k", "10k-replan", "openb")
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--problem", choices=PROBLEMS, default="miniprogram")
     parser.add_argument("--replicas", type=int, help="a synthetic problem of so many replicas instead")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--work-limit", type=int, default=DEFAULT_WORK_LIMIT, help="search further than usual")
     parser.add_argument("--no-baselines", action="store_true", help="only our own figures")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     options = parser.parse_args(arguments)
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not isinstance(first, Solved):
             raise SystemExit("the problem before the change has no placement")
         problem = moved_from = changed(problem, first, CHANGED_SHARE, options.seed)
-    verdict, wall_s, cpu_s = timed(problem)
+    verdict, wall_s, cpu_s = timed(problem, options.work_limit)
     if not isinstance(verdict, Solved):
         raise SystemExit(f"no placement: {verdict}")
     result = {"problem": name, "seed": options.seed, **figures(problem, verdict, wall_s, cpu_s)}
@@ -70,10 +71,10 @@ def build(name: str, replicas: int | None, seed: int) -> Problem:
     return synthetic(*SIZES[name], seed)
 
 
-def timed(problem: Problem) -> tuple[Verdict, float, float]:
+def timed(problem: Problem, work_limit: int = DEFAULT_WORK_LIMIT) -> tuple[Verdict, float, float]:
     """The verdict, wall seconds and CPU seconds of one solve, from the Problem to the placement with its reasons."""
     wall, cpu = time.perf_counter(), time.process_time()
-    verdict = solve(problem)
+    verdict = solve(problem, work_limit=work_limit)
     return verdict, time.perf_counter() - wall, time.process_time() - cpu
 
 
