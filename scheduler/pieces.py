@@ -28,9 +28,10 @@ from scheduler.zoned import ZonedSlots
 FIRST_PIECES = 12
 AT_ONCE = 4  # pieces before what was found counts for the others
 MARGIN = 5e-7  # relative: what costs less by so little is not sought
-SOLVE_EFFORT = 0.003  # what one relaxation counts for
+SOLVE_EFFORT = 0.003  # what a relaxation of 1,500 columns counts for; others by the square of theirs
 PIECE_EFFORT = 4.0  # deterministic time of CP-SAT for a piece; twice as much for one that cannot be divided, and so on
 MOST_COLUMNS = 4_000  # of a piece's model
+MOST_BEFORE = 2_500  # of the model without single machines; with more, relaxations take too long
 
 Limits = dict[int, tuple[float, float]]
 
@@ -89,6 +90,11 @@ class Pieces:
             if self._best <= self.bound * (1 + enough):
                 break
         self.bound = min([closed, *(piece.bound for piece in waiting)])
+
+    @property
+    def possible(self) -> bool:
+        """Whether the model is small enough."""
+        return len(self.sized.formulation.model.cost) <= MOST_BEFORE
 
     def tell(self, part: Part) -> None:
         """The part what was found out about it."""
@@ -168,7 +174,7 @@ class Pieces:
         columns = [*f.n.values(), *(f.here.values() if deep else ())]
         narrowing = Narrowing(model, self.cutoff)
         narrowing.narrow([*totals, *columns])
-        effort = narrowing.solves * SOLVE_EFFORT
+        effort = narrowing.solves * SOLVE_EFFORT * (len(model.cost) / 1_500) ** 2
         if narrowing.cost == math.inf:
             return None, effort
         regions: dict[str, Range] = {}

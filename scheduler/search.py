@@ -262,6 +262,8 @@ class Search:
         if part.in_pieces or self.best is None or self._effort_left <= 0:
             return False
         pieces = Pieces(self.problem, self.eligibility, sized, part, self.best_cost * (1 - OPTIMALITY_GAP / 2))
+        if not pieces.possible:
+            return False
         pieces.search(self._effort_left, self._worth)
         meanwhile()
         pieces.tell(part)
