@@ -136,14 +136,8 @@ class Pieces:
         if narrower is None:
             return Outcome(effort=effort)
         model = self._model(narrower)
-        slots = ZonedSlots(
-            self.problem,
-            self.eligibility,
-            self.sized,
-            narrower.part,
-            model,
-            most_columns=MOST_COLUMNS,
-        )
+        part = narrower.part
+        slots = ZonedSlots(self.problem, self.eligibility, self.sized, part, model, most_columns=MOST_COLUMNS)
         if not slots.possible:
             halves = self._halves(narrower)
             return (

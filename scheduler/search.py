@@ -184,9 +184,10 @@ class Search:
             if first is not None:
                 self._on_slots(sized, first)
             middle = bounding.result()
-            if middle.part is not None and self.best_cost > middle.bound * (1 + NEAR):
-                self._in_pieces(sized, middle.part, deeper.result)
-            near = (middle.bound if middle.part is None else max(middle.bound, middle.part.bound)) * (1 + NEAR)
+            near = middle.bound * (1 + NEAR)
+            # Only then is the part's bound final: until `deeper` has ended it may rise at any moment.
+            if middle.part and self.best_cost > near and self._in_pieces(sized, middle.part, deeper.result):
+                near = max(near, middle.part.bound * (1 + NEAR))
             if first is not None and self.best_cost > near:
                 rounding = other.submit(rounded_placement, self.problem, self.eligibility, sized, first)
                 self._among(first)
