@@ -11,11 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+
 from model.plan import Rejection, ServicePlacement
 from scheduler.check import apart_broken, shares_broken, spare_pod, team_requests
 from scheduler.eligibility import Eligibility, usable_types
+from scheduler.grid import Ints
 from scheduler.nodes import Complete
-from scheduler.problem import NodeLoad, Problem, ServiceDemand, SiteOffer
+from scheduler.problem import Problem, ServiceDemand, SiteOffer
 from scheduler.sizes import ON_DEMAND, room, size_of
 from scheduler.traffic import Assignment, edge_costs, hops_to_service
 
@@ -28,11 +31,12 @@ def service_placements(
     for service in problem.services:
         for edge in service.edges:
             callers.setdefault(edge.callee, []).append(service)
+    free = _free_rooms(problem, done) if prices else {}
     rows = []
     for service in sorted(problem.services, key=lambda s: s.name):
         rejections = list(eligibility.rejections[service.name])
         if prices:
-            rejections += _elsewhere(problem, eligibility, done, service, callers)
+            rejections += _elsewhere(problem, eligibility, done, service, callers, free)
         rows.append(
             ServicePlacement(
                 service=service.name,
@@ -69,6 +73,7 @@ def _elsewhere(
     done: Complete,
     service: ServiceDemand,
     callers: Mapping[str, list[ServiceDemand]],
+    free: Mapping[str, Ints],
 ) -> list[Rejection]:
     """Sites that would be allowed: what one replica there would add, or which call it would break."""
     mine = done.assignment[service.name]
@@ -102,7 +107,7 @@ def _elsewhere(
             found.append(Rejection(site=site_id, rule="wish", reason=forbidden))
             continue
         egress = sum(row.per_hour for row in rows) - before
-        machine = _machine_cost(problem, done, service, site_id)
+        machine = _machine_cost(problem, done, service, site_id, free.get(site_id))
         if machine is None:
             what = "no machine more may be had here: its quota, its machines or their number are used up"
             found.append(Rejection(site=site_id, rule="full", reason=what))
@@ -141,23 +146,18 @@ def _by_cost(problem: Problem, site_id: str, egress: float, machine: float) -> R
     )
 
 
-def _machine_cost(problem: Problem, done: Complete, service: ServiceDemand, site_id: str) -> float | None:
+def _machine_cost(
+    problem: Problem, done: Complete, service: ServiceDemand, site_id: str, free: Ints | None
+) -> float | None:
     """Price of one more machine there; 0 where a node has room for the replica beside the spare pod; None where no
-    machine more may be had."""
+    machine more may be had. free: what the site's nodes have free (nodes x resources)."""
     cheapest = _next_machine(problem, done, service, problem.site_by_id[site_id])
-    if service.dedicated:
+    if service.dedicated or free is None:
         return cheapest
-    need = size_of(service)
-    spare = spare_pod(problem, site_id, done.assignment)
-    rooms = [_free(problem, load) for load in done.packing if load.site == site_id]
-    for index, free in enumerate(rooms):
-        left = [f - n for f, n in zip(free, need, strict=True)]
-        if min(left) < 0:
-            continue
-        others = [left, *(r for i, r in enumerate(rooms) if i != index)]
-        if any(all(f >= s for f, s in zip(r, spare, strict=True)) for r in others):
-            return 0.0
-    return cheapest
+    need, spare = np.array(size_of(service)), np.array(spare_pod(problem, site_id, done.assignment))
+    keeps = (free >= spare).all(axis=1)  # nodes that have room for the spare pod as they are
+    able = (free >= need).all(axis=1) & ((keeps.sum() > keeps) | (free - need >= spare).all(axis=1))
+    return 0.0 if able.any() else cheapest
 
 
 def _next_machine(problem: Problem, done: Complete, service: ServiceDemand, site: SiteOffer) -> float | None:
@@ -178,10 +178,14 @@ def _next_machine(problem: Problem, done: Complete, service: ServiceDemand, site
     return min(prices, default=None)
 
 
-def _free(problem: Problem, load: NodeLoad) -> list[int]:
-    offer = next(t for t in problem.site_by_id[load.site].types if t.name == load.instance_type)
-    free = list(room(problem, offer))
-    for name, count in load.pods.items():
-        for axis, need in enumerate(size_of(problem.service_by_name[name])):
-            free[axis] -= need * count if axis != ON_DEMAND else 0
-    return free
+def _free_rooms(problem: Problem, done: Complete) -> dict[str, Ints]:
+    """Site -> nodes x resources: what is free on each of its nodes."""
+    rooms = {(site.id, t.name): room(problem, t) for site in problem.sites for t in site.types}
+    found: dict[str, list[list[int]]] = {}
+    for load in done.packing:
+        free = list(rooms[load.site, load.instance_type])
+        for name, count in load.pods.items():
+            for axis, need in enumerate(size_of(problem.service_by_name[name])):
+                free[axis] -= need * count if axis != ON_DEMAND else 0
+        found.setdefault(load.site, []).append(free)
+    return {site: np.array(rows, np.int64) for site, rows in found.items()}

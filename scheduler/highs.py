@@ -278,3 +278,35 @@ def _run(program: LinearProgram) -> Any:
     solver.passModel(lp)
     solver.run()
     return solver
+
+
+class Covering:
+    """min cost'x, x >= 0, with rows that must be at least so much; columns are added between one solve and the next,
+    which starts from the basis of the one before."""
+
+    def __init__(self, least: NDArray[np.float64]) -> None:
+        self._solver = _quiet_solver()
+        for name, value in (("threads", 1), ("random_seed", 0), ("presolve", "off"), ("solver", "simplex")):
+            self._solver.setOptionValue(name, value)
+        none = np.zeros(0, np.int32)
+        most = np.full(len(least), INFINITY)
+        self._solver.addRows(len(least), least, most, 0, np.zeros(len(least), np.int32), none, np.zeros(0))
+
+    def add(self, costs: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
+        """columns: one a row, what each adds to every row of the program."""
+        which, rows = np.nonzero(columns)
+        starts = np.searchsorted(which, np.arange(len(costs))).astype(np.int32)
+        zero, most = np.zeros(len(costs)), np.full(len(costs), INFINITY)
+        values = columns[which, rows]
+        self._solver.addCols(len(costs), costs, zero, most, len(rows), starts, rows.astype(np.int32), values)
+
+    def solve(self) -> LinearAnswer | None:
+        """The optimum; None where there is none."""
+        import highspy
+
+        self._solver.run()
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        found = self._solver.getSolution()
+        objective = float(self._solver.getInfo().objective_function_value)
+        return LinearAnswer(list(found.col_value), list(found.row_dual), objective)

@@ -18,14 +18,17 @@ import numpy as np
 from scheduler.aside import side_by_side
 from scheduler.bulk import SPARE, Load, loose_key
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
+from scheduler.check import cost_of, preference_of
 from scheduler.choose import choose_places, mend_reach, reaches
 from scheduler.columns import Columns, combined
 from scheduler.consolidate import consolidate, estimate, opening, split_zones, spread_kept
+from scheduler.cutting import cut
 from scheduler.eligibility import Eligibility
 from scheduler.filled import packed_zones
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
 from scheduler.openings import bound_with_rooms, rooms_for_updates
+from scheduler.pooled import pool_of
 from scheduler.prices import (
     Kinds,
     PlacePrices,
@@ -42,6 +45,7 @@ from scheduler.shares import Shares
 from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
+GOOD = 0.02  # gap of a placement from which on no other is made for the same choice of places
 DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
 FEW = 2_000  # services up to which what was found for single call graphs is combined; beyond, it takes too long
 CLOSING = (1.3, 4.0)  # how much dearer a place becomes that is given up on trial
@@ -155,11 +159,34 @@ class Large:
             counts = self._settled(dearer)
             if counts is None:
                 break
-            done, broken = assemble(self.model, counts)
+            done, broken = self._assembled(counts)
             if done is not None or not broken:
                 return LargeAnswer(done, self.bound)
             dearer[broken] *= DEARER
         return LargeAnswer(None, self.bound)
+
+    def _assembled(self, counts: Floats) -> tuple[Complete | None, list[int]]:
+        """As `assemble`; with services that are free of others elsewhere, where that is cheaper."""
+        pooled = self._pooled(counts)
+        other = None if pooled is None else assemble(self.model, pooled)[0]
+        if other is not None and self._bill(other) <= self.bound * (1.0 + GOOD):
+            return other, []
+        done, broken = assemble(self.model, counts)
+        best = min((c for c in (done, other) if c is not None), key=self._bill, default=None)
+        return best, broken
+
+    def _pooled(self, counts: Floats) -> Floats | None:
+        """Other places for services that are free of others, and the bound that this gives."""
+        pool = pool_of(self.model.grid, counts)
+        found = cut(pool.stock, patience=20) if pool is not None else None
+        if pool is None or found is None:
+            return None
+        self.bound = max(self.bound, pool.bound(found, self.model.spreads))
+        return pool.spread_out(found, counts)
+
+    def _bill(self, done: Complete) -> float:
+        problem = self.model.grid.problem
+        return cost_of(problem, done.assignment, done.pools).total_per_hour + preference_of(problem, done.assignment)
 
     def _settled(self, dearer: Floats) -> Floats | None:
         """Places chosen over a few rounds; the cheapest estimate wins. After each, prices learn from the real mix,

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.bulk import SPARE, Load, Packer, Pods
+from scheduler.cut_zone import on_patterns
 from scheduler.grid import Floats, Grid, Ints, Place
 from scheduler.prices import Kinds, mix_prices
 from scheduler.sizes import CPU, DIMENSIONS, DISK, GPU, MEMORY
@@ -60,6 +61,8 @@ def pack_site(
     packer.downsize(rest)
     packer.loads = [load for load in packer.loads if load.pods] + rest
     whole = not existing and not packer.strangers and not grid.problem.spare_node_per_pool
+    if whole and len(packer.loads) > MANY_MACHINES and on_patterns(packer, _limits(packer)):
+        return packer.loads
     first = SURE if whole and len(packer.loads) > SMALL else 0
     if not (first and _on_whole_machines(packer, demand, counts, spare, SLACKS[:first])):
         packer.improve(FEW_REPAIRS if existing or whole else REPAIRS)
@@ -68,14 +71,20 @@ def pack_site(
     return packer.loads
 
 
-def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats, slacks: Sequence[float]) -> bool:
-    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit; whether."""
+def _limits(packer: Packer) -> tuple[float, float, float]:
+    """What other machines for the same pods must cost less than, how many they and their vCPUs may be at most."""
     grid, place = packer.grid, packer.place
     paid = sum(float(place.prices[load.kind]) for load in packer.loads)
     many = math.inf if place.sites[0].max_machines is None else len(packer.loads)
     vcpu = sum(float(place.vcpu[load.kind]) for load in packer.loads)
+    return paid - CHEAPER, many, vcpu if place.region in grid.problem.region_quota_vcpu else math.inf
+
+
+def _on_whole_machines(packer: Packer, demand: Floats, counts: Floats, spare: Floats, slacks: Sequence[float]) -> bool:
+    """The same pods on the machines that a mixed-integer program buys, where they are cheaper and all fit; whether."""
+    grid, place = packer.grid, packer.place
     least_price = packer.prices.cost + (packer.known[SPARE].worth if spare.any() else 0.0)
-    limits = (paid - CHEAPER, many, vcpu if place.region in grid.problem.region_quota_vcpu else math.inf)
+    limits = _limits(packer)
     least = max(math.ceil(pods.total / pods.cap) for pods in packer.known.values())
     many_machines = packer.prices.machines.sum() > MANY_MACHINES
     coarse = coarser(packer.kinds, demand)

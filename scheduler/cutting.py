@@ -1,0 +1,251 @@
+"""Machines for many pods of few sizes, by column generation on node patterns (Gilmore and Gomory 1961).
+
+A pattern is what one machine carries. A linear program says how many machines to buy with each of the patterns that are
+known; its duals say what a pod of each size is worth, and a machine that could carry more worth than its price is a
+new pattern (scheduler.fillings). Room for a pod holds any pod that asks for less, which further columns say: they halve
+the number of rounds (dual cuts, Valerio de Carvalho 2005). In the end the machines are bought whole by an integer
+program over the patterns. Where pods of a size are many that is hardly dearer than the linear program, which knows,
+unlike one over sums of resources (scheduler.prices), that two pods of 12 cores on a machine of 32 leave 8 of no use.
+Callers: cut_zone, pooled. Pure and deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scheduler.fillings import Filling, Machines, fitting
+from scheduler.grid import Flags, Floats, Ints
+from scheduler.highs import Covering, LinearAnswer, MixedIntegerModel, solve_model
+
+ROUNDS = 150  # of new patterns, at most
+SLOW = 1e-3  # it is enough where as many rounds as `patience` have made it cheaper by less than that part
+ENOUGH = 3  # new patterns in a round
+INWARDS = 0.3  # of the way from the duals to those that gave the best bound, which is where patterns are sought first
+PROGRAMS = 24  # integer programs in a round that finds too few otherwise
+NEAR = 1e-3  # gap at which it is enough
+WHOLE_NODES, WHOLE_GAP = 50, 2e-3  # of the integer program
+MISSING = 1e3  # times the dearest machine: what it costs to leave a pod out
+EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What is to be cut from what. Rows are pods of one size.
+
+    sizes: rows x resources; demand: pods a row; caps: of these at most so many on one machine, finite; rooms: types x
+    resources; prices: per type and hour; fits: rows x types; limits: (weight per type, most): what the weights of all
+    machines may come to together.
+    """
+
+    sizes: Floats
+    demand: Floats
+    caps: Floats
+    rooms: Floats
+    prices: Floats
+    fits: Flags
+    limits: Sequence[tuple[Floats, float]] = ()
+
+    def machines(self) -> Machines:
+        most = np.where(self.fits, np.minimum(fitting(self.sizes, self.rooms), self.caps[:, None]), 0.0)
+        return Machines(self.sizes, self.rooms, most)
+
+    def charged(self, dues: Floats) -> Floats:
+        """Prices with what a machine takes of what is limited. dues: per limit, of one unit."""
+        prices = self.prices.copy()
+        for (weights, _), due in zip(self.limits, dues, strict=True):
+            prices += due * weights
+        return prices
+
+
+@dataclass(slots=True)
+class Cut:
+    """What the linear program found.
+
+    kinds, patterns: of each column its type and the pods it carries; values: machines, in fractions. instead: (small,
+    large) rows; taken: how many pods of the first are in room for the second. cost: per hour. worth, of a pod of each
+    row, and dues, of a unit of each limit, are prices that no machine beats: all pods at these less all limits are a
+    bound (zero where none was shown).
+    """
+
+    kinds: Ints
+    patterns: Floats
+    values: Floats
+    instead: list[tuple[int, int]]
+    taken: Floats
+    worth: Floats
+    dues: Floats
+    cost: float
+
+    def carried(self, group: Ints, groups: int) -> Floats:
+        """groups x rows: how many pods of each row the columns of each group carry, in fractions."""
+        found = np.zeros((groups, self.patterns.shape[1]))
+        np.add.at(found, group, self.patterns * self.values[:, None])
+        for large in dict.fromkeys(large for _, large in self.instead):  # largest first
+            out = [(small, taken) for (small, row), taken in zip(self.instead, self.taken, strict=True) if row == large]
+            total, room = sum(taken for _, taken in out), float(found[:, large].sum())
+            if total > EPSILON and room > EPSILON:
+                part = found[:, large].copy()
+                for small, taken in out:
+                    found[:, small] += part * (taken / room)
+                found[:, large] = part * max(0.0, 1.0 - total / room)
+        return found
+
+
+@dataclass(slots=True)
+class _Known:
+    kinds: list[int] = field(default_factory=list)
+    patterns: list[Floats] = field(default_factory=list)
+    seen: set[tuple[int, bytes]] = field(default_factory=set)
+
+    def add(self, kind: int, pattern: Floats) -> bool:
+        key = kind, pattern.astype(np.int32).tobytes()
+        if key in self.seen:
+            return False
+        self.seen.add(key)
+        self.kinds.append(kind)
+        self.patterns.append(pattern)
+        return True
+
+
+def cut(stock: Stock, start: Sequence[Filling] = (), *, enough: float = 0.0, patience: int = 10) -> Cut | None:
+    """The linear program over patterns. start: some that are known to fit. enough: a cost at which no more are
+    sought. None where limits leave pods out."""
+    count, limits = len(stock.demand), stock.limits
+    least = np.concatenate([stock.demand, [-most for _, most in limits]])
+    program = Covering(least)
+    beside = np.zeros((count, len(limits)))
+    program.add(np.full(count, MISSING * float(stock.prices.max(initial=1.0))), np.hstack([np.eye(count), beside]))
+    machines = stock.machines()
+    instead = _instead(stock, machines)
+    if instead:
+        pairs = np.zeros((len(instead), count + len(limits)))
+        for i, (small, large) in enumerate(instead):
+            pairs[i, small], pairs[i, large] = 1.0, -1.0
+        program.add(np.zeros(len(instead)), pairs)
+    known, told = _Known(), 0
+    for filling in (*start, *_alone(stock, machines)):
+        known.add(*filling)
+    rng = np.random.default_rng(0)
+    answer: LinearAnswer | None = None
+    costs: list[float] = []
+    bound, sound = 0.0, np.zeros(count + len(limits))
+    for _ in range(ROUNDS):
+        kinds, patterns = np.array(known.kinds[told:], np.int64), np.array(known.patterns[told:])
+        program.add(stock.prices[kinds], np.hstack([patterns, *(-w[kinds][:, None] for w, _ in limits)]))
+        told = len(known.kinds)
+        answer = program.solve()
+        if answer is None:
+            return None
+        costs.append(answer.objective)
+        if costs[-1] <= enough or (len(costs) > patience and costs[-1] > costs[-1 - patience] * (1.0 - SLOW)):
+            break
+        duals, fresh = np.maximum(np.array(answer.duals), 0.0), 0
+        worth, prices = duals[:count], stock.charged(duals[count:])
+        for fillings in machines.better(worth, prices, rng):
+            fresh += sum(known.add(*filling) for filling in fillings)
+            if fresh >= ENOUGH:
+                break
+        if fresh < ENOUGH:
+            for inwards in (INWARDS, 0.0) if bound else (0.0,):
+                inner = inwards * sound + (1.0 - inwards) * duals
+                fillings, factor = machines.exact(inner[:count], stock.charged(inner[count:]), PROGRAMS)
+                fresh += sum(known.add(*filling) for filling in fillings)
+                total = inner @ least
+                if factor is not None and total / factor > bound:
+                    bound, sound = total / factor, inner / factor
+                if fresh:
+                    break
+        if not fresh or answer.objective <= bound * (1.0 + NEAR):
+            break
+    if answer is None or max(answer.values[:count], default=0.0) > EPSILON:
+        return None
+    first = count + len(instead)
+    return Cut(
+        kinds=np.array(known.kinds[:told], np.int64),
+        patterns=np.array(known.patterns[:told]),
+        values=np.array(answer.values[first : first + told]),
+        instead=instead,
+        taken=np.array(answer.values[count:first]),
+        worth=sound[:count],
+        dues=sound[count:],
+        cost=answer.objective,
+    )
+
+
+def _instead(stock: Stock, machines: Machines) -> list[tuple[int, int]]:
+    """(small, large): a pod of the first may be wherever one of the second is; pairs that follow from others left out,
+    the largest first. A row of which a machine may carry fewer than it has room for is in none."""
+    bound = (stock.caps[:, None] < np.minimum(fitting(stock.sizes, stock.rooms), stock.demand[:, None])) & stock.fits
+    free = np.flatnonzero(~bound.any(axis=1) & (stock.demand > 0))
+    sizes, able = stock.sizes[free], machines.most[free] > 0
+    smaller = np.all(sizes[:, None, :] <= sizes[None, :, :], axis=2) & np.any(
+        sizes[:, None, :] < sizes[None, :, :], axis=2
+    )
+    below = np.where(smaller & np.all(able[:, None, :] >= able[None, :, :], axis=2), 1.0, 0.0)
+    follows = below @ below > 0.5
+    pairs = [(int(free[a]), int(free[b])) for a, b in zip(*np.nonzero((below > 0.5) & ~follows), strict=True)]
+    rank = {int(row): int(n) for row, n in zip(free, below.sum(axis=0), strict=True)}  # how many are smaller
+    return sorted(pairs, key=lambda pair: (-rank[pair[1]], pair[1], pair[0]))
+
+
+def _alone(stock: Stock, machines: Machines) -> Iterator[Filling]:
+    """Each row alone on the type where that is cheapest."""
+    each = np.where(machines.most > 0, stock.prices[None, :] / np.maximum(machines.most, 1.0), np.inf)
+    for row, kind in enumerate(each.argmin(axis=1).tolist()):
+        if machines.most[row, kind] > 0:
+            pattern = np.zeros(len(stock.demand))
+            pattern[row] = machines.most[row, kind]
+            yield kind, pattern
+
+
+def whole(stock: Stock, found: Cut) -> list[Filling] | None:
+    """Whole machines and what each carries, every pod once; None where the integer program found nothing."""
+    model, demand = MixedIntegerModel(), stock.demand
+    much = float(demand.sum())
+    rows: list[list[tuple[int, float]]] = [[] for _ in demand]
+    for kind, pattern in zip(found.kinds.tolist(), found.patterns, strict=True):
+        column = model.column(float(stock.prices[kind]), much)
+        for row in np.flatnonzero(pattern).tolist():
+            rows[row].append((column, float(pattern[row])))
+    for small, large in found.instead:
+        column = model.column(0.0, much)
+        rows[small].append((column, 1.0))
+        rows[large].append((column, -1.0))
+    for terms, least in zip(rows, demand.tolist(), strict=True):
+        model.row(terms, lower=least)
+    for weights, most in stock.limits:
+        model.row([(c, float(weights[kind])) for c, kind in enumerate(found.kinds.tolist())], upper=most)
+    start = [*np.ceil(found.values - 1e-7).tolist(), *np.floor(found.taken + 1e-7).tolist()]
+    answer = solve_model(model, node_limit=WHOLE_NODES, relative_gap=WHOLE_GAP, start=start)
+    if answer.values is None:
+        return None
+    counts = np.round(answer.values).astype(np.int64)
+    width = len(found.kinds)
+    kinds = np.repeat(found.kinds, counts[:width])
+    loads = np.repeat(found.patterns, counts[:width], axis=0)
+    _hand_down(loads, demand, [(*pair, int(n)) for pair, n in zip(found.instead, counts[width:], strict=True) if n])
+    return [(int(kind), load) for kind, load in zip(kinds, loads, strict=True) if load.any()]
+
+
+def _hand_down(loads: Floats, demand: Floats, instead: Sequence[tuple[int, int, int]]) -> None:
+    """Smaller pods in the room of larger ones, which come first; then what is beyond the demand is left out."""
+    for small, large, count in instead:
+        left = count
+        for machine in np.flatnonzero(loads[:, large] > 0).tolist():
+            n = min(left, int(loads[machine, large]))
+            loads[machine, large] -= n
+            loads[machine, small] += n
+            left -= n
+            if not left:
+                break
+    for row in range(len(demand)):
+        beyond = int(loads[:, row].sum() - demand[row])
+        for machine in np.flatnonzero(loads[:, row] > 0)[::-1].tolist():
+            n = min(beyond, int(loads[machine, row]))
+            loads[machine, row] -= n
+            beyond -= n
+            if beyond <= 0:
+                break

@@ -1,0 +1,136 @@
+"""Places for services that nothing ties to one, and a bound, by patterns of all places at once (scheduler.cutting).
+
+A service without calls may be anywhere it is allowed, in parts, too: jobs on GPUs, for instance. Where pods of a size
+are many, what they cost depends on what else is on the same machines, so one program over the patterns of all places
+says where they cost least together; what is tied to others stays where it was placed. The program's duals, divided by
+what a machine could carry beyond its price, are prices that no machine beats, so they give a bound as well. Callers:
+large. Pure and deterministic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.chains import SpreadRows, bound_pass
+from scheduler.cutting import Cut, Stock
+from scheduler.filled import free_to_move
+from scheduler.fillings import fitting, holding
+from scheduler.grid import NEVER, Flags, Floats, Grid, Ints
+from scheduler.sizes import node_cap
+
+MOST_ROWS = 400
+PODS_A_ROW = 8  # of services that are free, from which on it is worth it
+ABSENT = 1e-3  # demand, in parts of a service's replicas, where it is not: so that what it would cost there is known
+NOWHERE = -1
+
+
+@dataclass(slots=True)
+class Pool:
+    """Pods of one size that may be in the same places are a row, and so are those of one size and place that are tied.
+
+    row: services x places, NOWHERE where there is none. place: per type of the stock. free: services.
+    """
+
+    grid: Grid
+    free: Flags
+    row: Ints
+    place: Ints
+    stock: Stock
+
+    def spread_out(self, found: Cut, counts: Floats) -> Floats:
+        """Counts with the free services where the program has them, whole replicas."""
+        width = len(self.grid.places)
+        by_place = found.carried(self.place[found.kinds], width)
+        out = counts.copy()
+        for row in np.unique(self.row[self.free].max(axis=1)).tolist():
+            services = np.flatnonzero(self.free & (self.row.max(axis=1) == row))
+            left = _whole(by_place[:, row], int(self.grid.replicas[services].sum()))
+            for i in services.tolist():
+                need = int(self.grid.replicas[i])
+                for k in range(width):
+                    n = min(need, int(left[k]))
+                    out[i, k] = n
+                    left[k] -= n
+                    need -= n
+        return out
+
+    def bound(self, found: Cut, spreads: SpreadRows) -> float:
+        """No placement costs less."""
+        each = np.where(self.row == NOWHERE, self.grid.own_price, found.worth[self.row])
+        price = np.where(self.grid.allowed, np.minimum(each, NEVER), NEVER)
+        owed: float = sum(due * most for due, (_, most) in zip(found.dues.tolist(), self.stock.limits, strict=True))
+        return float(bound_pass(self.grid, spreads, price).bound - owed)
+
+
+def pool_of(grid: Grid, counts: Floats) -> Pool | None:
+    """None where no service is free, the free pods of a size are few, or the rows would be too many."""
+    free = _free(grid)
+    if not free.any():
+        return None
+    place = np.repeat(np.arange(len(grid.places)), [len(p.types) for p in grid.places])
+    rooms = np.concatenate([p.rooms for p in grid.places])
+    row = np.full(grid.allowed.shape, NOWHERE, np.int64)
+    numbers: dict[tuple[object, ...], int] = {}
+    for i in np.flatnonzero(~grid.dedicated).tolist():
+        cap, total = node_cap(grid.problem, grid.problem.services[i]), float(grid.replicas[i])
+        alone = i if cap < min(float(fitting(grid.sizes[i : i + 1], rooms).max(initial=0.0)), total) else None
+        for k in np.flatnonzero(grid.allowed[i]).tolist():
+            where = grid.allowed[i].tobytes() if free[i] else k
+            row[i, k] = numbers.setdefault((grid.sizes[i].tobytes(), alone, where), len(numbers))
+    if len(numbers) > MOST_ROWS or grid.replicas[free].sum() < PODS_A_ROW * len(np.unique(row[free].max(axis=1))):
+        return None
+    return Pool(grid, free, row, place, _stock(grid, free, row, place, rooms, len(numbers), counts))
+
+
+def _stock(grid: Grid, free: Flags, row: Ints, place: Ints, rooms: Floats, rows: int, counts: Floats) -> Stock:
+    sizes, demand, caps = np.zeros((rows, rooms.shape[1])), np.zeros(rows), np.zeros(rows)
+    able = np.zeros((rows, len(grid.places)), bool)
+    for i in np.flatnonzero(~grid.dedicated).tolist():
+        here = np.flatnonzero(row[i] != NOWHERE)
+        mine = row[i, here]
+        sizes[mine] = grid.sizes[i]
+        able[mine, here] = True
+        for r in np.unique(mine).tolist():
+            k = here[mine == r]
+            demand[r] += grid.replicas[i] if free[i] else max(counts[i, k].sum(), ABSENT * grid.replicas[i])
+            caps[r] += node_cap(grid.problem, grid.problem.services[i])
+    fits = holding(sizes, rooms) & able[:, place]
+    prices = np.concatenate([p.prices for p in grid.places])
+    return Stock(sizes, demand, caps, rooms, prices, fits, _limits(grid, place))
+
+
+def _limits(grid: Grid, place: Ints) -> list[tuple[Floats, float]]:
+    """Types of which there are only so many, machines of a place's zones, vCPUs of a region."""
+    found: list[tuple[Floats, float]] = []
+    limits = np.concatenate([p.limits * len(p.sites) for p in grid.places])
+    found += [(np.eye(len(limits))[t], float(limits[t])) for t in np.flatnonzero(np.isfinite(limits)).tolist()]
+    for k, p in enumerate(grid.places):
+        machines = [s.max_machines for s in p.sites]
+        if None not in machines:
+            found.append(((place == k).astype(float), float(sum(n for n in machines if n is not None))))
+    vcpu = np.concatenate([p.vcpu for p in grid.places])
+    regions = np.array([p.region for p in grid.places])[place]
+    quotas = grid.problem.region_quota_vcpu
+    found += [(np.where(regions == region, vcpu, 0.0), quotas[region]) for region in sorted(quotas)]
+    return found
+
+
+def _free(grid: Grid) -> Flags:
+    """Services without calls, spread and quotas that may be in more than one place."""
+    called = np.zeros(grid.count, bool)
+    called[grid.calls.target] = True
+    teams = {quota.team for quota in grid.problem.team_quotas}
+    alone = [not s.edges and s.spread is None and s.team not in teams for s in grid.problem.services]
+    found: Flags = free_to_move(grid) & ~called & np.array(alone, bool) & (grid.allowed.sum(axis=1) > 1)
+    return found
+
+
+def _whole(parts: Floats, total: int) -> Ints:
+    """Whole numbers in about these proportions, with that sum (largest remainders)."""
+    scaled = parts * (total / max(float(parts.sum()), 1e-12))
+    found = np.floor(scaled + 1e-9).astype(np.int64)
+    order = np.argsort(-(scaled - found), kind="stable")
+    found[order[: total - int(found.sum())]] += 1
+    return found
