@@ -11,8 +11,8 @@ Callers: cut_zone, pooled. Pure and deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -94,85 +94,107 @@ class Cut:
         return found
 
 
+class _Program:
+    """The linear program: what is left out, pods in the room of larger ones, and the patterns known so far."""
+
+    def __init__(self, stock: Stock, machines: Machines) -> None:
+        self.stock, self.count = stock, len(stock.demand)
+        self.instead = _instead(stock, machines)
+        self.kinds: list[int] = []
+        self.patterns: list[Floats] = []
+        self.least = np.concatenate([stock.demand, [-most for _, most in stock.limits]])
+        self._seen: set[tuple[int, bytes]] = set()
+        self._told = 0
+        self._solver = Covering(self.least)
+        width = len(self.least)
+        dear = MISSING * float(stock.prices.max(initial=1.0))
+        self._solver.add(np.full(self.count, dear), np.eye(self.count, width))
+        if self.instead:
+            pairs = np.zeros((len(self.instead), width))
+            for i, (small, large) in enumerate(self.instead):
+                pairs[i, small], pairs[i, large] = 1.0, -1.0
+            self._solver.add(np.zeros(len(self.instead)), pairs)
+
+    def add(self, fillings: Iterable[Filling]) -> int:
+        """How many of them are new."""
+        before = len(self.kinds)
+        for kind, pattern in fillings:
+            key = kind, pattern.astype(np.int32).tobytes()
+            if key not in self._seen:
+                self._seen.add(key)
+                self.kinds.append(kind)
+                self.patterns.append(pattern)
+        return len(self.kinds) - before
+
+    def solve(self) -> LinearAnswer | None:
+        kinds, patterns = np.array(self.kinds[self._told :], np.int64), np.array(self.patterns[self._told :])
+        self._told = len(self.kinds)
+        taken = [-weights[kinds][:, None] for weights, _ in self.stock.limits]
+        if len(kinds):
+            self._solver.add(self.stock.prices[kinds], np.hstack([patterns, *taken]))
+        return self._solver.solve()
+
+
 @dataclass(slots=True)
-class _Known:
-    kinds: list[int] = field(default_factory=list)
-    patterns: list[Floats] = field(default_factory=list)
-    seen: set[tuple[int, bytes]] = field(default_factory=set)
+class _Bound:
+    """The highest that was shown, and the duals that show it."""
 
-    def add(self, kind: int, pattern: Floats) -> bool:
-        key = kind, pattern.astype(np.int32).tobytes()
-        if key in self.seen:
-            return False
-        self.seen.add(key)
-        self.kinds.append(kind)
-        self.patterns.append(pattern)
-        return True
+    value: float
+    duals: Floats
 
 
-def cut(stock: Stock, start: Sequence[Filling] = (), *, enough: float = 0.0, patience: int = 10) -> Cut | None:
+def cut(stock: Stock, start: Iterable[Filling] = (), *, enough: float = 0.0, patience: int = 10) -> Cut | None:
     """The linear program over patterns. start: some that are known to fit. enough: a cost at which no more are
     sought. None where limits leave pods out."""
-    count, limits = len(stock.demand), stock.limits
-    least = np.concatenate([stock.demand, [-most for _, most in limits]])
-    program = Covering(least)
-    beside = np.zeros((count, len(limits)))
-    program.add(np.full(count, MISSING * float(stock.prices.max(initial=1.0))), np.hstack([np.eye(count), beside]))
     machines = stock.machines()
-    instead = _instead(stock, machines)
-    if instead:
-        pairs = np.zeros((len(instead), count + len(limits)))
-        for i, (small, large) in enumerate(instead):
-            pairs[i, small], pairs[i, large] = 1.0, -1.0
-        program.add(np.zeros(len(instead)), pairs)
-    known, told = _Known(), 0
-    for filling in (*start, *_alone(stock, machines)):
-        known.add(*filling)
+    program = _Program(stock, machines)
+    program.add(start)
+    program.add(_alone(stock, machines))
     rng = np.random.default_rng(0)
-    answer: LinearAnswer | None = None
+    bound = _Bound(0.0, np.zeros(len(program.least)))
     costs: list[float] = []
-    bound, sound = 0.0, np.zeros(count + len(limits))
-    for _ in range(ROUNDS):
-        kinds, patterns = np.array(known.kinds[told:], np.int64), np.array(known.patterns[told:])
-        program.add(stock.prices[kinds], np.hstack([patterns, *(-w[kinds][:, None] for w, _ in limits)]))
-        told = len(known.kinds)
-        answer = program.solve()
-        if answer is None:
-            return None
+    while (answer := program.solve()) is not None:
         costs.append(answer.objective)
-        if costs[-1] <= enough or (len(costs) > patience and costs[-1] > costs[-1 - patience] * (1.0 - SLOW)):
+        slow = len(costs) > patience and costs[-1] > costs[-1 - patience] * (1.0 - SLOW)
+        if slow or costs[-1] <= enough or len(costs) == ROUNDS:
             break
-        duals, fresh = np.maximum(np.array(answer.duals), 0.0), 0
-        worth, prices = duals[:count], stock.charged(duals[count:])
-        for fillings in machines.better(worth, prices, rng):
-            fresh += sum(known.add(*filling) for filling in fillings)
-            if fresh >= ENOUGH:
-                break
-        if fresh < ENOUGH:
-            for inwards in (INWARDS, 0.0) if bound else (0.0,):
-                inner = inwards * sound + (1.0 - inwards) * duals
-                fillings, factor = machines.exact(inner[:count], stock.charged(inner[count:]), PROGRAMS)
-                fresh += sum(known.add(*filling) for filling in fillings)
-                total = inner @ least
-                if factor is not None and total / factor > bound:
-                    bound, sound = total / factor, inner / factor
-                if fresh:
-                    break
-        if not fresh or answer.objective <= bound * (1.0 + NEAR):
+        duals = np.maximum(np.array(answer.duals), 0.0)
+        if not _more(program, machines, duals, bound, rng) or answer.objective <= bound.value * (1.0 + NEAR):
             break
+    first, count = program.count + len(program.instead), program.count
     if answer is None or max(answer.values[:count], default=0.0) > EPSILON:
         return None
-    first = count + len(instead)
+    width = len(answer.values) - first
     return Cut(
-        kinds=np.array(known.kinds[:told], np.int64),
-        patterns=np.array(known.patterns[:told]),
-        values=np.array(answer.values[first : first + told]),
-        instead=instead,
+        kinds=np.array(program.kinds[:width], np.int64),
+        patterns=np.array(program.patterns[:width]),
+        values=np.array(answer.values[first:]),
+        instead=program.instead,
         taken=np.array(answer.values[count:first]),
-        worth=sound[:count],
-        dues=sound[count:],
+        worth=bound.duals[:count],
+        dues=bound.duals[count:],
         cost=answer.objective,
     )
+
+
+def _more(program: _Program, machines: Machines, duals: Floats, bound: _Bound, rng: np.random.Generator) -> int:
+    """How many new patterns were found. Where these are few the worths are looked at exactly, which may raise the
+    bound: first some way from the duals towards those of the bound, where patterns do more for it."""
+    stock, count, fresh = program.stock, program.count, 0
+    for fillings in machines.better(duals[:count], stock.charged(duals[count:]), rng):
+        fresh += program.add(fillings)
+        if fresh >= ENOUGH:
+            return fresh
+    for inwards in (INWARDS, 0.0) if bound.value else (0.0,):
+        inner = inwards * bound.duals + (1.0 - inwards) * duals
+        fillings, factor = machines.exact(inner[:count], stock.charged(inner[count:]), PROGRAMS)
+        fresh += program.add(fillings)
+        total = float(inner @ program.least)
+        if factor is not None and total / factor > bound.value:
+            bound.value, bound.duals = total / factor, inner / factor
+        if fresh:
+            break
+    return fresh
 
 
 def _instead(stock: Stock, machines: Machines) -> list[tuple[int, int]]:
@@ -181,9 +203,8 @@ def _instead(stock: Stock, machines: Machines) -> list[tuple[int, int]]:
     bound = (stock.caps[:, None] < np.minimum(fitting(stock.sizes, stock.rooms), stock.demand[:, None])) & stock.fits
     free = np.flatnonzero(~bound.any(axis=1) & (stock.demand > 0))
     sizes, able = stock.sizes[free], machines.most[free] > 0
-    smaller = np.all(sizes[:, None, :] <= sizes[None, :, :], axis=2) & np.any(
-        sizes[:, None, :] < sizes[None, :, :], axis=2
-    )
+    one, other = sizes[:, None, :], sizes[None, :, :]
+    smaller = np.all(one <= other, axis=2) & np.any(one < other, axis=2)
     below = np.where(smaller & np.all(able[:, None, :] >= able[None, :, :], axis=2), 1.0, 0.0)
     follows = below @ below > 0.5
     pairs = [(int(free[a]), int(free[b])) for a, b in zip(*np.nonzero((below > 0.5) & ~follows), strict=True)]

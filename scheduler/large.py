@@ -18,17 +18,16 @@ import numpy as np
 from scheduler.aside import side_by_side
 from scheduler.bulk import SPARE, Load, loose_key
 from scheduler.chains import Chain, SpreadRows, bound_pass, with_presence
-from scheduler.check import cost_of, preference_of
+from scheduler.check import broken_rules, cost_of, preference_of
 from scheduler.choose import choose_places, mend_reach, reaches
 from scheduler.columns import Columns, combined
 from scheduler.consolidate import consolidate, estimate, opening, split_zones, spread_kept
-from scheduler.cutting import cut
 from scheduler.eligibility import Eligibility
 from scheduler.filled import packed_zones
 from scheduler.grid import NEVER, Floats, Grid, build_grid
 from scheduler.nodes import Complete, choice
 from scheduler.openings import bound_with_rooms, rooms_for_updates
-from scheduler.pooled import pool_of
+from scheduler.pooled import pooled_places
 from scheduler.prices import (
     Kinds,
     PlacePrices,
@@ -167,22 +166,17 @@ class Large:
 
     def _assembled(self, counts: Floats) -> tuple[Complete | None, list[int]]:
         """As `assemble`; with services that are free of others elsewhere, where that is cheaper."""
-        pooled = self._pooled(counts)
-        other = None if pooled is None else assemble(self.model, pooled)[0]
+        pooled = pooled_places(self.model.grid, self.model.spreads, counts)
+        if pooled is not None:
+            self.bound = max(self.bound, pooled.bound)
+        other = None if pooled is None else assemble(self.model, pooled.counts)[0]
+        if other is not None and broken_rules(self.model.grid.problem, other.assignment, other.pools, other.packing):
+            other = None
         if other is not None and self._bill(other) <= self.bound * (1.0 + GOOD):
             return other, []
         done, broken = assemble(self.model, counts)
         best = min((c for c in (done, other) if c is not None), key=self._bill, default=None)
         return best, broken
-
-    def _pooled(self, counts: Floats) -> Floats | None:
-        """Other places for services that are free of others, and the bound that this gives."""
-        pool = pool_of(self.model.grid, counts)
-        found = cut(pool.stock, patience=20) if pool is not None else None
-        if pool is None or found is None:
-            return None
-        self.bound = max(self.bound, pool.bound(found, self.model.spreads))
-        return pool.spread_out(found, counts)
 
     def _bill(self, done: Complete) -> float:
         problem = self.model.grid.problem

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.chains import SpreadRows, bound_pass
-from scheduler.cutting import Cut, Stock
+from scheduler.cutting import Cut, Stock, cut
 from scheduler.filled import free_to_move
 from scheduler.fillings import fitting, holding
 from scheduler.grid import NEVER, Flags, Floats, Grid, Ints
@@ -23,7 +23,26 @@ from scheduler.sizes import node_cap
 MOST_ROWS = 400
 PODS_A_ROW = 8  # of services that are free, from which on it is worth it
 ABSENT = 1e-3  # demand, in parts of a service's replicas, where it is not: so that what it would cost there is known
+PATIENCE = 20  # rounds of new patterns that may gain little: the bound rises late
 NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """counts: services x places, replicas. bound: no placement costs less."""
+
+    counts: Floats
+    bound: float
+
+
+def pooled_places(grid: Grid, spreads: SpreadRows, counts: Floats) -> Pooled | None:
+    """Those counts with the free services elsewhere. None where none is free, their pods of a size are few, the rows
+    would be too many, or limits leave pods out."""
+    pool = pool_of(grid, counts)
+    found = cut(pool.stock, patience=PATIENCE) if pool is not None else None
+    if pool is None or found is None:
+        return None
+    return Pooled(pool.spread_out(found, counts), pool.bound(found, spreads))
 
 
 @dataclass(slots=True)
@@ -65,7 +84,7 @@ class Pool:
 
 
 def pool_of(grid: Grid, counts: Floats) -> Pool | None:
-    """None where no service is free, the free pods of a size are few, or the rows would be too many."""
+    """None as in `pooled_places`, limits apart."""
     free = _free(grid)
     if not free.any():
         return None
