@@ -1,6 +1,7 @@
 """Independent pieces of work on two threads, their results in the order of the pieces.
 
-Callers: large. HiGHS lets other threads run while it solves; how many there are decides nothing but the time. Pure.
+Callers: large, fillings. HiGHS and CP-SAT let other threads run while they solve; how many there are decides nothing
+but the time. Pure.
 """
 
 from __future__ import annotations

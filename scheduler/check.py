@@ -1,6 +1,6 @@
 """Judges a finished placement against the Problem, on its own: no model, no solver, only the rules as documented.
 
-Callers: solve (nothing leaves it that breaks a rule) and the tests (where this is the referee). Pure.
+Callers: solve (nothing leaves it that breaks a rule), the searches, and the tests (where this is the referee). Pure.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def on_patterns(packer: Packer, limits: tuple[float, float, float]) -> bool:
     if packer.strangers or count > MOST_ROWS or pods < PODS_A_ROW * count:
         return False
     stock = rows.stock(packer.place, limits[1:])
-    enough = packer.prices.cost * (1.0 + CLOSE)  # no packing costs less than that program over sums of resources
+    enough = packer.prices.cost * (1.0 + CLOSE)  # hardly any packing costs less than the program over sums
     found = cut(stock, [(load.kind, rows.pattern(load)) for load in packer.loads], enough=enough)
     if found is None:
         return False

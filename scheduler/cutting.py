@@ -26,8 +26,11 @@ ENOUGH = 3  # new patterns in a round
 INWARDS = 0.3  # of the way from the duals to those that gave the best bound, which is where patterns are sought first
 PROGRAMS = 24  # integer programs in a round that finds too few otherwise
 NEAR = 1e-3  # gap at which it is enough
+MOST_COLUMNS = 3_000  # patterns that are kept, those first that are nearest to being bought
 WHOLE_NODES, WHOLE_GAP = 50, 2e-3  # of the integer program
 MISSING = 1e3  # times the dearest machine: what it costs to leave a pod out
+OPTIONAL = 3.0  # times what an optional pod costs alone on the dearest type
+DUST = 1e-9  # of the dearest pod's worth: rounding of the simplex method, which a machine at price 0 would multiply
 EPSILON = 1e-9
 
 
@@ -37,7 +40,7 @@ class Stock:
 
     sizes: rows x resources; demand: pods a row; caps: of these at most so many on one machine, finite; rooms: types x
     resources; prices: per type and hour; fits: rows x types; limits: (weight per type, most): what the weights of all
-    machines may come to together.
+    machines may come to together; optional: rows that may be left out, at a price.
     """
 
     sizes: Floats
@@ -47,6 +50,7 @@ class Stock:
     prices: Floats
     fits: Flags
     limits: Sequence[tuple[Floats, float]] = ()
+    optional: Flags | bool = False
 
     def machines(self) -> Machines:
         most = np.where(self.fits, np.minimum(fitting(self.sizes, self.rooms), self.caps[:, None]), 0.0)
@@ -58,6 +62,15 @@ class Stock:
         for (weights, _), due in zip(self.limits, dues, strict=True):
             prices += due * weights
         return prices
+
+    def own_limits(self) -> Ints:
+        """Per type the limit of it alone, -1 for none."""
+        own = np.full(len(self.prices), -1, np.int64)
+        for i, (weights, _) in enumerate(self.limits):
+            used = np.flatnonzero(weights)
+            if len(used) == 1 and weights[used[0]] == 1.0:
+                own[used[0]] = i
+        return own
 
 
 @dataclass(slots=True)
@@ -107,13 +120,19 @@ class _Program:
         self._told = 0
         self._solver = Covering(self.least)
         width = len(self.least)
-        dear = MISSING * float(stock.prices.max(initial=1.0))
-        self._solver.add(np.full(self.count, dear), np.eye(self.count, width))
+        self._solver.add(self._missing(machines), np.eye(self.count, width))
         if self.instead:
             pairs = np.zeros((len(self.instead), width))
             for i, (small, large) in enumerate(self.instead):
                 pairs[i, small], pairs[i, large] = 1.0, -1.0
             self._solver.add(np.zeros(len(self.instead)), pairs)
+
+    def _missing(self, machines: Machines) -> Floats:
+        """What it costs to leave out a pod: more than any machine; of optional rows a few times what it costs alone, so
+        that these do not hide what the others save."""
+        alone = (self.stock.prices[None, :] / np.maximum(machines.most, 1.0)).max(axis=1, initial=0.0)
+        dear = MISSING * float(self.stock.prices.max(initial=1.0))
+        return np.where(self.stock.optional, OPTIONAL * alone, dear)
 
     def add(self, fillings: Iterable[Filling]) -> int:
         """How many of them are new."""
@@ -159,16 +178,21 @@ def cut(stock: Stock, start: Iterable[Filling] = (), *, enough: float = 0.0, pat
         if slow or costs[-1] <= enough or len(costs) == ROUNDS:
             break
         duals = np.maximum(np.array(answer.duals), 0.0)
+        duals[: program.count][duals[: program.count] < DUST * duals.max()] = 0.0
         if not _more(program, machines, duals, bound, rng) or answer.objective <= bound.value * (1.0 + NEAR):
             break
     first, count = program.count + len(program.instead), program.count
-    if answer is None or max(answer.values[:count], default=0.0) > EPSILON:
+    if answer is None or (np.array(answer.values[:count]) > np.where(stock.optional, stock.demand, EPSILON)).any():
         return None
     width = len(answer.values) - first
+    kinds, patterns = np.array(program.kinds[:width], np.int64), np.array(program.patterns[:width])
+    duals = np.maximum(np.array(answer.duals), 0.0)
+    reduced = stock.charged(duals[count:])[kinds] - patterns @ duals[:count]
+    best = np.sort(np.argsort(reduced, kind="stable")[:MOST_COLUMNS])  # those in use have none
     return Cut(
-        kinds=np.array(program.kinds[:width], np.int64),
-        patterns=np.array(program.patterns[:width]),
-        values=np.array(answer.values[first:]),
+        kinds=kinds[best],
+        patterns=patterns[best],
+        values=np.array(answer.values[first:])[best],
         instead=program.instead,
         taken=np.array(answer.values[count:first]),
         worth=bound.duals[:count],
@@ -187,14 +211,32 @@ def _more(program: _Program, machines: Machines, duals: Floats, bound: _Bound, r
             return fresh
     for inwards in (INWARDS, 0.0) if bound.value else (0.0,):
         inner = inwards * bound.duals + (1.0 - inwards) * duals
-        fillings, factor = machines.exact(inner[:count], stock.charged(inner[count:]), PROGRAMS)
+        fillings, carried = machines.exact(inner[:count], stock.charged(inner[count:]), PROGRAMS)
         fresh += program.add(fillings)
-        total = float(inner @ program.least)
-        if factor is not None and total / factor > bound.value:
-            bound.value, bound.duals = total / factor, inner / factor
+        if carried is not None:
+            shown = _shown(stock, inner, carried)
+            if float(shown @ program.least) > bound.value:
+                bound.value, bound.duals = float(shown @ program.least), shown
         if fresh:
             break
     return fresh
+
+
+def _shown(stock: Stock, duals: Floats, carried: Floats) -> Floats:
+    """Duals that no machine beats. carried: per type, what a machine can be worth at most at the given ones.
+
+    All worths are divided by what the worst type carries beyond its price; for a type with a limit of its own its due
+    rises instead (both are feasible for the dual program, whatever the factors are).
+    """
+    count = len(stock.demand)
+    shown, prices = duals.copy(), stock.charged(duals[count:])
+    own = stock.own_limits()
+    free = own < 0
+    factor = float((carried[free] / np.maximum(prices[free], EPSILON)).max(initial=1.0))
+    shown[:count] /= factor
+    for kind in np.flatnonzero(~free).tolist():
+        shown[count + own[kind]] += max(0.0, carried[kind] / factor - prices[kind])
+    return shown
 
 
 def _instead(stock: Stock, machines: Machines) -> list[tuple[int, int]]:
@@ -205,7 +247,8 @@ def _instead(stock: Stock, machines: Machines) -> list[tuple[int, int]]:
     sizes, able = stock.sizes[free], machines.most[free] > 0
     one, other = sizes[:, None, :], sizes[None, :, :]
     smaller = np.all(one <= other, axis=2) & np.any(one < other, axis=2)
-    below = np.where(smaller & np.all(able[:, None, :] >= able[None, :, :], axis=2), 1.0, 0.0)
+    elsewhere = (~able).astype(float) @ able.T.astype(float)  # types that hold the larger and not the smaller
+    below = np.where(smaller & (elsewhere < 0.5), 1.0, 0.0)
     follows = below @ below > 0.5
     pairs = [(int(free[a]), int(free[b])) for a, b in zip(*np.nonzero((below > 0.5) & ~follows), strict=True)]
     rank = {int(row): int(n) for row, n in zip(free, below.sum(axis=0), strict=True)}  # how many are smaller
@@ -248,6 +291,8 @@ def whole(stock: Stock, found: Cut) -> list[Filling] | None:
     kinds = np.repeat(found.kinds, counts[:width])
     loads = np.repeat(found.patterns, counts[:width], axis=0)
     _hand_down(loads, demand, [(*pair, int(n)) for pair, n in zip(found.instead, counts[width:], strict=True) if n])
+    if (loads.sum(axis=0) != demand).any():
+        return None  # rounding of the integer program left a pod out
     return [(int(kind), load) for kind, load in zip(kinds, loads, strict=True) if load.any()]
 
 
@@ -263,10 +308,8 @@ def _hand_down(loads: Floats, demand: Floats, instead: Sequence[tuple[int, int, 
             if not left:
                 break
     for row in range(len(demand)):
-        beyond = int(loads[:, row].sum() - demand[row])
+        beyond = max(0, int(loads[:, row].sum() - demand[row]))
         for machine in np.flatnonzero(loads[:, row] > 0)[::-1].tolist():
             n = min(beyond, int(loads[machine, row]))
             loads[machine, row] -= n
             beyond -= n
-            if beyond <= 0:
-                break

@@ -3,7 +3,7 @@
 A service that is spread over two zones has its second replicas in a zone with few machines, and the last of these is
 half empty. Which of a region's equal zones the other pods are in decides nothing where calls between zones cost
 nothing, so they go where room is paid for already, and the large zone buys less. No zone's room for updates grows by
-it. Callers: large. Pure and deterministic.
+it. Callers: large, pooled. Pure and deterministic.
 """
 
 from __future__ import annotations

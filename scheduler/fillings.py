@@ -20,10 +20,12 @@ from scheduler.highs import MixedIntegerModel
 
 STEPS = 25  # of the subgradient method
 MIXTURES = 6  # random weights by which the prices of resources are varied
+MOST_NEW = 100  # patterns from one way to find some
 FIRSTS = 24  # types of which each pod is tried as the first one
 PER_TYPE = 5  # patterns of a type that are kept from these
-EXACT_EFFORT = 0.1  # of CP-SAT, for one machine
+EXACT_EFFORT, MOST_EFFORT = 0.1, 6.0  # of CP-SAT: for one machine, and for all together
 BETTER = 1e-4  # by how much more than its price a pattern must be worth
+FREE = 1e-6
 EPSILON = 1e-9
 Filling = tuple[int, Floats]  # a type, and how many pods of each row a machine of it carries
 
@@ -38,6 +40,7 @@ class Machines:
     most: Floats
     axes: Ints = field(init=False)
     misses: Ints = field(init=False)
+    spent: float = 0.0  # effort of CP-SAT
 
     def __post_init__(self) -> None:
         self.misses = np.zeros(len(self.rooms), np.int64)
@@ -48,7 +51,8 @@ class Machines:
         """Per type what it carries can be worth at most, by its price; and the prices of its resources that show it
         (types x resources)."""
         sells = self.rooms > 0
-        even = np.where(sells, prices[:, None] / np.maximum(self.rooms, EPSILON), 0.0)
+        least_price = FREE * float(np.median(prices))  # rates of a machine at price 0 must be able to rise
+        even = np.where(sells, np.maximum(prices, least_price)[:, None] / np.maximum(self.rooms, EPSILON), 0.0)
         even /= np.maximum(sells.sum(axis=1), 1)[:, None]
         rates, best_rates = even.copy(), even.copy()
         least = np.full(len(prices), np.inf)
@@ -83,7 +87,8 @@ class Machines:
             relative = filled @ worth / np.maximum(prices[able], EPSILON)
             better = relative > ratio
             ratio[better], best[better] = relative[better], filled[better]
-        return [(int(able[i]), best[i]) for i in np.flatnonzero(ratio > 1.0 + BETTER)]
+        order = np.argsort(-ratio, kind="stable")[:MOST_NEW]
+        return [(int(able[i]), best[i]) for i in order.tolist() if ratio[i] > 1.0 + BETTER]
 
     def _begun(self, worth: Floats, prices: Floats, rates: Floats, kinds: Ints) -> list[Filling]:
         """With each pod as the first one, the best few of each type."""
@@ -106,36 +111,42 @@ class Machines:
         density = np.where(worth > EPSILON, worth, 0.0)[None, :] / np.maximum(rates @ self.sizes.T, 1e-12)
         order = np.argsort(-density, axis=1, kind="stable")
         filled, free, every = np.zeros((len(rooms), len(worth))), rooms.copy(), np.arange(len(rooms))
-        need = np.where(self.sizes > 0, self.sizes, 1e-12)  # what is not asked for always fits
         for position in range(int((worth > EPSILON).sum())):
             row = order[:, position]
-            count = np.clip(np.floor((free / need[row]).min(axis=1) + EPSILON), 0.0, most[row, every])
+            size = self.sizes[row]
+            fits = np.where(size > 0, free / np.maximum(size, EPSILON), np.inf).min(axis=1)
+            count = np.clip(np.floor(fits + EPSILON), 0.0, most[row, every])
             filled[every, row] += count
-            free -= count[:, None] * self.sizes[row]
+            free -= count[:, None] * size
         return filled
 
-    def exact(self, worth: Floats, prices: Floats, programs: int) -> tuple[list[Filling], float | None]:
-        """Patterns worth more than a machine's price, the best of each type; and by what factor what a machine carries
-        can be worth more than its price at most (1 where it is not), where so many integer programs show it. Types for
-        which the last ones found nothing come last."""
+    def exact(self, worth: Floats, prices: Floats, programs: int) -> tuple[list[Filling], Floats | None]:
+        """Patterns worth more than a machine's price, the best of each type; and per type what a machine carries can be
+        worth at most (at least its price), where so many integer programs show it. Types for which the last ones found
+        nothing come last."""
+        if self.spent > MOST_EFFORT:
+            return [], None
         above, _ = self.relaxed(worth, prices)
         able = np.flatnonzero(above > 1.0 + BETTER)
         order = able[np.lexsort((-above[able], self.misses[able]))]
         found: list[Filling] = []
-        factor = 1.0 + BETTER
+        most = prices * (1.0 + BETTER)
         kinds = order[:programs].tolist()
         answers = side_by_side(lambda kind: self._best(worth, kind), kinds)
-        for kind, (value, pattern) in zip(kinds, answers, strict=True):
-            factor = max(factor, min(float(above[kind]), value / max(float(prices[kind]), EPSILON)))
+        for kind, (value, pattern, effort) in zip(kinds, answers, strict=True):
+            self.spent += effort
+            most[kind] = max(most[kind], min(float(above[kind]) * max(float(prices[kind]), EPSILON), value))
             self.misses[kind] += 1
             if pattern is not None and float(pattern @ worth) > prices[kind] * (1.0 + BETTER):
                 found.append((kind, pattern))
                 self.misses[kind] = 0
-        return found, factor if len(order) <= programs else None
+        return found, most if len(order) <= programs else None
 
-    def _best(self, worth: Floats, kind: int) -> tuple[float, Floats | None]:
-        """What one machine carries at most, and the pattern, as far as it was found."""
+    def _best(self, worth: Floats, kind: int) -> tuple[float, Floats | None, float]:
+        """What one machine carries at most, the pattern, as far as it was found, and the effort."""
         here = np.flatnonzero((worth > EPSILON) & (self.most[:, kind] > 0))
+        if not len(here):
+            return float(worth @ self.most[:, kind]), None, 0.0
         model = MixedIntegerModel()
         columns = [model.column(-float(worth[r]), float(self.most[r, kind])) for r in here.tolist()]
         for axis in range(len(self.axes)):
@@ -143,10 +154,11 @@ class Machines:
             model.row(terms, upper=float(self.rooms[kind, axis]))
         answer = solve_whole_numbers(model, work=EXACT_EFFORT)
         if answer.values is None:
-            return -answer.bound, None
+            return float("inf"), None, answer.effort
         pattern = np.zeros(len(worth))
         pattern[here] = answer.values
-        return -answer.bound, pattern
+        dust = float(np.where(worth > EPSILON, 0.0, worth) @ self.most[:, kind])
+        return dust - answer.bound, pattern, answer.effort
 
 
 def fitting(sizes: Floats, rooms: Floats) -> Floats:

@@ -175,10 +175,13 @@ def _fillable(sizes: Floats, rooms: Floats) -> Floats:
 
 
 def _undominated(problem: Problem, site: SiteOffer) -> list[InstanceOffer]:
-    """Types that no other one beats in room, price and vCPUs alike; of equal ones the first by name."""
+    """Types that may be had at all and that no other one beats in room, price and vCPUs alike; of equal ones the first
+    by name."""
     kept: list[InstanceOffer] = []
     rows: list[tuple[float, ...]] = []
-    for offer in sorted(site.types, key=lambda t: (t.price_per_hour, [-r for r in room(problem, t)], t.vcpu, t.name)):
+    for offer in sorted(
+        _to_be_had(problem, site), key=lambda t: (t.price_per_hour, [-r for r in room(problem, t)], t.vcpu, t.name)
+    ):
         mine = (*room(problem, offer), -offer.vcpu)
         if not any(all(a >= b for a, b in zip(row, mine, strict=True)) for row in rows):
             kept.append(offer)
@@ -187,10 +190,16 @@ def _undominated(problem: Problem, site: SiteOffer) -> list[InstanceOffer]:
     return kept
 
 
+def _to_be_had(problem: Problem, site: SiteOffer) -> list[InstanceOffer]:
+    """Types of which the site's and its region's limits allow one machine."""
+    quota = problem.region_quota_vcpu.get(site.region, np.inf)
+    return [t for t in site.types if t.vcpu <= quota and site.max_machines != 0]
+
+
 def _own_prices(problem: Problem, site: SiteOffer, sizes: Floats) -> Floats:
     best = np.full(len(sizes), NEVER)
     axes = [a for a in range(DIMENSIONS) if a != PODS]
-    for offer in site.types:
+    for offer in _to_be_had(problem, site):
         have = np.array(room(problem, offer, True), float)
         fits = (sizes[:, axes] <= have[axes]).all(axis=1)
         best = np.where(fits, np.minimum(best, offer.price_per_hour), best)

@@ -44,7 +44,7 @@ from scheduler.shares import Shares
 from scheduler.sizes import DIMENSIONS
 
 ROUNDS = 5
-GOOD = 0.02  # gap of a placement from which on no other is made for the same choice of places
+GOOD = 0.02  # gap up to which no other placement is made for the same choice of places
 DEARER = 1.3  # how much dearer a region becomes in the next round where it broke a limit
 FEW = 2_000  # services up to which what was found for single call graphs is combined; beyond, it takes too long
 CLOSING = (1.3, 4.0)  # how much dearer a place becomes that is given up on trial
@@ -165,18 +165,20 @@ class Large:
         return LargeAnswer(None, self.bound)
 
     def _assembled(self, counts: Floats) -> tuple[Complete | None, list[int]]:
-        """As `assemble`; with services that are free of others elsewhere, where that is cheaper."""
-        pooled = pooled_places(self.model.grid, self.model.spreads, counts)
-        if pooled is not None:
-            self.bound = max(self.bound, pooled.bound)
-        other = None if pooled is None else assemble(self.model, pooled.counts)[0]
-        if other is not None and broken_rules(self.model.grid.problem, other.assignment, other.pools, other.packing):
-            other = None
-        if other is not None and self._bill(other) <= self.bound * (1.0 + GOOD):
-            return other, []
+        """As `assemble`; where that is far from the bound, with services that are free of others elsewhere, too."""
+        problem = self.model.grid.problem
         done, broken = assemble(self.model, counts)
-        best = min((c for c in (done, other) if c is not None), key=self._bill, default=None)
-        return best, broken
+        if done is not None and self._bill(done) <= self.bound * (1.0 + GOOD):
+            return done, broken
+        pooled = pooled_places(self.model.grid, self.model.spreads, counts)
+        if pooled is None:
+            return done, broken
+        self.bound = max(self.bound, pooled.bound)
+        other = assemble(self.model, pooled.counts)[0]
+        sound = [
+            c for c in (other, done) if c is not None and not broken_rules(problem, c.assignment, c.pools, c.packing)
+        ]
+        return min(sound, key=self._bill, default=done), broken
 
     def _bill(self, done: Complete) -> float:
         problem = self.model.grid.problem

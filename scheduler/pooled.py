@@ -2,13 +2,13 @@
 
 A service without calls may be anywhere it is allowed, in parts, too: jobs on GPUs, for instance. Where pods of a size
 are many, what they cost depends on what else is on the same machines, so one program over the patterns of all places
-says where they cost least together; what is tied to others stays where it was placed. The program's duals, divided by
-what a machine could carry beyond its price, are prices that no machine beats, so they give a bound as well. Callers:
-large. Pure and deterministic.
+says where they cost least together; what is tied to others stays where it was placed. The program's duals, lowered
+until no machine beats its price, give a bound as well. Callers: large. Pure and deterministic.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from scheduler.fillings import fitting, holding
 from scheduler.grid import NEVER, Flags, Floats, Grid, Ints
 from scheduler.sizes import node_cap
 
-MOST_ROWS = 400
+MOST_ROWS, MOST_TYPES = 400, 1_500  # beyond, arrays of both and the rounds take too long
 PODS_A_ROW = 8  # of services that are free, from which on it is worth it
 ABSENT = 1e-3  # demand, in parts of a service's replicas, where it is not: so that what it would cost there is known
 PATIENCE = 20  # rounds of new patterns that may gain little: the bound rises late
@@ -89,23 +89,30 @@ def pool_of(grid: Grid, counts: Floats) -> Pool | None:
     if not free.any():
         return None
     place = np.repeat(np.arange(len(grid.places)), [len(p.types) for p in grid.places])
+    if len(place) > MOST_TYPES:
+        return None
     rooms = np.concatenate([p.rooms for p in grid.places])
     row = np.full(grid.allowed.shape, NOWHERE, np.int64)
     numbers: dict[tuple[object, ...], int] = {}
+    room_for: dict[bytes, float] = {}
     for i in np.flatnonzero(~grid.dedicated).tolist():
-        cap, total = node_cap(grid.problem, grid.problem.services[i]), float(grid.replicas[i])
-        alone = i if cap < min(float(fitting(grid.sizes[i : i + 1], rooms).max(initial=0.0)), total) else None
+        size = grid.sizes[i].tobytes()
+        if size not in room_for:
+            room_for[size] = float(fitting(grid.sizes[i : i + 1], rooms).max(initial=0.0))
+        alone = i if node_cap(grid.problem, grid.problem.services[i]) < min(room_for[size], grid.replicas[i]) else None
+        together = grid.allowed[i].tobytes() if free[i] else b""
         for k in np.flatnonzero(grid.allowed[i]).tolist():
-            where = grid.allowed[i].tobytes() if free[i] else k
-            row[i, k] = numbers.setdefault((grid.sizes[i].tobytes(), alone, where), len(numbers))
-    if len(numbers) > MOST_ROWS or grid.replicas[free].sum() < PODS_A_ROW * len(np.unique(row[free].max(axis=1))):
+            row[i, k] = numbers.setdefault((size, alone, together or k), len(numbers))
+        if len(numbers) > MOST_ROWS:
+            return None
+    if grid.replicas[free].sum() < PODS_A_ROW * len(np.unique(row[free].max(axis=1))):
         return None
     return Pool(grid, free, row, place, _stock(grid, free, row, place, rooms, len(numbers), counts))
 
 
 def _stock(grid: Grid, free: Flags, row: Ints, place: Ints, rooms: Floats, rows: int, counts: Floats) -> Stock:
     sizes, demand, caps = np.zeros((rows, rooms.shape[1])), np.zeros(rows), np.zeros(rows)
-    able = np.zeros((rows, len(grid.places)), bool)
+    able, needed = np.zeros((rows, len(grid.places)), bool), np.zeros(rows, bool)
     for i in np.flatnonzero(~grid.dedicated).tolist():
         here = np.flatnonzero(row[i] != NOWHERE)
         mine = row[i, here]
@@ -113,18 +120,24 @@ def _stock(grid: Grid, free: Flags, row: Ints, place: Ints, rooms: Floats, rows:
         able[mine, here] = True
         for r in np.unique(mine).tolist():
             k = here[mine == r]
-            demand[r] += grid.replicas[i] if free[i] else max(counts[i, k].sum(), ABSENT * grid.replicas[i])
+            wanted = float(grid.replicas[i] if free[i] else counts[i, k].sum())
+            needed[r] |= wanted > 0
+            demand[r] += max(wanted, ABSENT * grid.replicas[i])
             caps[r] += node_cap(grid.problem, grid.problem.services[i])
     fits = holding(sizes, rooms) & able[:, place]
     prices = np.concatenate([p.prices for p in grid.places])
-    return Stock(sizes, demand, caps, rooms, prices, fits, _limits(grid, place))
+    return Stock(sizes, demand, caps, rooms, prices, fits, _limits(grid, place), ~needed)
 
 
 def _limits(grid: Grid, place: Ints) -> list[tuple[Floats, float]]:
-    """Types of which there are only so many, machines of a place's zones, vCPUs of a region."""
+    """Types of which there are only so many, machines of a place's zones, vCPUs of a region. All zones of a place count
+    together, as a bound may; where one of them is full the placement is not taken."""
     found: list[tuple[Floats, float]] = []
     limits = np.concatenate([p.limits * len(p.sites) for p in grid.places])
-    found += [(np.eye(len(limits))[t], float(limits[t])) for t in np.flatnonzero(np.isfinite(limits)).tolist()]
+    for t in np.flatnonzero(np.isfinite(limits)).tolist():
+        alone = np.zeros(len(limits))
+        alone[t] = 1.0
+        found.append((alone, float(limits[t])))
     for k, p in enumerate(grid.places):
         machines = [s.max_machines for s in p.sites]
         if None not in machines:
@@ -133,15 +146,15 @@ def _limits(grid: Grid, place: Ints) -> list[tuple[Floats, float]]:
     regions = np.array([p.region for p in grid.places])[place]
     quotas = grid.problem.region_quota_vcpu
     found += [(np.where(regions == region, vcpu, 0.0), quotas[region]) for region in sorted(quotas)]
-    return found
+    return [(weights, most) for weights, most in found if math.isfinite(most)]
 
 
 def _free(grid: Grid) -> Flags:
-    """Services without calls, spread and quotas that may be in more than one place."""
+    """Services without calls, users, spread and quotas that may be in more than one place."""
     called = np.zeros(grid.count, bool)
     called[grid.calls.target] = True
     teams = {quota.team for quota in grid.problem.team_quotas}
-    alone = [not s.edges and s.spread is None and s.team not in teams for s in grid.problem.services]
+    alone = [not (s.edges or s.spread or s.users or s.team in teams) for s in grid.problem.services]
     found: Flags = free_to_move(grid) & ~called & np.array(alone, bool) & (grid.allowed.sum(axis=1) > 1)
     return found
 
