@@ -2,9 +2,9 @@
 
 Every column takes whole numbers only, so that the columns that are not integers must be ones that take whole numbers
 anyway where the others do: so are all of scheduler.formulation. Prices are rounded down and rows widened by what
-rounding their coefficients may take away, so that a bound stays a bound. Callers: parts, pieces, slots,
-fillings. Pure; one worker and a limit in the solver's deterministic time, which counts its steps: equal models give equal answers for one
-version of it.
+rounding their coefficients may take away, so that a bound stays a bound. Callers: parts, pieces, slots, fillings. Pure;
+one worker and a limit in the solver's deterministic time, which counts its steps: equal models give equal answers for
+one version of it.
 """
 
 from __future__ import annotations
