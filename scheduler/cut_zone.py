@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.bulk import Load, Packer, Pods
-from scheduler.cutting import Stock, cut, whole
-from scheduler.fillings import fitting, holding
+from scheduler.cutting import PODS_A_ROW, Stock, cut, whole
+from scheduler.fillings import fitting
 from scheduler.grid import Floats, Place
 
 MOST_ROWS = 200
 CLOSE = 2e-3  # of the program over sums, at which no further patterns are sought
 NEAR = 5e-3  # to the program, for which nothing else is tried
-PODS_A_ROW = 8  # from which on patterns are tried: with fewer of a size most patterns are used once, and are too many
 
 
 @dataclass(slots=True)
@@ -39,11 +38,11 @@ class Rows:
         sizes = np.array([m[0].size for m in self.members])
         demand = np.array([float(sum(p.total for p in m)) for m in self.members])
         caps = np.array([float(sum(min(p.cap, p.total) for p in m)) for m in self.members])
-        fits = holding(sizes, place.rooms)
+        everywhere = np.ones((len(sizes), len(place.types)), bool)
         weights = [*np.eye(len(place.types)), np.ones(len(place.types)), place.vcpu]
         most = [*place.limits.tolist(), *limits]
         limited = [(w, m) for w, m in zip(weights, most, strict=True) if m < math.inf]
-        return Stock(sizes, demand, caps, place.rooms, place.prices, fits, limited)
+        return Stock(sizes, demand, caps, place.rooms, place.prices, everywhere, limited)
 
     def pattern(self, load: Load) -> Floats:
         return np.array([float(sum(load.pods.get(p.service, 0) for p in m)) for m in self.members])

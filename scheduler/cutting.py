@@ -2,8 +2,8 @@
 
 A pattern is what one machine carries. A linear program says how many machines to buy with each of the patterns that are
 known; its duals say what a pod of each size is worth, and a machine that could carry more worth than its price is a
-new pattern (scheduler.fillings). Room for a pod holds any pod that asks for less, which further columns say: they halve
-the number of rounds (dual cuts, Valerio de Carvalho 2005). In the end the machines are bought whole by an integer
+new pattern (scheduler.fillings). Room for a pod holds any pod that asks for less, which further columns say: fewer
+rounds and a better bound (dual cuts, Valerio de Carvalho 2005). In the end the machines are bought whole by an integer
 program over the patterns. Where pods of a size are many that is hardly dearer than the linear program, which knows,
 unlike one over sums of resources (scheduler.prices), that two pods of 12 cores on a machine of 32 leave 8 of no use.
 Callers: cut_zone, pooled. Pure and deterministic.
@@ -24,10 +24,10 @@ ROUNDS = 150  # of new patterns, at most
 SLOW = 1e-3  # it is enough where as many rounds as `patience` have made it cheaper by less than that part
 ENOUGH = 3  # new patterns in a round
 INWARDS = 0.3  # of the way from the duals to those that gave the best bound, which is where patterns are sought first
-PROGRAMS = 24  # integer programs in a round that finds too few otherwise
 NEAR = 1e-3  # gap at which it is enough
 MOST_COLUMNS = 3_000  # patterns that are kept, those first that are nearest to being bought
 WHOLE_NODES, WHOLE_GAP = 50, 2e-3  # of the integer program
+PODS_A_ROW = 8  # from which on it is worth it: with fewer of a size most patterns are used once, and are too many
 MISSING = 1e3  # times the dearest machine: what it costs to leave a pod out
 OPTIONAL = 3.0  # times what an optional pod costs alone on the dearest type
 DUST = 1e-9  # of the dearest pod's worth: rounding of the simplex method, which a machine at price 0 would multiply
@@ -39,8 +39,8 @@ class Stock:
     """What is to be cut from what. Rows are pods of one size.
 
     sizes: rows x resources; demand: pods a row; caps: of these at most so many on one machine, finite; rooms: types x
-    resources; prices: per type and hour; fits: rows x types; limits: (weight per type, most): what the weights of all
-    machines may come to together; optional: rows that may be left out, at a price.
+    resources; prices: per type and hour; may: rows x types, what may be on which; limits: (weight per type, most): what
+    the weights of all machines may come to together; optional: rows that may be left out, at a price.
     """
 
     sizes: Floats
@@ -48,12 +48,12 @@ class Stock:
     caps: Floats
     rooms: Floats
     prices: Floats
-    fits: Flags
+    may: Flags
     limits: Sequence[tuple[Floats, float]] = ()
     optional: Flags | bool = False
 
     def machines(self) -> Machines:
-        most = np.where(self.fits, np.minimum(fitting(self.sizes, self.rooms), self.caps[:, None]), 0.0)
+        most = np.where(self.may, np.minimum(fitting(self.sizes, self.rooms), self.caps[:, None]), 0.0)
         return Machines(self.sizes, self.rooms, most)
 
     def charged(self, dues: Floats) -> Floats:
@@ -211,7 +211,7 @@ def _more(program: _Program, machines: Machines, duals: Floats, bound: _Bound, r
             return fresh
     for inwards in (INWARDS, 0.0) if bound.value else (0.0,):
         inner = inwards * bound.duals + (1.0 - inwards) * duals
-        fillings, carried = machines.exact(inner[:count], stock.charged(inner[count:]), PROGRAMS)
+        fillings, carried = machines.exact(inner[:count], stock.charged(inner[count:]))
         fresh += program.add(fillings)
         if carried is not None:
             shown = _shown(stock, inner, carried)
@@ -242,8 +242,8 @@ def _shown(stock: Stock, duals: Floats, carried: Floats) -> Floats:
 def _instead(stock: Stock, machines: Machines) -> list[tuple[int, int]]:
     """(small, large): a pod of the first may be wherever one of the second is; pairs that follow from others left out,
     the largest first. A row of which a machine may carry fewer than it has room for is in none."""
-    bound = (stock.caps[:, None] < np.minimum(fitting(stock.sizes, stock.rooms), stock.demand[:, None])) & stock.fits
-    free = np.flatnonzero(~bound.any(axis=1) & (stock.demand > 0))
+    capped = (stock.caps[:, None] < np.minimum(fitting(stock.sizes, stock.rooms), stock.demand[:, None])) & stock.may
+    free = np.flatnonzero(~capped.any(axis=1) & (stock.demand > 0))
     sizes, able = stock.sizes[free], machines.most[free] > 0
     one, other = sizes[:, None, :], sizes[None, :, :]
     smaller = np.all(one <= other, axis=2) & np.any(one < other, axis=2)

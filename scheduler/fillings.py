@@ -15,7 +15,7 @@ import numpy as np
 
 from scheduler.aside import side_by_side
 from scheduler.cp_sat import solve_whole_numbers
-from scheduler.grid import Flags, Floats, Ints
+from scheduler.grid import Floats, Ints
 from scheduler.highs import MixedIntegerModel
 
 STEPS = 25  # of the subgradient method
@@ -23,9 +23,10 @@ MIXTURES = 6  # random weights by which the prices of resources are varied
 MOST_NEW = 100  # patterns from one way to find some
 FIRSTS = 24  # types of which each pod is tried as the first one
 PER_TYPE = 5  # patterns of a type that are kept from these
+PROGRAMS = 24  # integer programs for one set of worths
 EXACT_EFFORT, MOST_EFFORT = 0.1, 6.0  # of CP-SAT: for one machine, and for all together
 BETTER = 1e-4  # by how much more than its price a pattern must be worth
-FREE = 1e-6
+FREE = 1e-6  # of the median price: what a machine at price 0 counts for where its resources are rated
 EPSILON = 1e-9
 Filling = tuple[int, Floats]  # a type, and how many pods of each row a machine of it carries
 
@@ -120,9 +121,9 @@ class Machines:
             free -= count[:, None] * size
         return filled
 
-    def exact(self, worth: Floats, prices: Floats, programs: int) -> tuple[list[Filling], Floats | None]:
+    def exact(self, worth: Floats, prices: Floats) -> tuple[list[Filling], Floats | None]:
         """Patterns worth more than a machine's price, the best of each type; and per type what a machine carries can be
-        worth at most (at least its price), where so many integer programs show it. Types for which the last ones found
+        worth at most (at least its price), where PROGRAMS integer programs show it. Types for which the last ones found
         nothing come last."""
         if self.spent > MOST_EFFORT:
             return [], None
@@ -131,7 +132,7 @@ class Machines:
         order = able[np.lexsort((-above[able], self.misses[able]))]
         found: list[Filling] = []
         most = prices * (1.0 + BETTER)
-        kinds = order[:programs].tolist()
+        kinds = order[:PROGRAMS].tolist()
         answers = side_by_side(lambda kind: self._best(worth, kind), kinds)
         for kind, (value, pattern, effort) in zip(kinds, answers, strict=True):
             self.spent += effort
@@ -140,7 +141,7 @@ class Machines:
             if pattern is not None and float(pattern @ worth) > prices[kind] * (1.0 + BETTER):
                 found.append((kind, pattern))
                 self.misses[kind] = 0
-        return found, most if len(order) <= programs else None
+        return found, most if len(order) <= PROGRAMS else None
 
     def _best(self, worth: Floats, kind: int) -> tuple[float, Floats | None, float]:
         """What one machine carries at most, the pattern, as far as it was found, and the effort."""
@@ -167,9 +168,3 @@ def fitting(sizes: Floats, rooms: Floats) -> Floats:
         each = np.where(sizes[:, None, :] > 0, rooms[None, :, :] / sizes[:, None, :], np.inf)
     whole: Floats = np.floor(each.min(axis=2) + EPSILON)
     return whole
-
-
-def holding(sizes: Floats, rooms: Floats) -> Flags:
-    """rows x types: whether an empty machine has room for one."""
-    found: Flags = np.all(sizes[:, None, :] <= rooms[None, :, :], axis=2)
-    return found

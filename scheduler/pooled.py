@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.chains import SpreadRows, bound_pass
-from scheduler.cutting import Cut, Stock, cut
+from scheduler.cutting import PODS_A_ROW, Cut, Stock, cut
 from scheduler.filled import free_to_move
-from scheduler.fillings import fitting, holding
+from scheduler.fillings import fitting
 from scheduler.grid import NEVER, Flags, Floats, Grid, Ints
 from scheduler.sizes import node_cap
 
 MOST_ROWS, MOST_TYPES = 400, 1_500  # beyond, arrays of both and the rounds take too long
-PODS_A_ROW = 8  # of services that are free, from which on it is worth it
 ABSENT = 1e-3  # demand, in parts of a service's replicas, where it is not: so that what it would cost there is known
 PATIENCE = 20  # rounds of new patterns that may gain little: the bound rises late
 NOWHERE = -1
@@ -124,9 +123,8 @@ def _stock(grid: Grid, free: Flags, row: Ints, place: Ints, rooms: Floats, rows:
             needed[r] |= wanted > 0
             demand[r] += max(wanted, ABSENT * grid.replicas[i])
             caps[r] += node_cap(grid.problem, grid.problem.services[i])
-    fits = holding(sizes, rooms) & able[:, place]
     prices = np.concatenate([p.prices for p in grid.places])
-    return Stock(sizes, demand, caps, rooms, prices, fits, _limits(grid, place), ~needed)
+    return Stock(sizes, demand, caps, rooms, prices, able[:, place], _limits(grid, place), ~needed)
 
 
 def _limits(grid: Grid, place: Ints) -> list[tuple[Floats, float]]:

@@ -4,12 +4,13 @@ The relaxation with equal zones merged (formulation) needs only one of two such 
 with everything of the worse region in the better one it is a solution of that relaxation, and costs no more. So the
 bound without the worse regions is a bound on the whole problem, and the model is much smaller. (Zones and single nodes
 are another matter: two zones' rooms for updates may not fit on one node. So a placement found without them is only very
-likely the best.) Callers: search. Pure.
+likely the best.) And the other way round: services kept within some regions. Callers: search, rounded. Pure.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from scheduler.eligibility import Eligibility
 from scheduler.problem import NODE, Edge, InstanceOffer, Problem, ServiceDemand, SiteOffer
 from scheduler.pruning import dedicated_types, pool_types, site_classes
 from scheduler.sizes import room
-from scheduler.traffic import hop_to_external, hops_to_service
+from scheduler.traffic import Assignment, hop_to_external, hops_to_service
 
 LOCAL = ("zone", "region")
 Limit = tuple[float | None, str]  # of an edge: max_rtt_ms, within
@@ -177,3 +178,35 @@ def _as_cheap(prices: Prices, better: str, worse: str, alive: list[str]) -> bool
             moved += [((worse, other), (better, other)), ((other, worse), (other, better))]
     never = float("inf")
     return all(prices[a].get(b, never) >= prices[c].get(d, never) for (a, b), (c, d) in moved)
+
+
+def regions_of(problem: Problem, assignment: Assignment) -> set[str]:
+    """The regions in which that assignment has replicas."""
+    return {problem.site_by_id[s].region for sites in assignment.values() for s in sites}
+
+
+def only_in(
+    problem: Problem, eligibility: Eligibility, regions: Collection[str], *, pods_in_first: bool = False
+) -> Eligibility:
+    """Services in those regions, unless they may be in none of them: in each group of equal zones in as many as any
+    spread asks for; pods_in_first: pods in the first one alone."""
+    spreads = [s.spread for s in problem.services if s.spread and s.spread.over == "zone"]
+    most = max((s.min_domains for s in spreads), default=1)
+    groups = [group for group in site_classes(problem, eligibility) if group[0].region in regions]
+    first = {group[0].id for group in groups}
+    several = {site.id for group in groups for site in group[:most]}
+    allowed = {}
+    for s in problem.services:
+        keep = first if pods_in_first and not s.dedicated else several
+        sites = eligibility.allowed[s.name]
+        allowed[s.name] = tuple(i for i in sites if i in keep) or sites
+    return Eligibility(allowed, eligibility.rejections)
+
+
+def with_regions(problem: Problem, fewer: Eligibility, all_sites: Eligibility, regions: Collection[str]) -> Eligibility:
+    """The first, and of the second what is in those regions."""
+    allowed = {
+        name: tuple(i for i in sites if i in fewer.allowed[name] or problem.site_by_id[i].region in regions)
+        for name, sites in all_sites.allowed.items()
+    }
+    return Eligibility(allowed, all_sites.rejections)

@@ -18,7 +18,7 @@ from scheduler.formulation import Formulation, PackingCut
 from scheduler.highs import LinearProgram, solve_linear, solve_model
 from scheduler.nodes import Complete, complete
 from scheduler.problem import Problem
-from scheduler.pruning import site_classes
+from scheduler.regions import only_in
 
 LEAST_SHARE = 0.05  # machines that the relaxation buys in a region for it to get a whole one
 MOST_REGIONS = 6  # whose shares are rounded up or down: at most 20 ways
@@ -70,13 +70,13 @@ class _Rounded:
         self.best: Complete | None = None
         self.cost = math.inf
         self._cuts: dict[tuple[str, ...], list[PackingCut]] = {}
-        self._groups = site_classes(problem, eligibility)
 
     def solve(self, shares: Shares) -> tuple[float, bool]:
         """What the model says that it costs, infinite where it says nothing; whether it packs."""
         regions = tuple(sorted(region for region, count in shares.items() if count))
         cuts = self._cuts.setdefault(regions, [])
-        formulation = Formulation(self.problem, self._near(regions), tuple(cuts), whole_pods=False)
+        there = only_in(self.problem, self.eligibility, regions, pods_in_first=True)
+        formulation = Formulation(self.problem, there, tuple(cuts), whole_pods=False)
         model = BySize(formulation, smallest_vcpu=self.sized.smallest_vcpu).model(_fixed(self.part, shares))
         answer = solve_model(model, node_limit=NODES, relative_gap=GAP)
         if answer.values is None:
@@ -92,15 +92,3 @@ class _Rounded:
         cost = weight_of(self.problem, found.assignment, found.pools)
         if cost < self.cost - 1e-12:
             self.best, self.cost = found, cost
-
-    def _near(self, regions: tuple[str, ...]) -> Eligibility:
-        """Those regions: pods in the first zone of each kind, others in as many as a spread asks for."""
-        spreads = [s.spread for s in self.problem.services if s.spread and s.spread.over == "zone"]
-        most = max((s.min_domains for s in spreads), default=1)
-        allowed = {}
-        for s in self.problem.services:
-            zones = most if s.dedicated else 1
-            keep = {site.id for group in self._groups for site in group[:zones] if site.region in regions}
-            sites = self.eligibility.allowed[s.name]
-            allowed[s.name] = tuple(i for i in sites if i in keep) or sites
-        return Eligibility(allowed, self.eligibility.rejections)

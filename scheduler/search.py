@@ -25,7 +25,7 @@ from scheduler.patterns import all_patterns
 from scheduler.pieces import Pieces
 from scheduler.problem import Problem, SiteOffer
 from scheduler.pruning import site_classes
-from scheduler.regions import without_dominated
+from scheduler.regions import only_in, regions_of, with_regions, without_dominated
 from scheduler.rough import quick_placement
 from scheduler.rounded import rounded_placement
 from scheduler.slots import rounded_slots
@@ -108,13 +108,13 @@ class Search:
     def _search_on(self, best: Complete) -> None:
         """Zone by zone in its regions where the best placement may be far from the optimum; then on other machines."""
         if self.best_cost > self.bound * (1 + FAR):
-            self._zone_by_zone(self.regions or _regions_of(self.problem, best.assignment))
+            self._zone_by_zone(self.regions or regions_of(self.problem, best.assignment))
         if self.best_cost < self.refined_cost:
             self._on_other_machines()
 
     def _zone_by_zone(self, regions: set[str]) -> None:
         self.bounding, before = False, self.best_cost
-        self._rounds(self._near(regions))
+        self._rounds(only_in(self.problem, self.eligibility, regions))
         self.infeasible = False  # of a part of the sites only
         if self.best is not None and self.best_cost < before:
             self._improve(self.best.assignment)
@@ -150,7 +150,7 @@ class Search:
         if answer.values is None:
             return None
         draft = merged.read(answer.values)
-        self.regions = _regions_of(self.problem, draft.assignment)
+        self.regions = regions_of(self.problem, draft.assignment)
         self._improve(split_over_zones(self.problem, self._zones(), draft.assignment))
         if not self._found():
             self._zone_by_zone(self.regions)
@@ -241,7 +241,8 @@ class Search:
     def _on_other_machines(self) -> None:
         """The optimum on the machines of the best placement, and on machines that differ from these a little."""
         assert self.best is not None
-        ways = Ways(self.problem, self._reduced_or_used(self.best), self.best)
+        used = regions_of(self.problem, self.best.assignment)
+        ways = Ways(self.problem, with_regions(self.problem, self._reduced[1], self.eligibility, used), self.best)
         ways.run()
         self.work += ways.nodes
         self.best, self.best_cost = ways.best, min(self.best_cost, ways.cost)
@@ -252,7 +253,7 @@ class Search:
         by zone.
         """
         self.regions = {region for region, share in part.shares.items() if share >= WORTH_OPENING}
-        formulation = self._formulation(self._near(self.regions), whole_pods=False)
+        formulation = self._formulation(only_in(self.problem, self.eligibility, self.regions), whole_pods=False)
         answer = self._solve(BySize(formulation).model(part), AMONG_NODES, gap=AMONG_GAP)
         if answer.values is not None:
             self._consider(formulation, formulation.read(answer.values))
@@ -319,28 +320,8 @@ class Search:
             self._fewer = without_dominated(self.problem, self.eligibility)
         return self._fewer
 
-    def _reduced_or_used(self, best: Complete) -> Eligibility:
-        """The same, with the regions that the placement is in."""
-        used = _regions_of(self.problem, best.assignment)
-        reduced = self._reduced[1].allowed
-        allowed = {
-            name: tuple(i for i in sites if i in reduced[name] or self.problem.site_by_id[i].region in used)
-            for name, sites in self.eligibility.allowed.items()
-        }
-        return Eligibility(allowed, self.eligibility.rejections)
-
     def _formulation(self, eligibility: Eligibility, whole_pods: bool = True) -> Formulation:
         return Formulation(self.problem, eligibility, tuple(self.cuts), priced=self.priced, whole_pods=whole_pods)
-
-    def _near(self, regions: set[str]) -> Eligibility:
-        """Only those regions, and in each group of equal zones as many as any spread asks for."""
-        spreads = [s.spread for s in self.problem.services if s.spread and s.spread.over == "zone"]
-        most = max((s.min_domains for s in spreads), default=1)
-        keep = {site.id for group in self._zones() for site in group[:most] if site.region in regions}
-        allowed = {
-            name: tuple(s for s in sites if s in keep) or sites for name, sites in self.eligibility.allowed.items()
-        }
-        return Eligibility(allowed, self.eligibility.rejections)
 
     def _solve(
         self,
@@ -402,7 +383,3 @@ class Search:
         self.cuts += [cut for cut, _ in done.cuts]
         self.sound = self.sound and all(proven for _, proven in done.cuts)
         return False
-
-
-def _regions_of(problem: Problem, assignment: Assignment) -> set[str]:
-    return {problem.site_by_id[s].region for sites in assignment.values() for s in sites}

@@ -17,7 +17,7 @@ from scheduler.chains import SpreadRows
 from scheduler.check import preference_of
 from scheduler.cutting import Cut, Stock, cut, whole
 from scheduler.eligibility import eligible_sites
-from scheduler.fillings import Filling, Machines, holding
+from scheduler.fillings import Filling, Machines
 from scheduler.grid import build_grid
 from scheduler.highs import LinearProgram, solve_linear
 from scheduler.pooled import pool_of
@@ -37,7 +37,7 @@ def stock(seed: int) -> Stock:
     # Of half of them some types are limited; the largest is not, so that there always is a way.
     limits = [(np.eye(len(rooms))[t], float(rng.randint(2, 6))) for t in range(len(rooms) - 1) if rng.random() < 0.5]
     rooms[-1] = 24
-    return Stock(sizes, demand, caps, rooms, prices, holding(sizes, rooms), limits)
+    return Stock(sizes, demand, caps, rooms, prices, np.ones((len(sizes), len(rooms)), bool), limits)
 
 
 def tight(seed: int) -> Stock:
@@ -67,9 +67,7 @@ def all_patterns(given: Stock) -> list[Filling]:
     for kind, room in enumerate(given.rooms):
         alone = np.minimum((room // given.sizes).min(axis=1), given.caps)
         ranges = [range(int(most) + 1) for most in alone]
-        for counts in product(
-            *(r if holds else range(1) for r, holds in zip(ranges, given.fits[:, kind], strict=True))
-        ):
+        for counts in product(*ranges):
             if (np.array(counts) @ given.sizes <= room).all():
                 found.append((kind, np.array(counts, float)))
     return found
@@ -123,11 +121,9 @@ def test_the_bound_holds_where_limits_decide(chunk: int) -> None:
 def test_what_is_left_out_in_the_first_rounds_gives_no_bound() -> None:
     """Ten machines at 1 that each carry one of both: while only one size is known on them, pods seem dear, and so does
     what is limited."""
-    sizes, rooms = np.array([[10.0, 0.0], [0.0, 10.0]]), np.full((2, 2), 10.0)
+    sizes, rooms, ten = np.array([[10.0, 0.0], [0.0, 10.0]]), np.full((2, 2), 10.0), np.full(2, 10.0)
     limits = [(np.array([1.0, 0.0]), 10.0)]
-    given = Stock(
-        sizes, np.full(2, 10.0), np.full(2, 10.0), rooms, np.array([1.0, 10.0]), holding(sizes, rooms), limits
-    )
+    given = Stock(sizes, ten, ten, rooms, np.array([1.0, 10.0]), np.ones((2, 2), bool), limits)
     found = cut(given)
     assert found is not None
     assert found.cost == pytest.approx(10.0)
